@@ -1,0 +1,51 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The LLVM that code generation links against; `make LLVM=19` chooses another one.
+let llvmVersion = Context.environment["WAMIM_LLVM_VERSION"] ?? "14"
+
+let package = Package(
+  name: "wamimc",
+  products: [
+    .executable(name: "wamimc", targets: ["wamimc"]),
+    .library(name: "WaMIM", targets: ["WaMIM"]),
+    .library(name: "WaMIMGraph", targets: ["WaMIMGraph"]),
+    .library(name: "WaMIMLanguage", targets: ["WaMIMLanguage"]),
+    .library(name: "WaMIMRuntime", type: .static, targets: ["WaMIMRuntime"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // The compiler, each layer depending on those below it.
+    .executableTarget(
+      name: "wamimc",
+      dependencies: [
+        "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .target(name: "WaMIM", dependencies: ["WaMIMGraph", "WaMIMCompiler", "WaMIMLLVM"]),
+    .target(
+      name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "CLLVM"],
+      linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
+    .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
+    .target(name: "WaMIMLanguage", dependencies: ["WaMIMGraph"]),
+    .target(name: "WaMIMCompiler", dependencies: ["WaMIMGraph", "WaMIMManifest"]),
+    .target(name: "WaMIMInterpreter", dependencies: ["WaMIMGraph"]),
+    .target(name: "WaMIMGraph"),
+
+    // What generated programs are made of besides their own code.
+    .target(name: "WaMIMManifest", path: "codegen/manifest"),
+    .target(name: "CProgram", path: "codegen/abi"),
+    .target(
+      name: "CImages", path: "codegen/images",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(
+      name: "WaMIMRuntime",
+      dependencies: [
+        "WaMIMManifest", "CProgram", "CImages",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "codegen/runtime"),
+  ]
+)

@@ -1,0 +1,93 @@
+// What a generated object hands to the trainer runtime: its kernels, and the order in which to run them.
+//
+// Everything here is constant data that the compiler emits. What only people and commands read (names, shapes, defaults) is in
+// the manifest, as JSON; what the inner loop reads is in these structures.
+#ifndef WAMIM_PROGRAM_H
+#define WAMIM_PROGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// The version of these structures; a runtime refuses any other.
+#define WAMIM_ABI_VERSION 1
+
+/// Where an argument of a kernel lives.
+enum {
+  /// At `offset` in the arena that all threads share.
+  WAMIM_STORAGE_ARENA = 0,
+  /// At `offset` in the scratch memory of the thread that makes the call.
+  WAMIM_STORAGE_SCRATCH = 1,
+};
+
+/// One pointer that a kernel receives: the base of `storage`, plus `offset`, plus the first unit of the call times `unit_stride`.
+typedef struct {
+  uint64_t offset;
+  uint64_t unit_stride;
+  uint32_t storage;
+  uint32_t reserved;
+} wamim_argument;
+
+/// A compiled kernel: works on the units `begin..<end` through pointers computed from its arguments.
+///
+/// Pointers of arguments with a nonzero `unit_stride` already point at unit `begin`.
+typedef void (*wamim_kernel_function)(void *const *pointers, int64_t begin, int64_t end);
+
+/// One call of a kernel.
+typedef struct {
+  wamim_kernel_function function;
+  const wamim_argument *arguments;
+  uint32_t argument_count;
+  /// Which entry of the manifest's table of calls describes this one.
+  uint32_t description;
+} wamim_call;
+
+/// Calls that one thread makes in order, for each of `tiles` contiguous ranges of `units`.
+///
+/// Tile `t` covers the units from `t * units / tiles` up to `(t + 1) * units / tiles`; any thread may take any tile.
+typedef struct {
+  const wamim_call *calls;
+  uint32_t call_count;
+  uint32_t tiles;
+  uint64_t units;
+} wamim_group;
+
+/// Groups that do not depend on each other; all threads meet at the end of a phase.
+typedef struct {
+  const wamim_group *groups;
+  uint32_t group_count;
+  uint32_t reserved;
+} wamim_phase;
+
+/// A complete schedule, such as one training step.
+typedef struct {
+  const char *name;
+  const wamim_phase *phases;
+  uint64_t phase_count;
+} wamim_schedule;
+
+/// Bytes that the arena holds before the first step, such as position tables.
+typedef struct {
+  uint64_t offset;
+  uint64_t byte_count;
+  const void *bytes;
+} wamim_constant;
+
+/// The root of a generated object.
+typedef struct {
+  uint32_t abi_version;
+  uint32_t schedule_count;
+  const wamim_schedule *schedules;
+  const wamim_constant *constants;
+  uint64_t constant_count;
+  /// Bytes of the arena, and of the scratch memory of each thread.
+  uint64_t arena_bytes;
+  uint64_t scratch_bytes;
+  /// The manifest: UTF-8 JSON.
+  const char *manifest;
+  uint64_t manifest_bytes;
+} wamim_program;
+
+/// The runtime's entry point; the generated `main` calls it and returns its result.
+int wamim_main(int argc, char **argv, const wamim_program *program);
+
+#endif

@@ -1,0 +1,3 @@
+#ifndef WAMIM_IMAGES_H
+#define WAMIM_IMAGES_H
+#endif
