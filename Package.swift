@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "WaMIMLanguage", dependencies: ["WaMIMGraph"]),
     .target(name: "WaMIMCompiler", dependencies: ["WaMIMGraph", "WaMIMManifest"]),
     .target(name: "WaMIMInterpreter", dependencies: ["WaMIMGraph"]),
-    .target(name: "WaMIMGraph"),
+    .target(name: "WaMIMGraph", dependencies: ["WaMIMManifest"]),
 
     // What generated programs are made of besides their own code.
     .target(name: "WaMIMManifest", path: "codegen/manifest"),

@@ -1,0 +1,166 @@
+/// Builds a graph operation by operation, and remembers the first mistake.
+///
+/// Operations on `Tensor` do not throw, so that models read as formulas; after a mistake they go on with a harmless value, and
+/// `Graph.init(_:_:)` throws what went wrong first.
+public final class GraphBuilder {
+  /// The graph so far.
+  public private(set) var graph: Graph
+  /// The first mistake, or nil.
+  public private(set) var error: GraphError?
+  /// Where the source text stands that is being expanded; nodes remember it.
+  public var location: SourceLocation?
+  /// The most operations that a model may have: a description that wants more is taken for a runaway loop.
+  public static let largestNodeCount = 1_000_000
+
+  /// What is known of the values that are wavelet coefficients.
+  var origins: [ValueID: TargetOrigin] = [:]
+  /// The same for the target of each prediction so far, nil where nothing is known.
+  var predictionOrigins: [TargetOrigin?] = []
+
+  private var scopes: [String] = []
+  private var counters: [String: Int] = [:]
+
+  /// Starts an empty graph called `name`.
+  public init(name: String) {
+    graph = Graph(name: name)
+  }
+
+  /// Starts with the operations of `graph`, to add more.
+  public init(extending graph: Graph) {
+    self.graph = graph
+  }
+
+  /// The graph, verified.
+  ///
+  /// - Throws: `GraphError`, the first mistake made while building.
+  public func finish() throws -> Graph {
+    if let error { throw error }
+    try graph.verify()
+    return graph
+  }
+
+  /// Remembers `error` if it is the first, at the place being expanded.
+  public func fail(_ error: GraphError) {
+    guard self.error == nil else { return }
+    var error = error
+    error.location = error.location ?? location
+    if !scope.isEmpty, error.notes.isEmpty { error.message += " (in \(scope))" }
+    self.error = error
+  }
+
+  /// Remembers a mistake if it is the first, at the place being expanded.
+  public func fail(_ message: String) {
+    fail(GraphError(message))
+  }
+
+  // MARK: Names
+
+  /// The name of the part of the model that is being built, such as `blocks.3.attn`.
+  public var scope: String { scopes.joined(separator: ".") }
+
+  /// The full name of `name` in the part being built.
+  public func qualified(_ name: String) -> String {
+    scopes.isEmpty ? name : scope + "." + name
+  }
+
+  /// Builds the part of the model called `name`.
+  public func scoped<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    scopes.append(name)
+    defer { scopes.removeLast() }
+    return try body()
+  }
+
+  /// A number that counts up from 0 for each `name` in the part being built.
+  public func nextIndex(of name: String) -> Int {
+    let name = qualified(name)
+    defer { counters[name, default: 0] += 1 }
+    return counters[name, default: 0]
+  }
+
+  /// Runs `body` with operations said to stand at `file` and `line`, unless an outer place is known already.
+  public func located<Result>(_ file: String, _ line: Int, _ body: () throws -> Result) rethrows -> Result {
+    guard location == nil else { return try body() }
+    location = SourceLocation(file: file, line: line)
+    defer { location = nil }
+    return try body()
+  }
+
+  // MARK: Operations
+
+  /// Adds an operation on `operands`, its type inferred.
+  public func add(_ operation: Operation, _ operands: [Tensor] = []) -> Tensor {
+    let ids = operands.map(\.value)
+    guard graph.nodes.count < GraphBuilder.largestNodeCount else {
+      fail("the model has more than \(GraphBuilder.largestNodeCount) operations: does a loop or a recursion run away?")
+      return operands.first ?? Tensor(builder: self, value: ValueID(0))
+    }
+    do {
+      let type = try operation.resultType(of: operands.map(\.type))
+      let node = Node(operation, ids, type: type, scope: scope, location: location)
+      return Tensor(builder: self, value: graph.append(node))
+    } catch let mistake as GraphError {
+      fail(graph.located(mistake, operands: ids, location: location))
+    } catch {
+      fail("\(error)")
+    }
+    return operands.first ?? standIn()
+  }
+
+  /// The value at `id` of the graph so far.
+  public func tensor(_ id: ValueID) -> Tensor {
+    Tensor(builder: self, value: id)
+  }
+
+  /// Something to go on with after a mistake in an operation without operands.
+  private func standIn() -> Tensor {
+    let node = Node(.constant(value: 0, shape: []), [], type: TensorType(.float32, []), scope: scope, location: location)
+    return Tensor(builder: self, value: graph.append(node))
+  }
+
+  // MARK: Results
+
+  /// Makes `loss`, a scalar, what training minimises; it is also the output `loss`.
+  public func minimize(_ loss: Tensor) {
+    guard loss.shape.count == 1, loss.type.element == .float32 else {
+      return fail("the loss has to be a scalar, but is \(loss.type)")
+    }
+    let scalar = loss.shape.rank == 0 ? loss : loss.reshaped([])
+    if graph.loss != nil { fail("the model has a loss already") }
+    graph.loss = scalar.value
+    output("loss", scalar)
+  }
+
+  /// Keeps `value` under `name` for those who ask a trained model for it.
+  public func output(_ name: String, _ value: Tensor) {
+    guard !graph.outputs.contains(where: { $0.name == name }) else { return fail("the output '\(name)' is declared twice") }
+    graph.outputs.append(.init(name: name, value: value.value))
+  }
+
+  /// Makes `value` what `state` holds after the step.
+  public func update(_ state: Tensor, to value: Tensor) {
+    graph.updates.append(.init(state: state.value, value: value.value))
+  }
+
+  /// Defaults of the training run.
+  public var training: Training {
+    get { graph.training }
+    set { graph.training = newValue }
+  }
+
+  /// How predictions become pictures.
+  public var pictures: Pictures? {
+    get { graph.pictures }
+    set { graph.pictures = newValue }
+  }
+}
+
+extension Graph {
+  /// Builds a graph called `name`.
+  ///
+  /// - Throws: `GraphError`, the first mistake that `body` makes.
+  public init(_ name: String, _ body: (GraphBuilder) throws -> Void) throws {
+    let builder = GraphBuilder(name: name)
+    try body(builder)
+    self = try builder.finish()
+  }
+}

@@ -1,0 +1,36 @@
+/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101, algorithm 2), as PyTorch computes it.
+public struct AdamW {
+  public var betas: (Float, Float)
+  public var epsilon: Float
+
+  /// Takes the coefficients of `training`.
+  public init(_ training: Training) {
+    betas = (Float(training.betas.first ?? 0.9), Float(training.betas.dropFirst().first ?? 0.95))
+    epsilon = Float(training.epsilon)
+  }
+
+  /// Adds the update of each parameter by its gradient.
+  ///
+  /// Tensors of two or more axes decay, others do not. The runtime provides the learning rate, the weight decay and the
+  /// corrections 1 / (1 - beta^step).
+  public func update(_ gradients: [(parameter: Tensor, gradient: Tensor)], in builder: GraphBuilder) {
+    let rate = builder.input("learning_rate", [], role: .learningRate)
+    let decay = builder.input("weight_decay", [], role: .weightDecay)
+    let firstCorrection = builder.input("first_moment_correction", [], role: .firstMomentCorrection)
+    let secondCorrection = builder.input("second_moment_correction", [], role: .secondMomentCorrection)
+    for (parameter, gradient) in gradients {
+      guard let name = builder.graph[parameter.value].operation.sourceName else { continue }
+      let shape = parameter.shape
+      let first = builder.add(.state(name: "first_moment.\(name)", shape: shape))
+      let second = builder.add(.state(name: "second_moment.\(name)", shape: shape))
+      let newFirst = first * betas.0 + gradient * (1 - betas.0)
+      let newSecond = second * betas.1 + gradient * gradient * (1 - betas.1)
+      let denominator = (newSecond * secondCorrection).applying(.squareRoot) + epsilon
+      let step = newFirst * firstCorrection * rate / denominator
+      let decayed = shape.rank >= 2 ? parameter * (builder.constant(1) - rate * decay) : parameter
+      builder.update(first, to: newFirst)
+      builder.update(second, to: newSecond)
+      builder.update(parameter, to: decayed - step)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+extension Tensor {
+  /// The squared error against `target` [batch, channels, side, side]: its mean over channels, averaged over hidden positions.
+  ///
+  /// Positions are weighted by the mask brought to the target's grid: sum(error · m) / sum(m). The prediction, the target and the
+  /// loss become the outputs `prediction.K`, `target.K` and `loss.K`, where K counts the calls.
+  public func meanSquaredError(_ target: Tensor, on mask: Mask, file: String = #fileID, line: Int = #line) -> Tensor {
+    builder.located(file, line) {
+      guard shape == target.shape, shape.rank == 4, shape[2] == shape[3] else {
+        builder.fail("a prediction \(type) cannot be compared with a target \(target.type)")
+        return self
+      }
+      let cells = shape[2]
+      guard cells > 0, cells.isMultiple(of: mask.grid) || mask.grid.isMultiple(of: cells) else {
+        builder.fail("a mask of \(mask.grid) × \(mask.grid) patches does not fit a target of \(cells) × \(cells)")
+        return self
+      }
+      let difference = self - target
+      let errors = (difference * difference).mean([1]).reshaped([shape[0], cells * cells])
+      let weights = mask.scaled(to: cells)
+      let loss = (errors * weights).total() / weights.total()
+      builder.recordPrediction(self, target: target, loss: loss)
+      return loss
+    }
+  }
+
+  /// The sum of `losses`, each times its weight.
+  public static func weightedSum(_ losses: [Tensor], _ weights: [Double], in builder: GraphBuilder) -> Tensor {
+    guard losses.count == weights.count, let first = losses.first else {
+      builder.fail("\(losses.count) losses need as many weights, not \(weights.count)")
+      return losses.first ?? builder.constant(0)
+    }
+    let weighted = zip(losses, weights).map { $0 * Float($1) }
+    return weighted.dropFirst().reduce(first * Float(weights[0]), +)
+  }
+}
+
+extension GraphBuilder {
+  /// Keeps what a loss compares, and the loss, as outputs numbered by the calls.
+  func recordPrediction(_ prediction: Tensor, target: Tensor, loss: Tensor) {
+    let index = graph.outputs.count { $0.name.hasPrefix("loss.") }
+    output("prediction.\(index)", prediction)
+    output("target.\(index)", target)
+    output("loss.\(index)", loss)
+    predictionOrigins.append(origins[target.value])
+    if let wavelets = Pictures(predictionOrigins) {
+      pictures = wavelets
+    } else if case .wavelet? = pictures {
+      pictures = nil
+    }
+  }
+}

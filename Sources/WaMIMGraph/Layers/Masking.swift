@@ -1,0 +1,74 @@
+/// Which patches of each sample are hidden, drawn anew in every step.
+public struct Mask {
+  /// The side of a patch, in pixels.
+  public var patch: Int
+  /// The number of patches along each side of an image.
+  public var grid: Int
+  /// How many patches of a sample stay visible.
+  public var visibleCount: Int
+  /// The places of the visible patches in the grid, i32 [batch, visible].
+  public var visible: Tensor
+  /// For each place in the grid, its row when visible patches come first, i32 [batch, patches].
+  public var restore: Tensor
+  /// 1 for hidden patches and 0 for visible ones, f32 [batch, patches].
+  public var hidden: Tensor
+}
+
+extension GraphBuilder {
+  /// Hides `ratio` of the patches of each image, at random: MAE's masking (arXiv 2111.06377, section 3).
+  ///
+  /// Each patch gets a uniform number; the patches with the lowest ones, floor(patches · (1 - ratio)) of them, stay visible.
+  public func randomMask(
+    of images: Tensor, patch: Int, ratio: Double, file: String = #fileID, line: Int = #line
+  ) -> Mask {
+    located(file, line) {
+      guard images.shape.rank == 4, patch > 0, images.shape[2] == images.shape[3], images.shape[2] % patch == 0 else {
+        fail("patches of \(patch) × \(patch) do not divide square images, but the images are \(images.type)")
+        return standInMask(images)
+      }
+      let (batch, grid) = (images.shape[0], images.shape[2] / patch)
+      let patches = grid * grid
+      guard ratio > 0, ratio < 1 else {
+        fail("the ratio of hidden patches has to be between 0 and 1, but is \(ratio)")
+        return standInMask(images)
+      }
+      let visibleCount = Int(Double(patches) * (1 - ratio))
+      guard visibleCount >= 1 else {
+        fail("a ratio of \(ratio) leaves none of the \(patches) patches visible")
+        return standInMask(images)
+      }
+      let noise = input("noise", [batch, patches], role: .uniformNoise)
+      let restore = add(.rank, [noise])
+      let shuffle = add(.invertPermutation, [restore])
+      let mask = Mask(
+        patch: patch, grid: grid, visibleCount: visibleCount,
+        visible: shuffle.sliced(1, 0..<visibleCount), restore: restore,
+        hidden: restore.toFloat().atLeast(constant(Float(visibleCount))))
+      output("mask", mask.hidden)
+      return mask
+    }
+  }
+
+  /// Something to go on with after a mistake.
+  private func standInMask(_ images: Tensor) -> Mask {
+    Mask(patch: 1, grid: 1, visibleCount: 1, visible: images, restore: images, hidden: images)
+  }
+}
+
+extension Mask {
+  /// The share of hidden pixels under each cell of a grid of `cells` × `cells`: [batch, cells · cells].
+  ///
+  /// A finer grid repeats the mask; a cell of a coarser one holds the mean of its patches.
+  public func scaled(to cells: Int) -> Tensor {
+    let batch = hidden.shape[0]
+    if cells == grid { return hidden }
+    if cells > grid {
+      let factor = cells / grid
+      return hidden.reshaped([batch, grid, 1, grid, 1])
+        .broadcast(to: [batch, grid, factor, grid, factor])
+        .reshaped([batch, cells * cells])
+    }
+    let factor = grid / cells
+    return hidden.reshaped([batch, cells, factor, cells, factor]).mean([2, 4]).reshaped([batch, cells * cells])
+  }
+}

@@ -1,0 +1,91 @@
+/// Which subbands of a wavelet level are predicted.
+public enum Subbands: String, Hashable, Sendable, CaseIterable {
+  /// LH, HL and HH.
+  case detail
+  /// LL too.
+  case all
+}
+
+/// What wavelet coefficients are normalised over.
+public enum TargetNormalization: String, Hashable, Sendable, CaseIterable {
+  case none
+  /// Over the positions of each image's each channel and subband.
+  case subband
+  /// Over the channels and subbands of each position.
+  case token
+}
+
+extension Tensor {
+  /// The wavelet coefficients of images [batch, channels, side, side] at each of `levels`, finest level 1.
+  ///
+  /// Each result is [batch, channels · subbands, side / 2^level, side / 2^level], colour-major, subband-minor.
+  public func wavelet(_ wavelet: Wavelet, levels: [Int], subbands: Subbands, file: String = #fileID, line: Int = #line) -> [Tensor] {
+    builder.located(file, line) {
+      guard shape.rank == 4, let deepest = levels.max(), let finest = levels.min(), finest >= 1 else {
+        builder.fail("wavelet levels count from 1 and need images [batch, channels, height, width], not \(type)")
+        return levels.map { _ in self }
+      }
+      guard deepest < 32, shape[2] % (1 << deepest) == 0, shape[3] % (1 << deepest) == 0 else {
+        builder.fail("images of \(shape[2]) × \(shape[3]) cannot be halved \(deepest) times, as level \(deepest) needs")
+        return levels.map { _ in self }
+      }
+      var approximation = self
+      var found: [Int: Tensor] = [:]
+      for level in 1...deepest {
+        let bands = builder.add(.waveletAnalysis(wavelet), [approximation])
+        let kept = subbands == .detail ? bands.sliced(2, 1..<4) : bands
+        let shape = kept.shape
+        found[level] = kept.reshaped([shape[0], shape[1] * shape[2], shape[3], shape[4]])
+        approximation = bands.sliced(2, 0..<1).reshaped([shape[0], shape[1], shape[3], shape[4]])
+      }
+      let targets = levels.map { found[$0] ?? self }
+      for (level, target) in zip(levels, targets) {
+        builder.origins[target.value] = TargetOrigin(wavelet: wavelet, level: level, subbands: subbands, normalization: .none)
+      }
+      return targets
+    }
+  }
+
+  /// Coefficients [batch, channels, height, width] with zero mean and unit variance, as `normalization` says.
+  public func normalized(_ normalization: TargetNormalization, epsilon: Float = 1e-6) -> Tensor {
+    guard shape.rank == 4 else {
+      builder.fail("a target has to be [batch, channels, height, width], not \(type)")
+      return self
+    }
+    let positions = reshaped([shape[0], shape[1], shape[2] * shape[3]])
+    let result: Tensor
+    switch normalization {
+    case .none: return self
+    case .subband: result = positions.standardized([2], epsilon: epsilon).reshaped(shape)
+    case .token: result = positions.standardized([1], epsilon: epsilon).reshaped(shape)
+    }
+    if var origin = builder.origins[value] {
+      origin.normalization = normalization
+      builder.origins[result.value] = origin
+    }
+    return result
+  }
+}
+
+/// What a target of wavelet coefficients was made from: what is needed to make a picture of a prediction again.
+struct TargetOrigin: Hashable {
+  var wavelet: Wavelet
+  var level: Int
+  var subbands: Subbands
+  var normalization: TargetNormalization
+}
+
+extension Pictures {
+  /// The pictures of predictions whose targets come from `origins`, or nil where one is unknown or they do not belong together.
+  init?(_ origins: [TargetOrigin?]) {
+    let known = origins.compactMap { $0 }
+    guard let first = known.first, known.count == origins.count else { return nil }
+    for origin in known
+    where origin.wavelet != first.wavelet || origin.subbands != first.subbands || origin.normalization != first.normalization {
+      return nil
+    }
+    self = .wavelet(
+      wavelet: first.wavelet.rawValue, levels: known.map(\.level), subbands: first.subbands.rawValue,
+      normalization: first.normalization.rawValue)
+  }
+}

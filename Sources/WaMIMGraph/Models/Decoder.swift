@@ -1,0 +1,135 @@
+/// A decoder from the visible tokens of one tap to one target: embed, put mask tokens in, transform, rescale, predict.
+///
+/// The paper's decoder (WaMIM, arXiv 2503.00782), its head after LocalMIM (arXiv 2303.05251).
+public struct Decoder {
+  /// The width of the tokens.
+  public var dim: Int
+  public var heads: Int
+  /// How many transformer blocks it has.
+  public var depth = 1
+  public var epsilon: Float = 1e-6
+
+  public init(dim: Int, heads: Int, depth: Int = 1) {
+    self.dim = dim
+    self.heads = heads
+    self.depth = depth
+  }
+
+  /// The prediction of `target` [batch, channels, side, side] from `features` [batch, 1 + visible, width].
+  ///
+  /// The parameters stand under `decoders.K`, where K counts the calls.
+  public func callAsFunction(
+    _ features: Tensor, _ mask: Mask, like target: Tensor, file: String = #fileID, line: Int = #line
+  ) -> Tensor {
+    let builder = features.builder
+    return builder.located(file, line) {
+      guard check(features, mask, target) else { return target }
+      return builder.scoped("decoders.\(builder.nextIndex(of: "decoders"))") {
+        var tokens = restore(features, mask)
+        for layer in 0..<depth {
+          tokens = TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(layer)")
+        }
+        tokens = LayerNorm(epsilon: epsilon)(tokens, name: "norm")
+        let places = tokens.sliced(1, 1..<tokens.shape[1])
+        return DecoderHead(epsilon: epsilon)(places, grid: mask.grid, like: target)
+      }
+    }
+  }
+
+  /// Whether the configuration makes sense; what does not is said to the builder.
+  private func check(_ features: Tensor, _ mask: Mask, _ target: Tensor) -> Bool {
+    let builder = features.builder
+    if dim < 1 || dim % 4 != 0 {
+      builder.fail("the decoder's width has to be a multiple of 4 for the table of positions, but is \(dim)")
+    } else if heads < 1 || dim % heads != 0 {
+      builder.fail("\(heads) heads do not divide the decoder's width of \(dim): choose heads that divide it")
+    } else if depth < 0 || depth > 10_000 {
+      builder.fail("the decoder's depth has to be between 0 and 10000, but is \(depth)")
+    } else if features.shape.rank != 3 || features.shape[1] != mask.visibleCount + 1 {
+      builder.fail("the decoder takes a class token and \(mask.visibleCount) visible tokens, not \(features.type)")
+    } else if target.shape.rank != 4 || target.shape[2] != target.shape[3] {
+      builder.fail("a target has to be [batch, channels, side, side], not \(target.type)")
+    } else if !DecoderHead.reaches(target.shape[2], from: mask.grid) {
+      builder.fail(
+        "no power of two leads from the grid of \(mask.grid) × \(mask.grid) patches to a target of "
+          + "\(target.shape[2]) × \(target.shape[2]): choose the image, the patch or the levels so that one does")
+    }
+    return builder.error == nil
+  }
+
+  /// The full grid of tokens after the class token: visible ones embedded, hidden ones a learned mask token, all with positions.
+  private func restore(_ features: Tensor, _ mask: Mask) -> Tensor {
+    let builder = features.builder
+    let (batch, patches) = (features.shape[0], mask.grid * mask.grid)
+    let embedded = Linear(width: dim)(features, name: "embed")
+    let token = builder.parameter("mask_token", [1, 1, dim], .normal(standardDeviation: 0.02))
+    let classToken = embedded.sliced(1, 0..<1)
+    let visible = embedded.sliced(1, 1..<mask.visibleCount + 1)
+    var shuffled = visible
+    if mask.visibleCount < patches {
+      let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, dim])
+      shuffled = .concatenated([visible, hidden], axis: 1, in: builder)
+    }
+    let restored = Tensor.concatenated([classToken, shuffled.gathered(mask.restore)], axis: 1, in: builder)
+    return restored + builder.add(.positionTable(width: dim, grid: mask.grid, classToken: true))
+  }
+}
+
+/// Rescales a grid of tokens to the target's and maps each to the target's channels.
+struct DecoderHead {
+  var epsilon: Float
+
+  /// Whether doubling or halving leads from `grid` to `target`.
+  static func reaches(_ target: Int, from grid: Int) -> Bool {
+    guard target > 0, grid > 0 else { return false }
+    let (large, small) = (max(target, grid), min(target, grid))
+    return large % small == 0 && (large / small).nonzeroBitCount == 1
+  }
+
+  /// The prediction [batch, channels, side, side] from tokens [batch, grid · grid, width].
+  func callAsFunction(_ tokens: Tensor, grid: Int, like target: Tensor) -> Tensor {
+    let builder = tokens.builder
+    let side = target.shape[2]
+    var (x, at, layer) = (tokens, grid, 0)
+    while at < side {
+      if at != grid {
+        x = LayerNorm(epsilon: epsilon)(x, name: "head.\(layer)").gelu()
+        layer += 2
+      }
+      guard x.shape[-1] % 2 == 0 else {
+        builder.fail("the decoder's width of \(tokens.shape[-1]) cannot be halved on the way to \(side) × \(side) positions")
+        return target
+      }
+      x = builder.scoped("head.\(layer)") { doubled(x, grid: at) }
+      (at, layer) = (at * 2, layer + 1)
+    }
+    while at > side {
+      let pooled = x.reshaped([x.shape[0], at / 2, 2, at / 2, 2, x.shape[-1]]).mean([2, 4])
+      x = pooled.reshaped([x.shape[0], at * at / 4, x.shape[-1]])
+      (at, layer) = (at / 2, layer + 1)
+    }
+    return builder.scoped("head.\(layer)") { predicted(x, like: target) }
+  }
+
+  /// A transposed convolution of 2 × 2 with stride 2 that halves the width: each token becomes four.
+  private func doubled(_ x: Tensor, grid: Int) -> Tensor {
+    let builder = x.builder
+    let (batch, inputs) = (x.shape[0], x.shape[-1])
+    let width = inputs / 2
+    let weight = builder.parameter("weight", [inputs, width, 2, 2], .xavierUniform(fanIn: width * 4, fanOut: inputs))
+    let bias = builder.parameter("bias", [width], .constant(0))
+    let matrix = weight.transposed([0, 2, 3, 1]).reshaped([inputs, 4 * width])
+    let quads = x.matmul(matrix).reshaped([batch, grid, grid, 2, 2, width]).transposed([0, 1, 3, 2, 4, 5])
+    return (quads + bias).reshaped([batch, 4 * grid * grid, width])
+  }
+
+  /// A convolution of 1 × 1 to the target's channels.
+  private func predicted(_ x: Tensor, like target: Tensor) -> Tensor {
+    let builder = x.builder
+    let (channels, inputs) = (target.shape[1], x.shape[-1])
+    let weight = builder.parameter("weight", [channels, inputs, 1, 1], .xavierUniform(fanIn: inputs, fanOut: channels))
+    let bias = builder.parameter("bias", [channels], .constant(0))
+    let rows = x.matmul(weight.reshaped([channels, inputs]), transposeRight: true) + bias
+    return rows.transposed([0, 2, 1]).reshaped(target.shape)
+  }
+}

@@ -1,0 +1,103 @@
+import WaMIMManifest
+
+/// Where the values of an input come from.
+public typealias InputRole = Manifest.InputRole
+
+/// The distribution that a parameter's first values are drawn from.
+public typealias Initializer = Manifest.Initializer
+
+/// A primitive operation: the closed vocabulary that every layer expands to.
+///
+/// What a stage knows about operations is an exhaustive `switch` in that stage; names, operands and attributes as text are in
+/// `OperationSchema`, result types in `Operation.resultType(of:)`.
+public enum Operation: Hashable, Sendable {
+  // Sources.
+
+  /// A tensor that the runtime provides anew in every step.
+  case input(name: String, type: TensorType, role: InputRole)
+  /// A tensor that the model learns.
+  case parameter(name: String, shape: Shape, initializer: Initializer)
+  /// A tensor that the optimiser keeps between steps, zero before the first.
+  case state(name: String, shape: Shape)
+  /// A tensor whose elements are all `value`.
+  case constant(value: Float, shape: Shape)
+  /// MAE's fixed sine–cosine table of positions, [grid², width], led by a zero row where there is a class token.
+  case positionTable(width: Int, grid: Int, classToken: Bool)
+
+  // Element by element.
+
+  case unary(UnaryFunction)
+  /// Both operands have the same shape.
+  case binary(BinaryFunction)
+  /// Integers as single-precision numbers.
+  case toFloat
+  /// The operand itself, with no gradient flowing back through it.
+  case detach
+
+  // Movement.
+
+  /// The operand repeated along axes of extent 1, aligned at the last axes.
+  case broadcast(shape: Shape)
+  /// The same elements in row-major order under another shape.
+  case reshape(shape: Shape)
+  /// Axis `i` of the result is axis `permutation[i]` of the operand.
+  case transpose(permutation: [Int])
+  /// Every `step`-th element along `axis`, `count` of them from `start`.
+  case slice(axis: Int, start: Int, count: Int, step: Int)
+  /// Zeros of extent `extent` along `axis`, with the operand at `start`, `start + step`, …: the adjoint of `slice`.
+  case pad(axis: Int, start: Int, extent: Int, step: Int)
+  /// The operands one after the other along `axis`.
+  case concatenate(axis: Int)
+
+  // Reductions, which leave an extent of 1.
+
+  case reduce(ReductionFunction, axes: [Int])
+
+  // Contractions.
+
+  /// [.., m, k] × [k, n], or × [.., k, n] with the same leading axes; a transposed operand has its last two axes swapped.
+  case matmul(transposeLeft: Bool, transposeRight: Bool)
+  /// Softmax attention of q [b, n, c] over k and v [b, m, c], each head taking c / heads channels, scaled by (c / heads)^-½.
+  case attention(heads: Int)
+  /// The gradient of attention, given q, k, v and the gradient of its result, for one of its operands.
+  case attentionGradient(heads: Int, operand: AttentionOperand)
+
+  // Rows by index.
+
+  /// Rows of x [b, n, c] picked by indices [b, k] in each sample: [b, k, c].
+  case gather
+  /// The adjoint of `gather`: rows [b, k, c] added up at indices [b, k] in zeros [b, rows, c].
+  case scatterAdd(rows: Int)
+  /// The place of each number among those along the last axis in ascending order, equal ones in the order they stand in.
+  case rank
+  /// The inverse of the permutation along the last axis.
+  case invertPermutation
+
+  // Signals.
+
+  /// One level of a two-dimensional wavelet analysis of [b, c, h, w]: [b, c, 4, h/2, w/2], subbands in the order LL, LH, HL, HH.
+  case waveletAnalysis(Wavelet)
+}
+
+/// An operand of attention.
+public enum AttentionOperand: String, Hashable, Sendable, CaseIterable {
+  case query, key, value
+}
+
+extension Operation {
+  /// Whether each element of the result depends only on the elements at the same place in the operands.
+  public var isElementwise: Bool {
+    switch self {
+    case .unary, .binary, .toFloat, .detach: true
+    default: false
+    }
+  }
+
+  /// Whether the operation has no operands.
+  public var isSource: Bool {
+    switch self {
+    case .input, .parameter, .state, .constant, .positionTable: true
+    default: false
+    }
+  }
+}

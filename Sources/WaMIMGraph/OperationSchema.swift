@@ -1,0 +1,122 @@
+/// What an attribute of an operation can hold.
+public enum Attribute: Hashable, Sendable {
+  case integer(Int)
+  case number(Float)
+  case flag(Bool)
+  case text(String)
+  case integers([Int])
+  /// A bare word, such as the name of a wavelet.
+  case symbol(String)
+  /// A call with one list of numbers, such as `normal(0.02)`.
+  case initializer(Initializer)
+  case element(ElementType)
+}
+
+/// What kind of value an attribute takes.
+public enum AttributeKind: Hashable, Sendable {
+  case integer, number, flag, text, integers, initializer, element
+  /// One of the named words.
+  case symbol([String])
+}
+
+/// How an operation is written: its name, its operands and its attributes.
+///
+/// The one place for these facts: parser, printer, verifier and documentation read them here.
+public struct OperationSchema: Sendable {
+  /// One attribute, always written with its label.
+  public struct Parameter: Sendable {
+    public var label: String
+    public var kind: AttributeKind
+  }
+
+  /// The operation's name in `.wg` and in dumps.
+  public var name: String
+  /// What the operands are called, in order.
+  public var operands: [String]
+  /// Whether there may be any number of operands from one on.
+  public var isVariadic = false
+  public var attributes: [Parameter] = []
+  /// What the operation computes, in one sentence.
+  public var summary: String
+
+  init(_ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String) {
+    self.name = name
+    self.operands = operands
+    self.isVariadic = variadic
+    self.attributes = attributes.map(Parameter.init)
+    self.summary = summary
+  }
+}
+
+extension OperationSchema {
+  /// The schema of every operation.
+  public static let all: [OperationSchema] =
+    sources + UnaryFunction.allCases.map(unary) + BinaryFunction.allCases.map(binary) + movement
+    + ReductionFunction.allCases.map(reduction) + contractions + indexed
+
+  /// The schemas by name.
+  public static let byName: [String: OperationSchema] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+
+  private static let sources: [OperationSchema] = [
+    .init(
+      "input", [],
+      [("name", .text), ("element", .element), ("shape", .integers), ("role", .symbol(InputRole.allCases.map(\.rawValue)))],
+      "A tensor that the runtime provides anew in every step."),
+    .init(
+      "parameter", [], [("name", .text), ("shape", .integers), ("initial", .initializer)],
+      "A tensor that the model learns."),
+    .init("state", [], [("name", .text), ("shape", .integers)], "A tensor that the optimiser keeps between steps."),
+    .init("constant", [], [("value", .number), ("shape", .integers)], "A tensor whose elements are all the same."),
+    .init(
+      "position_table", [], [("width", .integer), ("grid", .integer), ("class_token", .flag)],
+      "The fixed sine-cosine table of positions on a square grid."),
+  ]
+
+  private static func unary(_ function: UnaryFunction) -> OperationSchema {
+    .init(function.rawValue, ["x"], [], "The function of each element.")
+  }
+
+  private static func binary(_ function: BinaryFunction) -> OperationSchema {
+    .init(function.rawValue, ["left", "right"], [], "The function of each pair of elements.")
+  }
+
+  private static let movement: [OperationSchema] = [
+    .init("to_float", ["x"], [], "Integers as single-precision numbers."),
+    .init("detach", ["x"], [], "The operand, with no gradient flowing back."),
+    .init("broadcast", ["x"], [("shape", .integers)], "The operand repeated along axes of extent 1."),
+    .init("reshape", ["x"], [("shape", .integers)], "The same elements under another shape."),
+    .init("transpose", ["x"], [("permutation", .integers)], "The axes in another order."),
+    .init(
+      "slice", ["x"], [("axis", .integer), ("start", .integer), ("count", .integer), ("step", .integer)],
+      "Evenly spaced elements along an axis."),
+    .init(
+      "pad", ["x"], [("axis", .integer), ("start", .integer), ("extent", .integer), ("step", .integer)],
+      "The operand among zeros: the adjoint of slice."),
+    .init("concatenate", ["x"], variadic: true, [("axis", .integer)], "The operands one after the other."),
+  ]
+
+  private static func reduction(_ function: ReductionFunction) -> OperationSchema {
+    .init(function.rawValue, ["x"], [("axes", .integers)], "The elements along the axes combined; the axes stay, with extent 1.")
+  }
+
+  private static let contractions: [OperationSchema] = [
+    .init(
+      "matmul", ["left", "right"], [("transpose_left", .flag), ("transpose_right", .flag)],
+      "The product of matrices in the last two axes."),
+    .init("attention", ["query", "key", "value"], [("heads", .integer)], "Scaled softmax attention."),
+    .init(
+      "attention_gradient", ["query", "key", "value", "gradient"],
+      [("heads", .integer), ("operand", .symbol(AttentionOperand.allCases.map(\.rawValue)))],
+      "The gradient of attention for one of its operands."),
+  ]
+
+  private static let indexed: [OperationSchema] = [
+    .init("gather", ["rows", "indices"], [], "Rows picked by index in each sample."),
+    .init("scatter_add", ["rows", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
+    .init("rank", ["x"], [], "The place of each number in ascending order."),
+    .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
+    .init(
+      "wavelet_analysis", ["images"], [("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)))],
+      "One level of a two-dimensional wavelet analysis."),
+  ]
+}
