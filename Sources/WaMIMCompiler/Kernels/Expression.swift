@@ -1,0 +1,61 @@
+import WaMIMGraph
+
+/// A place in an argument that moves with the loops around it: `offset` plus each loop's index times its stride, in elements.
+public struct Access: Hashable, Sendable {
+  /// Which argument of the kernel.
+  public var argument: Int
+  public var offset: Int
+  /// One stride for each loop, outermost first, the loop over the row or column last.
+  public var strides: [Int]
+  /// A row picked by a table of indices, or nil.
+  public var pick: Pick?
+
+  /// Adds `stride` times an integer read from a table.
+  public struct Pick: Hashable, Sendable {
+    /// The argument that holds the table, of integers.
+    public var argument: Int
+    public var offset: Int
+    /// As the strides of an access; the last one is 0, so that the pick is the same along a row.
+    public var strides: [Int]
+    /// The elements from one row to the next in the array that is picked from.
+    public var stride: Int
+
+    public init(argument: Int, offset: Int, strides: [Int], stride: Int) {
+      self.argument = argument
+      self.offset = offset
+      self.strides = strides
+      self.stride = stride
+    }
+  }
+
+  public init(argument: Int, offset: Int, strides: [Int], pick: Pick? = nil) {
+    self.argument = argument
+    self.offset = offset
+    self.strides = strides
+    self.pick = pick
+  }
+}
+
+/// One step of a scalar computation; operands are the indices of earlier steps of the same list.
+public enum Instruction: Hashable, Sendable {
+  /// The element at a place; integers are converted to single precision.
+  case load(Access)
+  case constant(Float)
+  /// A number of the row that an earlier stage has left in `slot`.
+  case scalar(slot: Int)
+  case unary(UnaryFunction, Int)
+  case binary(BinaryFunction, Int, Int)
+}
+
+/// An element written at a place; `operand` is the index of an instruction.
+///
+/// Numbers stored into an array of integers are rounded to the nearest one.
+public struct Store: Hashable, Sendable {
+  public var access: Access
+  public var operand: Int
+
+  public init(access: Access, operand: Int) {
+    self.access = access
+    self.operand = operand
+  }
+}

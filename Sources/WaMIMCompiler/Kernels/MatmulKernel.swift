@@ -1,0 +1,58 @@
+/// A matrix product, and what is done to each row of it while it is near.
+public struct MatmulKernel: Hashable, Sendable {
+  /// A matrix in an argument, its elements contiguous along the last axis.
+  public struct Matrix: Hashable, Sendable {
+    public var argument: Int
+    public var offset: Int
+    /// The elements from one row to the next, as it lies in memory.
+    public var rowStride: Int
+    /// Whether the product takes it with rows and columns swapped.
+    public var isTransposed: Bool
+    /// The elements from one matrix to the next of a batch of products; 0 where all share it.
+    public var batchStride: Int
+
+    public init(argument: Int, offset: Int, rowStride: Int, isTransposed: Bool, batchStride: Int = 0) {
+      self.argument = argument
+      self.offset = offset
+      self.rowStride = rowStride
+      self.isTransposed = isTransposed
+      self.batchStride = batchStride
+    }
+  }
+
+  /// What the call's units are.
+  public enum Partition: Hashable, Sendable {
+    /// Samples, each with `rows` rows of the result and of the left matrix: one product for all units of the call.
+    case samples(rows: Int)
+    /// Samples, each with products of its own: `batches` of them, all matrices move with the sample.
+    case products(batches: Int)
+    /// Blocks of this many rows of the result, the last one possibly shorter.
+    case rows(block: Int)
+  }
+
+  public var partition: Partition
+  /// Rows of the result in all, or of one product where each sample has its own.
+  public var m: Int
+  /// Columns of the result.
+  public var n: Int
+  /// The extent that is summed over.
+  public var k: Int
+  public var left: Matrix
+  public var right: Matrix
+  public var result: Matrix
+  /// Runs over the same units after the product; its argument numbers are those of this kernel.
+  public var epilogue: RowKernel?
+
+  public init(
+    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, epilogue: RowKernel? = nil
+  ) {
+    self.partition = partition
+    self.m = m
+    self.n = n
+    self.k = k
+    self.left = left
+    self.right = right
+    self.result = result
+    self.epilogue = epilogue
+  }
+}

@@ -1,0 +1,98 @@
+import WaMIMGraph
+import WaMIMManifest
+
+/// The index of a kernel in its program.
+public struct KernelID: Hashable, Sendable {
+  public var index: Int
+
+  public init(_ index: Int) {
+    self.index = index
+  }
+}
+
+/// Everything a generated trainer computes: kernels, and static schedules of calls to them over one static arena.
+public struct Program: Sendable {
+  public var name: String
+  /// The kernels, each once, however many calls it has.
+  public var kernels: [Kernel]
+  public var schedules: [Schedule]
+  /// What the arena holds before the first step.
+  public var constants: [ConstantData]
+  /// Bytes of the arena, and of each thread's scratch memory: the most that any schedule needs.
+  public var arenaBytes: Int
+  public var scratchBytes: Int
+  /// What the runtime needs to know; `manifest.processor` is filled in by the backend.
+  public var manifest: Manifest
+}
+
+/// Numbers that stand in the arena from the start.
+public struct ConstantData: Sendable {
+  /// Bytes from the start of the arena.
+  public var offset: Int
+  public var elements: [Float]
+
+  public init(offset: Int, elements: [Float]) {
+    self.offset = offset
+    self.elements = elements
+  }
+}
+
+/// A static schedule, such as one training step: phases in order, all threads meeting after each.
+public struct Schedule: Sendable {
+  public var name: String
+  public var phases: [Phase]
+  /// Where each buffer lies and when it lives, for inspection.
+  public var buffers: [PlannedBuffer]
+  public var arenaBytes: Int
+  public var scratchBytes: Int
+}
+
+/// Groups that do not depend on each other.
+public struct Phase: Sendable {
+  public var groups: [Group]
+}
+
+/// Calls that one thread makes in order for each tile of the units.
+///
+/// Tile `t` covers the units from `t * units / tiles` up to `(t + 1) * units / tiles`.
+public struct Group: Sendable {
+  public var calls: [Call]
+  public var units: Int
+  public var tiles: Int
+}
+
+/// One call of a kernel on memory.
+public struct Call: Sendable {
+  public var kernel: KernelID
+  public var arguments: [Placement]
+  /// Where in the model it comes from, and what it costs; its index in `manifest.calls` is `description`.
+  public var description: Int
+}
+
+/// Where an argument of a call lies.
+public struct Placement: Hashable, Sendable {
+  public enum Storage: Hashable, Sendable {
+    /// The arena that all threads share.
+    case arena
+    /// The scratch memory of the thread that makes the call; `unitStride` is 0.
+    case scratch
+  }
+
+  public var storage: Storage
+  /// Bytes from the start of the storage.
+  public var offset: Int
+  /// Bytes from one unit to the next.
+  public var unitStride: Int
+}
+
+/// A buffer's place and live range in a schedule.
+public struct PlannedBuffer: Sendable {
+  public var name: String
+  public var type: TensorType
+  public var storage: Placement.Storage
+  /// Bytes from the start of the storage.
+  public var offset: Int
+  public var byteCount: Int
+  /// The first and last phase (in scratch: call within its phase) that touches it.
+  public var live: ClosedRange<Int>
+}
