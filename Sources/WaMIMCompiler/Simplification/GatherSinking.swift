@@ -123,10 +123,10 @@ extension Graph {
     let uses = node.operands.count { $0 == value }
     if case .gather = node.operation { return node.operands[0] == value && uses == 1 ? node.operands[1] : nil }
     // A table that is the same for every sample cannot be picked from before it is repeated for each.
-    guard node.rowOperands.count(where: { $0 == value }) == uses, hasRows(value, of: node),
+    guard let indices = picks[user.index], node.rowOperands.count(where: { $0 == value }) == uses, hasRows(value, of: node),
       self[value].type.shape[0] == node.type.shape[0]
     else { return nil }
-    return picks[user.index]
+    return indices
   }
 
   /// Whether `operand` has a row of its own for each row of `node`'s result.
