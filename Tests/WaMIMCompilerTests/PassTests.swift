@@ -58,3 +58,17 @@ struct PassTests {
     }
   }
 }
+
+/// Chains of operations as long as a description may ask for.
+struct LongGraphTests {
+  @Test func longChainsDoNotExhaustTheStack() throws {
+    let length = 100_000
+    let graph = try Graph("long") { builder in
+      var x = builder.parameter("x", [1, 4, 2], .constant(1))
+      for _ in 0..<length { x = x.applying(.hyperbolicTangent) }
+      let indices = builder.add(.rank, [builder.input("noise", [1, 4], role: .uniformNoise)]).sliced(1, 0..<2)
+      builder.minimize(x.gathered(indices).total())
+    }
+    #expect(try Passes.run(graph, for: .step).nodes.count > length)
+  }
+}

@@ -52,7 +52,7 @@ extension Passes {
   }
 
   static let recompute = Pass("recompute", "Computes cheap values again for the backward pass instead of keeping them.") {
-    try $0.withRecomputation()
+    $0.withRecomputation()
   }
 
   static func selectOutputs(_ purpose: Purpose) -> Pass {

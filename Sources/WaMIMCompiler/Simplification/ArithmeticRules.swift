@@ -37,7 +37,14 @@ extension Simplifier {
     if constant(y) == 0 { return x }
     if let y = negated(y) { return try build(.binary(.subtract), [x, y], like: node) }
     if let x = negated(x) { return try build(.binary(.subtract), [y, x], like: node) }
-    return constant(x) == nil ? nil : try build(.binary(.add), [y, x], like: node)
+    if constant(x) != nil { return try build(.binary(.add), [y, x], like: node) }
+    if x == y { return try scaled(x, by: 2, like: node) }
+    // (y + z) + y and (z + y) + y are z + 2y.
+    if case .binary(.add) = operation(x), let place = rewriter.result[x].operands.firstIndex(of: y) {
+      let twice = try scaled(y, by: 2, like: node)
+      return try build(.binary(.add), [rewriter.result[x].operands[1 - place], twice], like: node)
+    }
+    return nil
   }
 
   private mutating func simplifyDifference(_ node: Node, _ x: ValueID, _ y: ValueID) throws -> ValueID? {
@@ -62,7 +69,17 @@ extension Simplifier {
       guard product.isNormal else { return nil }
       return try scaled(operand(x), by: product, like: node)
     }
-    return nil
+    return try scaleRepeatedOperand(node, x, factor)
+  }
+
+  /// A number times a product of which one side is repeated: the fewer numbers are multiplied.
+  private mutating func scaleRepeatedOperand(_ node: Node, _ product: ValueID, _ factor: Float) throws -> ValueID? {
+    guard case .binary(.multiply) = operation(product) else { return nil }
+    let sides = rewriter.result[product].operands
+    guard let place = sides.firstIndex(where: { if case .broadcast = operation($0) { true } else { false } }) else { return nil }
+    let few = try scaled(operand(sides[place]), by: factor, like: node)
+    let many = try build(.broadcast(shape: node.type.shape), [few], like: node)
+    return try build(.binary(.multiply), [sides[1 - place], many], like: node)
   }
 
   private mutating func simplifyQuotient(_ node: Node, _ x: ValueID, _ y: ValueID) throws -> ValueID? {

@@ -35,39 +35,50 @@ private struct GatherSinker {
     }
   }
 
-  /// The rows of `value` [b, n, c] that `indices` [b, k] pick: [b, k, c].
+  /// The rows of `value` [b, n, c], which is computed for these rows only, that `indices` [b, k] pick: [b, k, c].
   private mutating func rows(of value: ValueID, at indices: ValueID) throws -> ValueID {
-    if let known = picked[value], picks[value.index] != nil { return known }
-    let node = rewriter.source[value]
-    guard picks[value.index] != nil else {
-      return try rewriter.append(.gather, [rewriter[value], rewriter[indices]], like: node)
+    var missing: Set<ValueID> = []
+    var pending = [value]
+    while let next = pending.popLast() {
+      guard picks[next.index] != nil, picked[next] == nil, missing.insert(next).inserted else { continue }
+      pending += rewriter.source[next].operands
     }
-    var operation = node.operation
+    for value in missing.sorted() { picked[value] = try computeRows(of: value, at: indices) }
+    return try pickedRows(of: value, at: indices)
+  }
+
+  /// The operation of `value` on the picked rows of its operands.
+  private mutating func computeRows(of value: ValueID, at indices: ValueID) throws -> ValueID {
+    let node = rewriter.source[value]
     var shape = node.type.shape
     shape[1] = rewriter.source[indices].type.shape[1]
-    var operands: [ValueID]
-    switch operation {
+    switch node.operation {
+    case .constant(let number, _): return try rewriter.append(.constant(value: number, shape: shape), [], like: node)
     case .broadcast:
-      operation = .broadcast(shape: shape)
-      operands = [try rowsBeforeBroadcast(node, at: indices)]
-    case .constant(let number, _):
-      operation = .constant(value: number, shape: shape)
-      operands = []
-    case .matmul: operands = [try rows(of: node.operands[0], at: indices), rewriter[node.operands[1]]]
-    default: operands = try node.operands.map { try rows(of: $0, at: indices) }
+      let rows = try rowsBeforeBroadcast(node, at: indices)
+      return try rewriter.append(.broadcast(shape: shape), [rows], like: node)
+    case .matmul:
+      let left = try pickedRows(of: node.operands[0], at: indices)
+      return try rewriter.append(node.operation, [left, rewriter[node.operands[1]]], like: node)
+    default:
+      let operands = try node.operands.map { try pickedRows(of: $0, at: indices) }
+      return try rewriter.append(node.operation, operands, like: node)
     }
-    let result = try rewriter.append(operation, operands, like: node)
-    picked[value] = result
-    return result
+  }
+
+  /// The picked rows of `value`, computed already or picked here.
+  private mutating func pickedRows(of value: ValueID, at indices: ValueID) throws -> ValueID {
+    if let known = picked[value] { return known }
+    return try rewriter.append(.gather, [rewriter[value], rewriter[indices]], like: rewriter.source[value])
   }
 
   /// The picked rows of what `node` repeats, or all of it where it is the same for every row.
   private mutating func rowsBeforeBroadcast(_ node: Node, at indices: ValueID) throws -> ValueID {
     let (source, target) = (node.operands[0], node.type.shape)
+    if let known = picked[source] { return known }
     let shape = rewriter.source[source].type.shape
     let aligned = [Int](repeating: 1, count: 3 - shape.rank) + shape.dimensions
     guard aligned[1] != 1 else { return rewriter[source] }
-    if picks[source.index] != nil { return try rows(of: source, at: indices) }
     let samples = try rewriter.append(.broadcast(shape: [target[0], aligned[1], aligned[2]]), [rewriter[source]], like: node)
     return try rewriter.append(.gather, [samples, rewriter[indices]], like: node)
   }

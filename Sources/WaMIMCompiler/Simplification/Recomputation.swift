@@ -5,24 +5,37 @@ extension Graph {
   ///
   /// The forward pass is what stands up to the loss, the backward pass what comes after it. Which values are kept is what
   /// `StoragePlan` says.
-  func withRecomputation() throws -> Graph {
+  func withRecomputation() -> Graph {
     guard let loss else { return self }
     let plan = StoragePlan(self, boundary: loss)
     var recomputer = Recomputer(rewriter: GraphRewriter(self), plan: plan)
-    for value in values { try recomputer.rewrite(value) }
+    for value in values { recomputer.rewrite(value) }
     return recomputer.rewriter.finish()
   }
 
   /// The values that are computed up to the loss and used after it, without sources and views of sources: what a step keeps.
   public var storedForBackward: [ValueID] {
     guard let loss else { return [] }
-    return StoragePlan.needed(in: self, boundary: loss).filter { !isPersistent($0) }.sorted()
+    let persistent = persistentValues()
+    return StoragePlan.needed(in: self, boundary: loss).filter { !persistent[$0.index] }.sorted()
   }
 
-  /// Whether `value` needs no memory of its own because it is a source or a view of one.
-  fileprivate func isPersistent(_ value: ValueID) -> Bool {
-    let node = self[value]
-    return node.operation.isSource || (node.operation.isView && isPersistent(node.operands[0]))
+  /// Whether each value needs no memory of its own because it is a source or a view of one.
+  fileprivate func persistentValues() -> [Bool] {
+    var persistent: [Bool] = []
+    for node in nodes {
+      persistent.append(node.operation.isSource || (node.operation.isView && persistent[node.operands[0].index]))
+    }
+    return persistent
+  }
+
+  /// The elements that each value takes up in memory; what only reinterprets another value takes up as much as that.
+  fileprivate func storageSizes() -> [Int] {
+    var sizes: [Int] = []
+    for node in nodes {
+      sizes.append(node.operation.isReinterpretation ? sizes[node.operands[0].index] : node.type.shape.count)
+    }
+    return sizes
   }
 }
 
@@ -38,23 +51,28 @@ private struct Recomputer {
     self.plan = plan
   }
 
-  mutating func rewrite(_ value: ValueID) throws {
+  mutating func rewrite(_ value: ValueID) {
     guard value > plan.boundary else { return rewriter.copy(value) }
     var node = rewriter.source[value]
     let part = node.scope.part
-    node.operands = try node.operands.map { try place($0, in: part) }
+    node.operands = node.operands.map { place($0, in: part) }
     rewriter.replace(value, by: rewriter.append(node))
   }
 
   /// Where `value` is found by the backward pass of `part`: its copy there if it is computed again.
-  private mutating func place(_ value: ValueID, in part: String) throws -> ValueID {
-    guard plan.recomputed.contains(value) else { return rewriter[value] }
-    if let copy = copies[part]?[value] { return copy }
-    var node = rewriter.source[value]
-    node.operands = try node.operands.map { try place($0, in: part) }
-    let copy = rewriter.append(node)
-    copies[part, default: [:]][value] = copy
-    return copy
+  private mutating func place(_ value: ValueID, in part: String) -> ValueID {
+    var missing: Set<ValueID> = []
+    var pending = [value]
+    while let next = pending.popLast() {
+      guard plan.recomputed.contains(next), copies[part]?[next] == nil, missing.insert(next).inserted else { continue }
+      pending += rewriter.source[next].operands
+    }
+    for value in missing.sorted() {
+      var node = rewriter.source[value]
+      node.operands = node.operands.map { copies[part]?[$0] ?? rewriter[$0] }
+      copies[part, default: [:]][value] = rewriter.append(node)
+    }
+    return copies[part]?[value] ?? rewriter[value]
   }
 }
 
@@ -77,6 +95,8 @@ struct StoragePlan {
   private let graph: Graph
   private let users: [[ValueID]]
   private let roots: Set<ValueID>
+  private let persistent: [Bool]
+  private let sizes: [Int]
 
   /// Decides for each value that the backward pass of `graph` needs, from the last to the first.
   ///
@@ -87,6 +107,8 @@ struct StoragePlan {
     self.boundary = boundary
     users = graph.users()
     roots = Set(graph.roots)
+    persistent = graph.persistentValues()
+    sizes = graph.storageSizes()
     stored = StoragePlan.needed(in: graph, boundary: boundary)
     for value in graph.values.reversed() where value <= boundary && stored.contains(value) { decide(value) }
   }
@@ -128,7 +150,7 @@ struct StoragePlan {
 
   /// Whether the backward pass has `value` anyway.
   private func isFree(_ value: ValueID) -> Bool {
-    stored.contains(value) || roots.contains(value) || graph.isPersistent(value)
+    stored.contains(value) || roots.contains(value) || persistent[value.index]
   }
 
   /// The memory that computing `value` again frees; slices of one value free what they take up together.
@@ -148,11 +170,8 @@ struct StoragePlan {
     Set(users[value.index]).count > 1
   }
 
-  /// The elements that `value` takes up in memory; a view takes up what it is a view of.
-  private func size(_ value: ValueID) -> Int {
-    let node = graph[value]
-    return node.operation.isReinterpretation ? size(node.operands[0]) : node.type.shape.count
-  }
+  /// The elements that `value` takes up in memory.
+  private func size(_ value: ValueID) -> Int { sizes[value.index] }
 }
 
 extension Operation {
