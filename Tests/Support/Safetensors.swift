@@ -26,7 +26,7 @@ public struct Safetensors {
     let start = 8 + Int(length)
     let header = try JSONDecoder().decode([String: Entry].self, from: Data(bytes[8..<start]))
     for (name, entry) in header where name != "__metadata__" {
-      guard let shape = entry.shape, let range = entry.data_offsets, entry.dtype == "F32", range.count == 2,
+      guard let shape = entry.shape, let range = entry.offsets, entry.dtype == "F32", range.count == 2,
         0 <= range[0], range[1] <= bytes.count - start, range[1] - range[0] == 4 * shape.reduce(1, *)
       else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is not in single precision") }
       let elements = stride(from: start + range[0], to: start + range[1], by: 4).map { place in
@@ -43,6 +43,11 @@ public struct Safetensors {
   private struct Entry: Decodable {
     var dtype: String?
     var shape: [Int]?
-    var data_offsets: [Int]?
+    var offsets: [Int]?
+
+    enum CodingKeys: String, CodingKey {
+      case dtype, shape
+      case offsets = "data_offsets"
+    }
   }
 }
