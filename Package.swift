@@ -14,7 +14,8 @@ let package = Package(
     .library(name: "WaMIMRuntime", type: .static, targets: ["WaMIMRuntime"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
   ],
   targets: [
     // The compiler, each layer depending on those below it.
@@ -30,7 +31,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
     .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
     .target(name: "WaMIMLanguage", dependencies: ["WaMIMGraph"]),
-    .target(name: "WaMIMCompiler", dependencies: ["WaMIMGraph", "WaMIMManifest"]),
+    .target(
+      name: "WaMIMCompiler",
+      dependencies: ["WaMIMGraph", "WaMIMManifest", .product(name: "BitCollections", package: "swift-collections")]),
     .target(name: "WaMIMInterpreter", dependencies: ["WaMIMGraph"]),
     .target(name: "WaMIMGraph", dependencies: ["WaMIMManifest"]),
 
