@@ -50,5 +50,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),
+
+    // Tests, and what they share.
+    .target(name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support"),
+    .testTarget(
+      name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
+    .testTarget(
+      name: "WaMIMCompilerTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
   ]
 )
