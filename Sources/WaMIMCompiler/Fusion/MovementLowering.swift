@@ -25,23 +25,18 @@ extension Lowering {
     return [fill(value, 0), copied]
   }
 
-  /// The calls that give constants memory, where someone needs them there.
+  /// The calls that give constants memory, where someone reads them as an array, not as numbers within an expression.
   func fills() -> [LoweredCall] {
-    stored.values.sorted().compactMap { value in
-      guard case .constant(let number, _) = graph[value].operation, isReadFromMemory(value) else { return nil }
-      return fill(value, number)
-    }
-  }
-
-  /// Whether a constant's elements are read as an array, not as numbers within an expression.
-  private func isReadFromMemory(_ value: ValueID) -> Bool {
-    if graph.outputs.contains(where: { clustering.base($0.value) == value }) { return true }
-    return graph.values.contains { user in
-      guard clustering.cluster(of: user) != nil, graph[user].operands.contains(where: { clustering.base($0) == value }) else { return false }
-      switch graph[user].operation {
-      case .unary, .binary, .toFloat, .reduce, .concatenate, .pad, .broadcast, .reshape, .transpose, .slice, .detach: return false
-      default: return true
+    var needed = Set(graph.outputs.map { clustering.base($0.value) })
+    for value in graph.values where clustering.cluster(of: value) != nil {
+      switch graph[value].operation {
+      case .unary, .binary, .toFloat, .reduce, .concatenate, .pad, .broadcast, .reshape, .transpose, .slice, .detach: break
+      default: needed.formUnion(graph[value].operands.map(clustering.base))
       }
+    }
+    return needed.sorted().compactMap { value in
+      guard case .constant(let number, _) = graph[value].operation else { return nil }
+      return fill(value, number)
     }
   }
 
