@@ -47,5 +47,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),
+
+    .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMGraph"]),
+    .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph"]),
   ]
 )

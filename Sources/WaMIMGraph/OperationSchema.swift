@@ -39,7 +39,9 @@ public struct OperationSchema: Sendable {
   /// What the operation computes, in one sentence.
   public var summary: String
 
-  init(_ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String) {
+  init(
+    _ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String
+  ) {
     self.name = name
     self.operands = operands
     self.isVariadic = variadic

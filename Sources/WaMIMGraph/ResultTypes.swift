@@ -198,7 +198,9 @@ extension Operation {
 // MARK: Contractions, indices and signals
 
 extension Operation {
-  private func matmulType(_ left: TensorType, _ right: TensorType, _ transposeLeft: Bool, _ transposeRight: Bool) throws -> TensorType {
+  private func matmulType(_ left: TensorType, _ right: TensorType, _ transposeLeft: Bool, _ transposeRight: Bool) throws
+    -> TensorType
+  {
     for operand in [left, right] { try operand.floating(self).requireRank(atLeast: 2, self) }
     let (m, k) = transposeLeft ? (left.shape[-1], left.shape[-2]) : (left.shape[-2], left.shape[-1])
     let (inner, n) = transposeRight ? (right.shape[-1], right.shape[-2]) : (right.shape[-2], right.shape[-1])
