@@ -25,7 +25,7 @@ let package = Package(
         "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "WaMIM", dependencies: ["WaMIMGraph", "WaMIMCompiler", "WaMIMLLVM"]),
+    .target(name: "WaMIM", dependencies: ["WaMIMGraph", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
     .target(
       name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
@@ -57,5 +57,7 @@ let package = Package(
       name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
     .testTarget(
       name: "WaMIMCompilerTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
+    .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMGraph"]),
+    .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph"]),
   ]
 )
