@@ -40,12 +40,17 @@ let package = Package(
     .target(
       name: "CImages", path: "codegen/images",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(name: "CPlatform", path: "codegen/platform"),
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "CProgram", "CImages",
+        "WaMIMManifest", "CProgram", "CImages", "CPlatform",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),
+
+    // A program written by hand, which the runtime's tests run in place of a compiled one.
+    .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
+    .testTarget(name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"]),
   ]
 )
