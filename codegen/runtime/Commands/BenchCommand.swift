@@ -7,7 +7,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measure training steps on random images.",
-    discussion: "Takes one step to warm up, and then the steps that are measured. Prints a table by kernel, or with --json one object.")
+    discussion:
+      "Takes one step to warm up, and then the steps that are measured. Prints a table by kernel, or with --json one object.")
 
   @Option(help: ArgumentHelp("Steps to measure.", valueName: "n"))
   var steps = 5
@@ -34,8 +35,8 @@ struct BenchCommand: ParsableCommand {
       if step > 0 { seconds.append(Clock.seconds - start) }
     }
     let result = BenchResult(
-      images_per_second: Double(program.manifest.batch * steps) / seconds.reduce(0, +), step_seconds: seconds,
-      peak_rss_bytes: Self.peakResidentBytes(), loss: Double(try model.scalar("loss", of: "step")))
+      imagesPerSecond: Double(program.manifest.batch * steps) / seconds.reduce(0, +), stepSeconds: seconds,
+      peakResidentBytes: Self.peakResidentBytes(), loss: Double(try model.scalar("loss", of: "step")))
     guard result.loss.isFinite else { throw TrainerError("the loss after \(steps + 1) steps is \(result.loss)") }
     if json {
       Console.print(try JSON.encode(result))
@@ -69,8 +70,15 @@ struct BenchCommand: ParsableCommand {
 
 /// What `bench --json` prints.
 struct BenchResult: Encodable {
-  var images_per_second: Double
-  var step_seconds: [Double]
-  var peak_rss_bytes: Int
+  var imagesPerSecond: Double
+  var stepSeconds: [Double]
+  var peakResidentBytes: Int
   var loss: Double
+
+  private enum CodingKeys: String, CodingKey {
+    case imagesPerSecond = "images_per_second"
+    case stepSeconds = "step_seconds"
+    case peakResidentBytes = "peak_rss_bytes"
+    case loss
+  }
 }

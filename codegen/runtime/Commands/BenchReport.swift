@@ -16,16 +16,16 @@ struct BenchReport {
 
   func print() {
     let manifest = model.program.manifest
-    let mean = result.step_seconds.reduce(0, +) / Double(result.step_seconds.count)
-    let median = result.step_seconds.sorted()[result.step_seconds.count / 2]
+    let mean = result.stepSeconds.reduce(0, +) / Double(result.stepSeconds.count)
+    let median = result.stepSeconds.sorted()[result.stepSeconds.count / 2]
     let flops = manifest.flops(schedule: "step", of: model.program)
     Console.print("model        \(manifest.model), batch \(manifest.batch), \(model.executor.threadCount) threads")
     Console.print(
       "step         \(Format.fixed(mean * 1e3, decimals: 2)) ms mean, \(Format.fixed(median * 1e3, decimals: 2)) ms median of "
-        + "\(result.step_seconds.count)")
-    Console.print("images/s     \(Format.fixed(result.images_per_second, decimals: 2))")
+        + "\(result.stepSeconds.count)")
+    Console.print("images/s     \(Format.fixed(result.imagesPerSecond, decimals: 2))")
     Console.print("GFLOP/s      \(Format.fixed(Double(flops) / mean * 1e-9, decimals: 1))")
-    Console.print("peak memory  \(Format.bytes(result.peak_rss_bytes))")
+    Console.print("peak memory  \(Format.bytes(result.peakResidentBytes))")
     Console.print("loss         \(Format.fixed(result.loss, decimals: 5))")
     Console.print("")
     printTable(stepSeconds: mean)
@@ -55,7 +55,7 @@ struct BenchReport {
 
   private func rows() -> [Row] {
     guard let times = model.executor.times else { return [] }
-    let steps = result.step_seconds.count
+    let steps = result.stepSeconds.count
     return model.program.manifest.calls.enumerated().compactMap { index, call in
       let entry = times[index]
       guard entry.calls > 0 else { return nil }
@@ -68,7 +68,8 @@ struct BenchReport {
     let rate = row.seconds > 0 ? 1e-9 / row.seconds : 0
     Console.print(
       line(
-        row.call.name, row.call.kind, "\(row.calls)", Format.fixed(row.seconds * 1e3, decimals: 2), percent(row.seconds / available),
+        row.call.name, row.call.kind, "\(row.calls)", Format.fixed(row.seconds * 1e3, decimals: 2),
+        percent(row.seconds / available),
         Format.fixed(Double(row.call.flops) * rate, decimals: 1), Format.fixed(Double(row.call.bytes) * rate, decimals: 1)))
   }
 

@@ -17,7 +17,8 @@ struct FitCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Epochs of the whole run (default: the model's).", valueName: "n"))
   var epochs: Double?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The folder to write to (default: that of --resume, or `run`).", valueName: "run"))
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The folder to write to (default: that of --resume, or `run`).", valueName: "run"))
   var out: String?
 
   @Option(help: ArgumentHelp("Continue from this run's folder or checkpoint.", valueName: "run"))
@@ -29,10 +30,12 @@ struct FitCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Seed of everything random (default: 0).", valueName: "n"))
   var seed: UInt64?
 
-  @Option(name: .customLong("base-lr"), help: ArgumentHelp("Learning rate for a batch of 256 (default: the model's).", valueName: "rate"))
+  @Option(
+    name: .customLong("base-lr"), help: ArgumentHelp("Learning rate for a batch of 256 (default: the model's).", valueName: "rate"))
   var baseLearningRate: Double?
 
-  @Option(help: ArgumentHelp("Epochs of linear warm-up (default: the model's, but no more than a tenth of --epochs).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Epochs of linear warm-up (default: the model's, but no more than a tenth of --epochs).", valueName: "n"))
   var warmup: Double?
 
   @Option(help: ArgumentHelp("Weight decay (default: the model's).", valueName: "x"))
@@ -128,7 +131,10 @@ struct FitCommand: ParsableCommand {
 enum ShellWord {
   /// `word`, within quotation marks where the shell would otherwise take it apart.
   static func quoted(_ word: String) -> String {
-    let plain = word.unicodeScalars.allSatisfy { $0.properties.isAlphabetic || ("0"..."9").contains($0) || "/._-:=+".unicodeScalars.contains($0) }
-    return plain && !word.isEmpty ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    let plain = word.unicodeScalars.allSatisfy {
+      $0.properties.isAlphabetic || ("0"..."9").contains($0) || "/._-:=+".unicodeScalars.contains($0)
+    }
+    return plain && !word.isEmpty
+      ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 }

@@ -53,7 +53,7 @@ package struct Augmentation: Sendable {
   /// Draws a box of a share of the image's area within `area` and of an aspect ratio within `aspect`.
   ///
   /// Ten boxes are tried; where none fits inside the image, the largest box in its middle whose aspect ratio is allowed is taken.
-  static func randomBox(
+  package static func randomBox(
     width: Int, height: Int, area: ClosedRange<Double>, aspect: ClosedRange<Double>, numbers: inout RandomNumbers
   ) -> Resampling.Box {
     for _ in 0..<10 {
@@ -79,7 +79,7 @@ package struct Augmentation: Sendable {
   }
 
   /// `image` with left and right exchanged.
-  static func flipped(_ image: Image) -> Image {
+  package static func flipped(_ image: Image) -> Image {
     var result = image
     for y in 0..<image.height {
       for x in 0..<image.width {

@@ -7,10 +7,11 @@ package final class WorkerThread: @unchecked Sendable {
 
   /// Starts `body` on a thread of its own, named `name` in profilers.
   package init(name: String, body: @escaping @Sendable () -> Void) throws(TrainerError) {
-    let start = Unmanaged.passRetained(Start {
-      wamim_name_calling_thread(name)
-      body()
-    })
+    let start = Unmanaged.passRetained(
+      Start {
+        wamim_name_calling_thread(name)
+        body()
+      })
     let status = pthread_create(
       &identifier, nil,
       { argument in

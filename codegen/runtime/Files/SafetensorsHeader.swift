@@ -79,7 +79,11 @@ package struct SafetensorsHeader: Sendable {
 
   /// Checks that the tensors fill the file without gaps and without sharing bytes.
   private func checkLayout(start: Int, fileBytes: Int, path: String) throws(TrainerError) {
-    let ordered = entries.sorted { ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key) < ($1.value.range.lowerBound, $1.value.range.upperBound, $1.key) }
+    let ordered = entries.sorted {
+      ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key) < (
+        $1.value.range.lowerBound, $1.value.range.upperBound, $1.key
+      )
+    }
     var end = start
     var previous = "the header"
     for (name, entry) in ordered {
@@ -97,7 +101,8 @@ package struct SafetensorsHeader: Sendable {
 
   /// Bytes of an element, by the format's names of types.
   private static let elementBytes = [
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1,
+    "BOOL": 1,
   ]
 }
 
@@ -107,7 +112,9 @@ private enum Item: Decodable {
   case metadata([String: String])
 
   private enum CodingKeys: String, CodingKey {
-    case dtype, shape, data_offsets
+    case type = "dtype"
+    case shape
+    case offsets = "data_offsets"
   }
 
   init(from decoder: any Decoder) throws {
@@ -117,7 +124,7 @@ private enum Item: Decodable {
     }
     let container = try decoder.container(keyedBy: CodingKeys.self)
     self = .tensor(
-      type: try container.decode(String.self, forKey: .dtype), shape: try container.decode([Int].self, forKey: .shape),
-      offsets: try container.decode([Int].self, forKey: .data_offsets))
+      type: try container.decode(String.self, forKey: .type), shape: try container.decode([Int].self, forKey: .shape),
+      offsets: try container.decode([Int].self, forKey: .offsets))
   }
 }

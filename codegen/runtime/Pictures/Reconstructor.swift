@@ -51,7 +51,8 @@ package struct Reconstructor {
   package func rows(images: [Float], count: Int) throws(TrainerError) -> [PictureGrid.Row] {
     var rows: [PictureGrid.Row] = []
     for sample in 0..<count {
-      let image = planes(images, sample: sample, channels: batch.augmentation.channels, height: batch.augmentation.height, width: batch.augmentation.width)
+      let (channels, height, width) = (batch.augmentation.channels, batch.augmentation.height, batch.augmentation.width)
+      let image = planes(images, sample: sample, channels: channels, height: height, width: width)
       let maskValues = Array(model.values(mask)[sample * mask.shape[1]..<(sample + 1) * mask.shape[1]])
       guard let patchMask = PatchMask(maskValues, height: image.height, width: image.width) else {
         throw TrainerError("the output `mask` of shape \(Format.shape(mask.shape)) doesn't cut the image into square patches")
@@ -68,7 +69,7 @@ package struct Reconstructor {
     switch method {
     case .wavelet(let wavelet):
       let predicted = predictions.map { tensor in
-        planes(Array(model.values(tensor)), sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
+        planes(model.values(tensor), sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
       }
       return wavelet.rebuild(image, predictions: predicted, mask: mask)
     case .patches(let patches):
@@ -78,9 +79,12 @@ package struct Reconstructor {
     }
   }
 
-  private func planes(_ values: [Float], sample: Int, channels: Int, height: Int, width: Int) -> Planes {
+  /// One sample of a tensor [samples, channels, height, width].
+  private func planes(
+    _ values: some RandomAccessCollection<Float>, sample: Int, channels: Int, height: Int, width: Int
+  ) -> Planes {
     let size = channels * height * width
-    return Planes(channels: channels, height: height, width: width, values: Array(values[sample * size..<(sample + 1) * size]))
+    return Planes(channels: channels, height: height, width: width, values: Array(values.dropFirst(sample * size).prefix(size)))
   }
 
   /// Normalised numbers as pixels, hidden patches in grey.

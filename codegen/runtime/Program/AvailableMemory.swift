@@ -6,6 +6,11 @@ package struct AvailableMemory: Sendable, Equatable {
   /// What sets the limit, as part of a sentence.
   package var limitedBy: String
 
+  package init(bytes: Int, limitedBy: String) {
+    self.bytes = bytes
+    self.limitedBy = limitedBy
+  }
+
   /// The tightest limit on memory in use: the machine's free memory, and the control groups that the process is in.
   package static func resident() -> AvailableMemory? {
     var limits: [AvailableMemory] = []

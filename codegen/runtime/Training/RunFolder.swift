@@ -60,27 +60,3 @@ package final class RunFolder {
     var step: Int
   }
 }
-
-/// One line of metrics.jsonl: what one step did.
-package struct MetricsLine: Codable, Sendable, Equatable {
-  /// Steps done, this one included.
-  package var step: Int
-  /// Epochs done, a fraction.
-  package var epoch: Double
-  package var loss: Float
-  /// The loss of each target.
-  package var losses: [Float]
-  package var learning_rate: Double
-  package var images_per_second: Double
-
-  package init(
-    step: Int, epoch: Double, loss: Float, losses: [Float], learning_rate: Double, images_per_second: Double
-  ) {
-    self.step = step
-    self.epoch = epoch
-    self.loss = loss
-    self.losses = losses
-    self.learning_rate = learning_rate
-    self.images_per_second = images_per_second
-  }
-}

@@ -119,7 +119,7 @@ package struct TrainingRun {
     progress.report(step: step + 1, loss: loss, seconds: Clock.seconds - start, waited: waited)
     return MetricsLine(
       step: step + 1, epoch: Double(step + 1) / Double(order.stepsPerEpoch), loss: loss, losses: lossesByTarget(),
-      learning_rate: rate, images_per_second: progress.imagesPerSecond)
+      learningRate: rate, imagesPerSecond: progress.imagesPerSecond)
   }
 
   /// The outputs `loss.0`, `loss.1`, … of the last step, as many as there are.
