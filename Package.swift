@@ -43,21 +43,26 @@ let package = Package(
     .target(
       name: "CImages", path: "codegen/images",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(name: "CPlatform", path: "codegen/platform"),
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "CProgram", "CImages",
+        "WaMIMManifest", "CProgram", "CImages", "CPlatform",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),
 
     // Tests, and what they share.
-    .target(name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support"),
+    .target(name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support",
+      exclude: ["CFakeProgram"]),
     .testTarget(
       name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
     .testTarget(
       name: "WaMIMCompilerTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
     .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMGraph"]),
     .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph"]),
+    // A program written by hand, which the runtime's tests run in place of a compiled one.
+    .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
+    .testTarget(name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"]),
   ]
 )
