@@ -39,10 +39,15 @@ public struct Compiler: Sendable {
 
   /// The program that `graph` becomes: kernels and schedules, before they are code.
   public func program(
-    for graph: Graph, observe: (_ schedule: String, _ pass: String, Graph) -> Void = { _, _, _ in }
+    for graph: Graph, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
     try Compilation(disabled: disabledPasses).program(
       for: graph, text: Language.print(graph), compiler: Compiler.version, observe: observe)
+  }
+
+  /// What the compiler does to a graph on the way to kernels, in order: the names that `disabledPasses` takes.
+  public static var passes: [(name: String, summary: String)] {
+    Passes.all.map { ($0.name, $0.summary) } + [(Compilation.fusion, "Lets values that run over the same rows share kernels.")]
   }
 
   /// The processor that code is generated for.

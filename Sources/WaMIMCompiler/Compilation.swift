@@ -9,7 +9,7 @@ public struct Compilation: Sendable {
     self.disabled = disabled
   }
 
-  /// The pass that lets values share kernels; it works between graph and kernels, so it is no pass on graphs.
+  /// The name of the step that lets values share kernels; it works between graphs and kernels, so it is no `Pass`.
   public static let fusion = "fuse"
 
   /// The program that trains the model, and computes its gradients and predictions for those who ask.
@@ -20,7 +20,7 @@ public struct Compilation: Sendable {
   ///   - observe: Called with each schedule's graph after each pass.
   /// - Throws: `GraphError` or `CompilationError` where the model cannot be trained.
   public func program(
-    for graph: Graph, text: String, compiler: String, observe: (_ schedule: String, _ pass: String, Graph) -> Void = { _, _, _ in }
+    for graph: Graph, text: String, compiler: String, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
     guard graph.images != nil else {
       throw GraphError("the model '\(graph.name)' takes no images: declare an input [batch, channels, height, width]")
@@ -29,21 +29,11 @@ public struct Compilation: Sendable {
       throw GraphError("the model '\(graph.name)' has no parameters, so there is nothing to train")
     }
     var parts: [ProgramBuilder.Part] = []
-    for schedule in ScheduleKind.allCases {
-      let optimized = try Pipeline.run(on: graph, for: schedule, disabled: disabled) { observe(schedule.rawValue, $0, $1) }
-      parts.append(.init(name: schedule.rawValue, graph: optimized))
+    for purpose in Purpose.allCases {
+      let optimized = try Passes.run(graph, for: purpose, disabled: disabled) { observe(purpose, $0, $1) }
+      parts.append(.init(name: purpose.rawValue, graph: optimized))
     }
     var builder = ProgramBuilder(fuses: !disabled.contains(Compilation.fusion))
     return try builder.build(graph.name, parts, source: graph, text: text, compiler: compiler)
   }
-}
-
-/// The schedules of every program.
-public enum ScheduleKind: String, CaseIterable, Sendable {
-  /// Trains: one step of the optimiser.
-  case step
-  /// Writes every gradient and changes no state.
-  case gradients
-  /// Losses, predictions and targets.
-  case forward
 }
