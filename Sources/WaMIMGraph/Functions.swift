@@ -34,9 +34,9 @@ public enum Wavelet: String, Hashable, Sendable, CaseIterable {
   case haar
 
   /// The low-pass analysis filter; the high-pass one is its quadrature mirror.
-  public var lowPass: [Float] {
+  public var lowPass: [Double] {
     switch self {
-    case .haar: [Float(0.5).squareRoot(), Float(0.5).squareRoot()]
+    case .haar: [Double(0.5).squareRoot(), Double(0.5).squareRoot()]
     }
   }
 }

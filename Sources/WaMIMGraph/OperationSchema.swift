@@ -39,7 +39,9 @@ public struct OperationSchema: Sendable {
   /// What the operation computes, in one sentence.
   public var summary: String
 
-  init(_ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String) {
+  init(
+    _ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String
+  ) {
     self.name = name
     self.operands = operands
     self.isVariadic = variadic
@@ -112,7 +114,7 @@ extension OperationSchema {
 
   private static let indexed: [OperationSchema] = [
     .init("gather", ["rows", "indices"], [], "Rows picked by index in each sample."),
-    .init("scatter_add", ["rows", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
+    .init("scatter_add", ["values", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
     .init("rank", ["x"], [], "The place of each number in ascending order."),
     .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
     .init(

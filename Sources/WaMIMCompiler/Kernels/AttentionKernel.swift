@@ -85,13 +85,17 @@ public struct AttentionGradientKernel: Hashable, Sendable {
 }
 
 extension AttentionShape {
-  /// Elements of workspace, enough for whole-row scores of one head with every extent rounded up to 16.
+  /// The most queries whose scores are held at a time.
+  public static let queryBlock = 48
+
+  /// Elements of workspace, enough for what a head needs with every extent rounded up to tiles of up to 16.
   ///
-  /// Forward: keys transposed, scores. Backward: keys and values transposed, probabilities and their gradient, and packed
-  /// copies of what the head needs.
+  /// Keys and values, transposed and as they are, with their gradients; and for a block of queries their rows, results,
+  /// probabilities and gradients.
   public var workspaceCount: Int {
     func padded(_ extent: Int) -> Int { (extent + 15) / 16 * 16 }
-    let (queries, keys, width) = (padded(queryCount), padded(keyCount), padded(headWidth))
-    return 2 * queries * keys + 4 * width * (queries + keys) + 1024
+    let (keys, width) = (padded(keyCount) + 32, padded(headWidth))
+    let block = padded(min(queryCount, AttentionShape.queryBlock)) + 16
+    return 5 * keys * width + 3 * block * width + 2 * block * keys + block + 256
   }
 }

@@ -23,6 +23,19 @@ public struct Program: Sendable {
   public var scratchBytes: Int
   /// What the runtime needs to know; `manifest.processor` is filled in by the backend.
   public var manifest: Manifest
+
+  public init(
+    name: String, kernels: [Kernel], schedules: [Schedule], constants: [ConstantData], arenaBytes: Int, scratchBytes: Int,
+    manifest: Manifest
+  ) {
+    self.name = name
+    self.kernels = kernels
+    self.schedules = schedules
+    self.constants = constants
+    self.arenaBytes = arenaBytes
+    self.scratchBytes = scratchBytes
+    self.manifest = manifest
+  }
 }
 
 /// Numbers that stand in the arena from the start.
@@ -45,11 +58,23 @@ public struct Schedule: Sendable {
   public var buffers: [PlannedBuffer]
   public var arenaBytes: Int
   public var scratchBytes: Int
+
+  public init(name: String, phases: [Phase], buffers: [PlannedBuffer], arenaBytes: Int, scratchBytes: Int) {
+    self.name = name
+    self.phases = phases
+    self.buffers = buffers
+    self.arenaBytes = arenaBytes
+    self.scratchBytes = scratchBytes
+  }
 }
 
 /// Groups that do not depend on each other.
 public struct Phase: Sendable {
   public var groups: [Group]
+
+  public init(groups: [Group]) {
+    self.groups = groups
+  }
 }
 
 /// Calls that one thread makes in order for each tile of the units.
@@ -59,6 +84,12 @@ public struct Group: Sendable {
   public var calls: [Call]
   public var units: Int
   public var tiles: Int
+
+  public init(calls: [Call], units: Int, tiles: Int) {
+    self.calls = calls
+    self.units = units
+    self.tiles = tiles
+  }
 }
 
 /// One call of a kernel on memory.
@@ -67,6 +98,12 @@ public struct Call: Sendable {
   public var arguments: [Placement]
   /// Where in the model it comes from, and what it costs; its index in `manifest.calls` is `description`.
   public var description: Int
+
+  public init(kernel: KernelID, arguments: [Placement], description: Int) {
+    self.kernel = kernel
+    self.arguments = arguments
+    self.description = description
+  }
 }
 
 /// Where an argument of a call lies.
@@ -83,6 +120,12 @@ public struct Placement: Hashable, Sendable {
   public var offset: Int
   /// Bytes from one unit to the next.
   public var unitStride: Int
+
+  public init(storage: Storage, offset: Int, unitStride: Int) {
+    self.storage = storage
+    self.offset = offset
+    self.unitStride = unitStride
+  }
 }
 
 /// A buffer's place and live range in a schedule.

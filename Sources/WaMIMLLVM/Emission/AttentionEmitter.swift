@@ -1,0 +1,118 @@
+import CLLVM
+import WaMIMCompiler
+
+/// What attention and its gradient have in common: moving a head's rows in and out of the workspace, and products there.
+struct AttentionEmitter {
+  let emitter: KernelEmitter
+  let layout: AttentionLayout
+
+  var builder: IRBuilder { emitter.builder }
+  var shape: AttentionShape { layout.shape }
+
+  init(_ shape: AttentionShape, in emitter: KernelEmitter) {
+    self.emitter = emitter
+    layout = AttentionLayout(shape, processor: emitter.builder.processor)
+  }
+
+  /// Runs `body` for each head of each unit.
+  func forEachHead(_ body: (_ unit: Value, _ head: Value) -> Void) {
+    emitter.forEachUnit { unit in
+      builder.loop(count: shape.heads) { head, _ in
+        body(unit, head)
+        return []
+      }
+    }
+  }
+
+  /// Runs `body` for each block of queries: its first query, how many rows its tiles have, and how many of them are queries.
+  func forEachBlock(_ body: (_ start: Value, _ rows: Value, _ queries: Value) -> Void) {
+    let count = (layout.queryRows + layout.block - 1) / layout.block
+    builder.loop(count: count, step: layout.block) { start, _ in
+      func remaining(_ total: Int) -> Value {
+        builder.minimumInteger(builder.index(layout.block), builder.subtractIntegers(builder.index(total), start))
+      }
+      body(start, remaining(layout.queryRows), remaining(shape.queryCount))
+      return []
+    }
+  }
+
+  /// The rows of one head of one unit.
+  func rows(_ tokens: TokenRows, unit: Value, head: Value) -> MatrixView {
+    let stride = builder.index(emitter.kernel.arguments[tokens.argument].unitStride)
+    var place = emitter.address(tokens.argument, offset: tokens.offset)
+    place = builder.advance(place, by: builder.multiplyIntegers(unit, stride))
+    place = builder.advance(place, by: builder.multiplyIntegers(head, builder.index(shape.headWidth)))
+    return MatrixView(place: place, rowStride: tokens.rowStride)
+  }
+
+  /// The same matrix from row `start` on.
+  func rows(_ matrix: MatrixView, from start: Value) -> MatrixView {
+    var matrix = matrix
+    matrix.place = builder.advance(matrix.place, by: builder.multiplyIntegers(start, builder.index(matrix.rowStride)))
+    return matrix
+  }
+
+  /// Copies `count` rows of a head, times `factor`, or times a number of each row.
+  func copy(_ source: MatrixView, to target: MatrixView, count: Value, factor: Float = 1, factors: Address? = nil) {
+    builder.loop(from: builder.index(0), to: count) { row, _ in
+      let (from, to) = (rows(source, from: row).place, rows(target, from: row).place)
+      let rowFactor = factors.map { builder.load(builder.float, builder.advance($0, by: row)) }
+      emitter.forEachRun(of: shape.headWidth) { column, run in
+        var value = builder.load(builder.float, builder.advance(from, by: column), count: run.count, lanes: run.lanes)
+        if factor != 1 { value = builder.multiply(value, builder.constant(factor, lanes: run.lanes)) }
+        if let rowFactor { value = builder.multiply(value, builder.splat(rowFactor, lanes: run.lanes)) }
+        builder.store(value, builder.advance(to, by: column), count: run.count, lanes: run.lanes)
+      }
+      return []
+    }
+  }
+
+  /// Copies all keys' rows of a head so that keys are columns.
+  func copyTransposed(_ source: MatrixView, to target: MatrixView) {
+    emitter.forEachRun(of: shape.keyCount) { key, run in
+      let start = rows(source, from: key).place
+      builder.loop(count: shape.headWidth) { channel, _ in
+        let elements = (0..<run.count).map { lane in
+          builder.load(builder.float, builder.advance(builder.advance(start, by: channel), by: lane * source.rowStride))
+        }
+        let place = builder.advance(rows(target, from: channel).place, by: key)
+        let value = run.lanes == 1 ? elements[0] : gathered(elements, lanes: run.lanes)
+        builder.store(value, place, count: run.count, lanes: run.lanes)
+        return []
+      }
+    }
+  }
+
+  private func gathered(_ elements: [Value], lanes: Int) -> Value {
+    elements.enumerated().reduce(builder.constant(0, lanes: lanes)) {
+      builder.insert($1.element, into: $0, lane: $1.offset)
+    }
+  }
+
+  func fillWithZeros(_ matrix: MatrixView, rows: Int) {
+    let lanes = builder.lanes
+    builder.loop(count: rows * matrix.rowStride / lanes, step: lanes) { element, _ in
+      builder.store(builder.constant(0, lanes: lanes), builder.advance(matrix.place, by: element))
+      return []
+    }
+  }
+
+  /// The products of a block of queries' rows with all keys' columns.
+  func productWithKeys(_ rows: Value, _ left: MatrixView, _ keys: MatrixView, to result: MatrixView) {
+    TileProduct(tileRows: layout.queryTile, columns: layout.keyColumns, accumulates: false)
+      .emit(rows: rows, depth: builder.index(shape.headWidth), left: left, right: keys, result: result, in: builder)
+  }
+
+  /// Sums all keys' rows of channels, weighted by a block of queries' scores.
+  func productOverKeys(_ rows: Value, _ scores: MatrixView, _ channels: MatrixView, to result: MatrixView) {
+    TileProduct(tileRows: layout.queryTile, columns: layout.width, accumulates: false)
+      .emit(rows: rows, depth: builder.index(shape.keyCount), left: scores, right: channels, result: result, in: builder)
+  }
+
+  /// Adds a block of queries' rows of channels, weighted by their scores, to each key's row.
+  func addProductOverQueries(_ queries: Value, _ scores: MatrixView, _ channels: MatrixView, to result: MatrixView) {
+    TileProduct(tileRows: layout.keyTile, columns: layout.width, accumulates: true)
+      .emit(
+        rows: builder.index(layout.keyRows), depth: queries, left: scores.transposed, right: channels, result: result, in: builder)
+  }
+}

@@ -1,0 +1,97 @@
+import CLLVM
+import WaMIMCompiler
+import WaMIMGraph
+
+/// Evaluates a list of instructions where loops stand, for many columns at once.
+///
+/// What is the same in all columns is evaluated once, as a scalar, when this is made.
+struct ExpressionEmitter {
+  private let emitter: KernelEmitter
+  private let instructions: [Instruction]
+  /// The values that are the same in all columns, and nil for the others.
+  private var uniform: [Value?] = []
+  /// The places of the loads that differ from column to column, at column 0.
+  private var places: [Int: Address] = [:]
+  private let loops: LoopIndices
+
+  /// - Parameters:
+  ///   - isUniform: Whether there is only one column.
+  ///   - scalars: The numbers that earlier stages have left.
+  init(
+    _ instructions: [Instruction], at loops: LoopIndices, isUniform: Bool, scalars: [Int: Value] = [:], in emitter: KernelEmitter
+  ) {
+    self.emitter = emitter
+    self.instructions = instructions
+    self.loops = loops
+    for (position, instruction) in instructions.enumerated() {
+      uniform.append(uniformValue(of: instruction, isUniform: isUniform, scalars: scalars))
+      if uniform[position] == nil, case .load(let access) = instruction {
+        places[position] = emitter.place(access, at: loops)
+      }
+    }
+  }
+
+  private var builder: IRBuilder { emitter.builder }
+
+  private func uniformValue(of instruction: Instruction, isUniform: Bool, scalars: [Int: Value]) -> Value? {
+    switch instruction {
+    case .load(let access):
+      guard isUniform || !access.variesWithColumn else { return nil }
+      return emitter.loadScalar(access.argument, emitter.place(access, at: loops))
+    case .constant(let number):
+      return builder.constant(number)
+    case .scalar(let slot):
+      return scalars[slot] ?? builder.constant(0)
+    case .unary(let function, let operand):
+      return uniform[operand].map { builder.apply(function, to: $0, lanes: 1) }
+    case .binary(let function, let left, let right):
+      guard let left = uniform[left], let right = uniform[right] else { return nil }
+      return builder.apply(function, to: left, right, lanes: 1)
+    }
+  }
+
+  /// The value of an instruction that is the same in all columns, or nil.
+  func scalar(_ instruction: Int) -> Value? { uniform[instruction] }
+
+  /// How many instructions differ from column to column.
+  var varyingCount: Int { uniform.count { $0 == nil } }
+
+  /// Evaluates all instructions for runs of `lanes` columns that begin at each of `columns`.
+  ///
+  /// - Parameter count: How many columns of each run there are; the lanes beyond hold anything.
+  /// - Returns: For each instruction, its value in each run.
+  func evaluate(columns: [Value], lanes: Int, count: Int) -> [[Value]] {
+    var values: [[Value]] = []
+    for (position, instruction) in instructions.enumerated() {
+      if let scalar = uniform[position] {
+        let splat = builder.splat(scalar, lanes: lanes)
+        values.append([Value](repeating: splat, count: columns.count))
+        continue
+      }
+      values.append(
+        columns.indices.map { run in
+          switch instruction {
+          case .load(let access):
+            load(access, of: position, column: columns[run], lanes: lanes, count: count)
+          case .unary(let function, let operand):
+            builder.apply(function, to: values[operand][run], lanes: lanes)
+          case .binary(let function, let left, let right):
+            builder.apply(function, to: values[left][run], values[right][run], lanes: lanes)
+          case .constant, .scalar:
+            builder.constant(0, lanes: lanes)
+          }
+        })
+    }
+    return values
+  }
+
+  private func load(_ access: Access, of position: Int, column: Value, lanes: Int, count: Int) -> Value {
+    let place = places[position] ?? emitter.place(access, at: loops)
+    return emitter.load(access, from: place, column: column, at: loops, lanes: lanes, count: count)
+  }
+}
+
+extension Access {
+  /// Whether it means different elements in different columns.
+  var variesWithColumn: Bool { strides.last != 0 || (pick?.strides.last ?? 0) != 0 }
+}

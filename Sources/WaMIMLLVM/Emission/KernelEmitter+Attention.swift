@@ -1,0 +1,115 @@
+import WaMIMCompiler
+
+extension KernelEmitter {
+  /// Emits softmax attention, a block of queries of one head at a time, its scores in the first caches.
+  func emit(_ attention: AttentionKernel) throws {
+    let emitter = AttentionEmitter(attention.shape, in: self)
+    let (layout, shape) = (emitter.layout, attention.shape)
+    var workspace = WorkspaceCursor(address(attention.workspace))
+    let keys = workspace.take(rows: shape.headWidth, stride: layout.keyStride, in: builder)
+    let values = workspace.take(rows: shape.keyCount, stride: layout.width, in: builder)
+    let queries = workspace.take(rows: layout.block, stride: layout.width, in: builder)
+    let scores = workspace.take(rows: layout.block, stride: layout.keyStride, in: builder)
+    let results = workspace.take(rows: layout.block, stride: layout.width, in: builder)
+    let scales = workspace.take(rows: 1, stride: layout.block, in: builder).place
+
+    emitter.forEachHead { unit, head in
+      emitter.copyTransposed(emitter.rows(attention.key, unit: unit, head: head), to: keys)
+      emitter.copy(emitter.rows(attention.value, unit: unit, head: head), to: values, count: builder.index(shape.keyCount))
+      let query = emitter.rows(attention.query, unit: unit, head: head)
+      let result = emitter.rows(attention.result, unit: unit, head: head)
+      emitter.forEachBlock { start, rows, count in
+        emitter.copy(emitter.rows(query, from: start), to: queries, count: count, factor: shape.scale)
+        emitter.productWithKeys(rows, queries, keys, to: scores)
+        builder.loop(from: builder.index(0), to: count) { row, _ in
+          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(emitter.rows(scores, from: row).place)
+          builder.store(scale, builder.advance(scales, by: row))
+          return []
+        }
+        emitter.productOverKeys(rows, scores, values, to: results)
+        emitter.copy(results, to: emitter.rows(result, from: start), count: count, factors: scales)
+      }
+    }
+  }
+
+  /// Emits attention's gradient, which computes the probabilities of a block of queries again.
+  func emit(_ kernel: AttentionGradientKernel) throws {
+    let gradient = AttentionGradientEmitter(kernel, in: self)
+    gradient.emitter.forEachHead { unit, head in gradient.emitHead(unit: unit, head: head) }
+  }
+}
+
+/// The gradient of one attention: its matrices in the workspace, and the steps of one head.
+private struct AttentionGradientEmitter {
+  let kernel: AttentionGradientKernel
+  let emitter: AttentionEmitter
+  // Keys as columns and as rows, values as columns; for a block of queries, those, the gradients of their results, their
+  // probabilities and the gradients of those; sums for each key; and the gradients of a block of queries.
+  private let keyColumns, keyRows, valueColumns: MatrixView
+  private let queries, gradients, probabilities, scoreGradients: MatrixView
+  private let keyGradients, valueGradients, queryGradients: MatrixView
+
+  init(_ kernel: AttentionGradientKernel, in kernelEmitter: KernelEmitter) {
+    self.kernel = kernel
+    emitter = AttentionEmitter(kernel.shape, in: kernelEmitter)
+    let (layout, shape, builder) = (emitter.layout, kernel.shape, kernelEmitter.builder)
+    var workspace = WorkspaceCursor(kernelEmitter.address(kernel.workspace))
+    func take(_ rows: Int, _ stride: Int) -> MatrixView { workspace.take(rows: rows, stride: stride, in: builder) }
+    keyColumns = take(shape.headWidth, layout.keyStride)
+    valueColumns = take(shape.headWidth, layout.keyStride)
+    keyRows = take(shape.keyCount, layout.width)
+    queries = take(layout.block, layout.width)
+    gradients = take(layout.block, layout.width)
+    probabilities = take(layout.block, layout.keyStride)
+    scoreGradients = take(layout.block, layout.keyStride)
+    keyGradients = take(layout.keyRows, layout.width)
+    valueGradients = take(layout.keyRows, layout.width)
+    queryGradients = take(layout.block, layout.width)
+  }
+
+  private var builder: IRBuilder { emitter.builder }
+  private var shape: AttentionShape { kernel.shape }
+
+  func emitHead(unit: Value, head: Value) {
+    let keyCount = builder.index(shape.keyCount)
+    let key = emitter.rows(kernel.key, unit: unit, head: head)
+    emitter.copyTransposed(key, to: keyColumns)
+    emitter.copyTransposed(emitter.rows(kernel.value, unit: unit, head: head), to: valueColumns)
+    if kernel.queryGradient != nil { emitter.copy(key, to: keyRows, count: keyCount) }
+    if kernel.keyGradient != nil { emitter.fillWithZeros(keyGradients, rows: emitter.layout.keyRows) }
+    if kernel.valueGradient != nil { emitter.fillWithZeros(valueGradients, rows: emitter.layout.keyRows) }
+
+    emitter.forEachBlock { start, rows, count in emitBlock(start, rows: rows, count: count, unit: unit, head: head) }
+
+    if let target = kernel.keyGradient {
+      emitter.copy(keyGradients, to: emitter.rows(target, unit: unit, head: head), count: keyCount)
+    }
+    if let target = kernel.valueGradient {
+      emitter.copy(valueGradients, to: emitter.rows(target, unit: unit, head: head), count: keyCount)
+    }
+  }
+
+  private func emitBlock(_ start: Value, rows: Value, count: Value, unit: Value, head: Value) {
+    func fromStart(_ tokens: TokenRows) -> MatrixView {
+      emitter.rows(emitter.rows(tokens, unit: unit, head: head), from: start)
+    }
+    emitter.copy(fromStart(kernel.query), to: queries, count: count, factor: shape.scale)
+    emitter.copy(fromStart(kernel.gradient), to: gradients, count: count)
+    emitter.productWithKeys(rows, queries, keyColumns, to: probabilities)
+    emitter.productWithKeys(rows, gradients, valueColumns, to: scoreGradients)
+    builder.loop(from: builder.index(0), to: count) { row, _ in
+      ScoreRows(builder: builder, keyCount: shape.keyCount).softmaxGradient(
+        emitter.rows(probabilities, from: row).place, emitter.rows(scoreGradients, from: row).place)
+      return []
+    }
+    if kernel.valueGradient != nil {
+      emitter.addProductOverQueries(count, probabilities, gradients, to: valueGradients)
+    }
+    // The queries are scaled already, their gradients are not.
+    if kernel.keyGradient != nil { emitter.addProductOverQueries(count, scoreGradients, queries, to: keyGradients) }
+    if let target = kernel.queryGradient {
+      emitter.productOverKeys(rows, scoreGradients, keyRows, to: queryGradients)
+      emitter.copy(queryGradients, to: fromStart(target), count: count, factor: shape.scale)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import WaMIMCompiler
+import WaMIMGraph
+
+extension KernelEmitter {
+  /// What the first loop of a row kernel runs over.
+  enum FirstLoop {
+    /// The units of the call.
+    case units
+    /// A range of indices, of arrays that do not move with the unit.
+    case range(from: Value, to: Value)
+  }
+
+  /// Emits the loops around a row and, inside, its stages.
+  func emit(_ rows: RowKernel, over first: FirstLoop) {
+    let rows = rows.normalized(lanes: builder.lanes)
+    let (start, end) =
+      switch first {
+      case .units: (builder.index(0), units)
+      case .range(let start, let end): (start, end)
+      }
+    builder.loop(from: start, to: end) { index, _ in
+      let amongAll: Value? = if case .units = first { builder.addIntegers(begin, index) } else { nil }
+      let outermost = LoopIndices(values: [index], first: amongAll)
+      return builder.nest(rows.outer.dropFirst()) { inner, _ in
+        emitRow(rows, at: outermost.nesting(inner))
+        return []
+      }
+    }
+  }
+
+  private func emitRow(_ rows: RowKernel, at loops: LoopIndices) {
+    var scalars: [Int: Value] = [:]
+    for stage in rows.stages {
+      let isUniform = stage.extent == .row || rows.width == 1
+      let expression = ExpressionEmitter(stage.instructions, at: loops, isUniform: isUniform, scalars: scalars, in: self)
+      if isUniform {
+        emitOnce(stage, expression, scalars: &scalars, at: loops)
+      } else {
+        emitAcross(stage, expression, width: rows.width, scalars: &scalars, at: loops)
+      }
+    }
+  }
+
+  /// Emits a stage that is evaluated once.
+  private func emitOnce(_ stage: RowStage, _ expression: ExpressionEmitter, scalars: inout [Int: Value], at loops: LoopIndices) {
+    for result in stage.results { scalars[result.slot] = expression.scalar(result.operand) }
+    for store in stage.stores {
+      guard let value = expression.scalar(store.operand) else { continue }
+      let place = place(store.access, at: loops)
+      self.store(value, store.access, to: place, column: builder.index(0), at: loops, lanes: 1, count: 1)
+    }
+  }
+
+  /// Emits a stage that is evaluated for each element of the row: runs of several vectors, what full vectors are left, and the rest.
+  private func emitAcross(
+    _ stage: RowStage, _ expression: ExpressionEmitter, width: Int, scalars: inout [Int: Value], at loops: LoopIndices
+  ) {
+    let loop = RowLoop(emitter: self, stage: stage, expression: expression, loops: loops)
+    let sums = loop.emit(width: width)
+    for (result, parts) in zip(stage.results, sums) {
+      let function = result.reduction ?? .sum
+      scalars[result.slot] = builder.reduce(function, loop.pairwise(function, parts), lanes: builder.lanes)
+    }
+  }
+}
+
+/// One loop over the elements of a row.
+private struct RowLoop {
+  let emitter: KernelEmitter
+  let stage: RowStage
+  let expression: ExpressionEmitter
+  let loops: LoopIndices
+  /// The places of the stores, at column 0.
+  let places: [Address]
+
+  init(emitter: KernelEmitter, stage: RowStage, expression: ExpressionEmitter, loops: LoopIndices) {
+    self.emitter = emitter
+    self.stage = stage
+    self.expression = expression
+    self.loops = loops
+    places = stage.stores.map { emitter.place($0.access, at: loops) }
+  }
+
+  private var builder: IRBuilder { emitter.builder }
+
+  /// Vectors evaluated together: enough to hide latencies, fewer where an expression needs many registers.
+  private var unrolling: Int {
+    switch expression.varyingCount {
+    case ...8: 4
+    case ...20: 2
+    default: stage.results.isEmpty ? 1 : 2
+    }
+  }
+
+  /// Emits the loop over `width` elements.
+  ///
+  /// - Returns: For each result, one vector of sums for each of the vectors evaluated together.
+  func emit(width: Int) -> [[Value]] {
+    let (lanes, unrolling) = (builder.lanes, unrolling)
+    let vectors = width / lanes
+    var sums = stage.results.flatMap { result in
+      [Value](repeating: builder.neutral(result.reduction ?? .sum, lanes: lanes), count: unrolling)
+    }
+    sums = builder.loop(count: vectors / unrolling, step: unrolling * lanes, carrying: sums) { column, sums in
+      run(vectors: unrolling, from: column, count: lanes, sums: sums)
+    }
+    let rest = vectors % unrolling
+    sums = run(vectors: rest, from: builder.index((vectors - rest) * lanes), count: lanes, sums: sums)
+    sums = runTail(from: vectors * lanes, count: width % lanes, sums: sums)
+    return stride(from: 0, to: sums.count, by: unrolling).map { Array(sums[$0..<$0 + unrolling]) }
+  }
+
+  /// The elements after the last full vector.
+  private func runTail(from column: Int, count: Int, sums: [Value]) -> [Value] {
+    if stage.results.isEmpty && count == 1 {
+      evaluate(columns: [builder.index(column)], lanes: 1, count: 1)
+      return sums
+    }
+    return run(vectors: count > 0 ? 1 : 0, from: builder.index(column), count: count, sums: sums)
+  }
+
+  /// Evaluates neighbouring vectors, of whose lanes the first `count` are there, and adds them to the sums.
+  private func run(vectors: Int, from column: Value, count: Int, sums: [Value]) -> [Value] {
+    guard vectors > 0 else { return sums }
+    let lanes = builder.lanes
+    let columns = (0..<vectors).map { builder.addIntegers(column, builder.index($0 * lanes)) }
+    let values = evaluate(columns: columns, lanes: lanes, count: count)
+    var sums = sums
+    for (position, result) in stage.results.enumerated() {
+      let function = result.reduction ?? .sum
+      for vector in 0..<vectors {
+        let element = builder.padded(values[result.operand][vector], count: count, for: function, lanes: lanes)
+        let sum = position * unrolling + vector
+        sums[sum] = builder.combine(function, sums[sum], element)
+      }
+    }
+    return sums
+  }
+
+  @discardableResult
+  private func evaluate(columns: [Value], lanes: Int, count: Int) -> [[Value]] {
+    let values = expression.evaluate(columns: columns, lanes: lanes, count: count)
+    for (store, place) in zip(stage.stores, places) {
+      for (column, value) in zip(columns, values[store.operand]) {
+        emitter.store(value, store.access, to: place, column: column, at: loops, lanes: lanes, count: count)
+      }
+    }
+    return values
+  }
+
+  /// Combines neighbours until one vector is left.
+  func pairwise(_ function: ReductionFunction, _ parts: [Value]) -> Value {
+    guard parts.count > 1 else { return parts.first ?? builder.neutral(function, lanes: builder.lanes) }
+    let halves = stride(from: 0, to: parts.count, by: 2).map { builder.combine(function, parts[$0], parts[$0 + 1]) }
+    return pairwise(function, halves)
+  }
+}

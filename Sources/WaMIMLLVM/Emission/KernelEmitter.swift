@@ -1,0 +1,80 @@
+import CLLVM
+import WaMIMCompiler
+import WaMIMGraph
+
+/// Turns one kernel into one function, `void (void *const *pointers, int64_t begin, int64_t end)`.
+struct KernelEmitter {
+  let builder: IRBuilder
+  let kernel: Kernel
+  /// The arrays, as pointers to `float`.
+  let pointers: [Value]
+  /// The first unit, and the one after the last.
+  let begin: Value
+  let end: Value
+  /// How many units there are.
+  let units: Value
+
+  /// Defines the function that does what `kernel` says.
+  static func define(_ kernel: Kernel, named name: String, isInternal: Bool, in builder: IRBuilder) throws -> Function {
+    let table = builder.pointer(to: builder.floatPointer)
+    let parameters = [table, builder.int64, builder.int64]
+    return try builder.define(name, parameters, returning: builder.void, isInternal: isInternal) { function in
+      try KernelEmitter(kernel, function: function, builder: builder).emit()
+      builder.returnNothing()
+    }
+  }
+
+  private init(_ kernel: Kernel, function: Function, builder: IRBuilder) {
+    self.builder = builder
+    self.kernel = kernel
+    pointers = kernel.arguments.indices.map { argument in
+      builder.loadPointer(from: function.parameter(0), at: argument)
+    }
+    begin = function.parameter(1)
+    end = function.parameter(2)
+    units = builder.subtractIntegers(end, begin)
+  }
+
+  private func emit() throws {
+    switch kernel.body {
+    case .rows(let rows): emit(rows, over: .units)
+    case .columns(let columns): emit(columns)
+    case .matmul(let matmul): emit(matmul)
+    case .attention(let attention): try emit(attention)
+    case .attentionGradient(let gradient): try emit(gradient)
+    case .index(let index): emit(index)
+    }
+  }
+}
+
+extension KernelEmitter {
+  /// Element `offset` of an argument.
+  func address(_ argument: Int, offset: Int = 0) -> Address {
+    Address(base: pointers[argument], index: builder.index(offset))
+  }
+
+  /// The type of an argument's elements.
+  func elementType(_ argument: Int) -> IRType {
+    switch kernel.arguments[argument].element {
+    case .float32: builder.float
+    case .int32: builder.int32
+    }
+  }
+
+  /// Runs `body` for each unit, with the unit's index counted from the first one of the call.
+  func forEachUnit(_ body: (_ unit: Value) throws -> Void) rethrows {
+    try builder.loop(from: builder.index(0), to: units) { unit, _ in
+      try body(unit)
+      return []
+    }
+  }
+}
+
+extension IRBuilder {
+  /// Entry `position` of a table of pointers.
+  fileprivate func loadPointer(from table: Value, at position: Int) -> Value {
+    var indices = [index(position).reference]
+    let entry = LLVMBuildGEP2(instructions, floatPointer.reference, table.reference, &indices, 1, "")
+    return load(floatPointer, pointer: Value(reference: entry), alignment: 8)
+  }
+}

@@ -1,0 +1,79 @@
+import CLLVM
+import WaMIMCompiler
+
+/// Writes a program's schedules as the tables of `wamim_program.h`, and the `main` that hands them to the runtime.
+struct ProgramEmitter {
+  let builder: IRBuilder
+  let program: Program
+  /// The program's kernels, by their index.
+  let kernels: [Function]
+  /// The manifest as UTF-8 JSON.
+  let manifest: [UInt8]
+
+  /// The version of the tables that this writes.
+  private static let version: Int32 = 1
+
+  func emit() {
+    let root = builder.table("program", [root()])
+    let runtime = builder.declare(
+      "wamim_main", [builder.int32, builder.floatPointer, builder.floatPointer], returning: builder.int32)
+    _ = builder.define("main", [builder.int32, builder.floatPointer], returning: builder.int32, isInternal: false) { main in
+      let program = builder.bitcast(root, to: builder.floatPointer)
+      builder.returnValue(builder.call(runtime, [main.parameter(0), main.parameter(1), program]))
+    }
+  }
+
+  private func root() -> Value {
+    builder.structure([
+      builder.integer(ProgramEmitter.version), count(program.schedules.count),
+      builder.table("schedules", program.schedules.map(schedule)),
+      builder.table("constants", program.constants.map(constant)), builder.index(program.constants.count),
+      builder.index(program.arenaBytes), builder.index(program.scratchBytes),
+      builder.bytes("manifest", manifest), builder.index(manifest.count),
+    ])
+  }
+
+  private func schedule(_ schedule: Schedule) -> Value {
+    builder.structure([
+      builder.bytes("name", Array(schedule.name.utf8)), builder.table("phases", schedule.phases.map(phase)),
+      builder.index(schedule.phases.count),
+    ])
+  }
+
+  private func phase(_ phase: Phase) -> Value {
+    builder.structure([builder.table("groups", phase.groups.map(group)), count(phase.groups.count), count(0)])
+  }
+
+  private func group(_ group: Group) -> Value {
+    builder.structure([
+      builder.table("calls", group.calls.map(call)), count(group.calls.count), count(group.tiles), builder.index(group.units),
+    ])
+  }
+
+  private func call(_ call: Call) -> Value {
+    builder.structure([
+      builder.pointer(to: kernels[call.kernel.index]), builder.table("arguments", call.arguments.map(argument)),
+      count(call.arguments.count), count(call.description),
+    ])
+  }
+
+  private func argument(_ placement: Placement) -> Value {
+    let storage: Int32 =
+      switch placement.storage {
+      case .arena: 0
+      case .scratch: 1
+      }
+    return builder.structure([
+      builder.index(placement.offset), builder.index(placement.unitStride), builder.integer(storage), count(0),
+    ])
+  }
+
+  private func constant(_ constant: ConstantData) -> Value {
+    builder.structure([
+      builder.index(constant.offset), builder.index(constant.elements.count * MemoryLayout<Float>.size),
+      builder.bytes("elements", constant.elements, alignment: 64),
+    ])
+  }
+
+  private func count(_ count: Int) -> Value { builder.integer(Int32(count)) }
+}

@@ -1,0 +1,89 @@
+import WaMIMCompiler
+import WaMIMGraph
+
+/// Loops over a row of scores, one for each key; lanes beyond the last key count for nothing.
+struct ScoreRows {
+  let builder: IRBuilder
+  let keyCount: Int
+
+  private var lanes: Int { builder.lanes }
+
+  /// Runs `body` for each vector of a row with what it carries; `mask` keeps the lanes that are keys.
+  ///
+  /// Vectors alternate between two sets of carried values, so that neighbours do not wait for each other.
+  private func across(
+    _ functions: [ReductionFunction], _ body: (_ column: Value, _ count: Int) -> [Value]
+  ) -> [Value] {
+    let vectors = keyCount / lanes
+    func combined(_ sums: some Sequence<Value>, with elements: [Value]) -> [Value] {
+      zip(functions, zip(sums, elements)).map { builder.combine($0, $1.0, $1.1) }
+    }
+    var sums = (functions + functions).map { builder.neutral($0, lanes: lanes) }
+    let half = functions.count
+    sums = builder.loop(count: vectors / 2, step: 2 * lanes, carrying: sums) { column, sums in
+      let first = body(column, lanes)
+      let second = body(builder.addIntegers(column, builder.index(lanes)), lanes)
+      return combined(sums[..<half], with: first) + combined(sums[half...], with: second)
+    }
+    if vectors % 2 == 1 {
+      let elements = body(builder.index((vectors - 1) * lanes), lanes)
+      sums = combined(sums[..<half], with: elements) + sums[half...]
+    }
+    let tail = keyCount % lanes
+    if tail > 0 {
+      let elements = zip(functions, body(builder.index(vectors * lanes), tail)).map {
+        builder.padded($1, count: tail, for: $0, lanes: lanes)
+      }
+      sums = Array(sums[..<half]) + combined(sums[half...], with: elements)
+    }
+    return functions.indices.map { position in
+      let both = builder.combine(functions[position], sums[position], sums[half + position])
+      return builder.reduce(functions[position], both, lanes: lanes)
+    }
+  }
+
+  private func load(_ row: Address, _ column: Value) -> Value {
+    builder.load(builder.float, builder.advance(row, by: column), lanes: lanes)
+  }
+
+  private func largest(_ scores: Address) -> Value {
+    across([.maximum]) { column, _ in [load(scores, column)] }[0]
+  }
+
+  private func exponential(_ score: Value, less largest: Value) -> Value {
+    builder.exponential(builder.subtract(score, builder.splat(largest, lanes: lanes)), lanes: lanes)
+  }
+
+  /// Replaces scores by their exponentials, relative to the largest.
+  ///
+  /// - Returns: 1 / the sum of the exponentials.
+  func exponentials(_ scores: Address) -> Value {
+    let largest = largest(scores)
+    let sums = across([.sum]) { column, _ in
+      let power = exponential(load(scores, column), less: largest)
+      builder.store(power, builder.advance(scores, by: column))
+      return [power]
+    }
+    return builder.divide(builder.constant(1), sums[0])
+  }
+
+  /// Replaces scores by their probabilities, and the gradients of those by the gradients of the scores.
+  func softmaxGradient(_ scores: Address, _ gradients: Address) {
+    let largest = largest(scores)
+    let sums = across([.sum, .sum]) { column, _ in
+      let power = exponential(load(scores, column), less: largest)
+      builder.store(power, builder.advance(scores, by: column))
+      return [power, builder.multiply(power, load(gradients, column))]
+    }
+    let scale = builder.divide(builder.constant(1), sums[0])
+    let mean = builder.splat(builder.multiply(sums[1], scale), lanes: lanes)
+    let factor = builder.splat(scale, lanes: lanes)
+    _ = across([]) { column, _ in
+      let probability = builder.multiply(load(scores, column), factor)
+      builder.store(probability, builder.advance(scores, by: column))
+      let difference = builder.subtract(load(gradients, column), mean)
+      builder.store(builder.multiply(probability, difference), builder.advance(gradients, by: column))
+      return []
+    }
+  }
+}

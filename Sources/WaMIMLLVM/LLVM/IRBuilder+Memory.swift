@@ -1,0 +1,91 @@
+import CLLVM
+
+/// A place in memory: an element of an array.
+struct Address {
+  /// A pointer to `float`.
+  var base: Value
+  /// Elements from the base on, a 64-bit integer.
+  var index: Value
+}
+
+extension IRBuilder {
+  /// The address of another element of the same array.
+  func advance(_ address: Address, by elements: Value) -> Address {
+    Address(base: address.base, index: addIntegers(address.index, elements))
+  }
+
+  func advance(_ address: Address, by elements: Int) -> Address {
+    elements == 0 ? address : advance(address, by: index(elements))
+  }
+
+  /// The place as a pointer to `float`.
+  func pointer(_ address: Address) -> Value {
+    var indices = [address.index.reference]
+    return Value(reference: LLVMBuildGEP2(instructions, float.reference, address.base.reference, &indices, 1, ""))
+  }
+
+  /// Loads consecutive elements, `float` or `int32`.
+  func load(_ element: IRType, _ address: Address, lanes: Int = 1) -> Value {
+    load(vector(element, lanes: lanes), pointer: pointer(address), alignment: 4)
+  }
+
+  /// Stores consecutive elements.
+  func store(_ value: Value, _ address: Address) {
+    store(value, pointer: pointer(address), alignment: 4)
+  }
+
+  func load(_ type: IRType, pointer: Value, alignment: Int) -> Value {
+    let typed = bitcast(pointer, to: self.pointer(to: type))
+    let load = LLVMBuildLoad2(instructions, type.reference, typed.reference, "")
+    LLVMSetAlignment(load, UInt32(alignment))
+    return Value(reference: load)
+  }
+
+  func store(_ value: Value, pointer: Value, alignment: Int) {
+    let typed = bitcast(pointer, to: self.pointer(to: type(of: value)))
+    let store = LLVMBuildStore(instructions, value.reference, typed.reference)
+    LLVMSetAlignment(store, UInt32(alignment))
+  }
+
+  /// Loads `count` consecutive elements into the first of `lanes` lanes and touches no others; the other lanes are 0.
+  func load(_ element: IRType, _ address: Address, count: Int, lanes: Int) -> Value {
+    guard count < lanes else { return load(element, address, lanes: lanes) }
+    var result = Value(reference: LLVMConstNull(vector(element, lanes: lanes).reference))
+    for piece in powersOfTwo(in: count) {
+      let part = load(element, advance(address, by: piece.start), lanes: piece.count)
+      result = place(part, of: piece.count, into: result, at: piece.start, lanes: lanes)
+    }
+    return result
+  }
+
+  /// Stores the first `count` of a value's lanes and touches nothing else.
+  func store(_ value: Value, _ address: Address, count: Int, lanes: Int) {
+    guard count < lanes else { return store(value, address) }
+    for piece in powersOfTwo(in: count) {
+      let part =
+        piece.count == 1
+        ? extract(value, lane: piece.start)
+        : shuffle(value, value, (piece.start..<piece.start + piece.count).map { $0 })
+      store(part, advance(address, by: piece.start))
+    }
+  }
+
+  /// Puts a short vector, or a scalar, into lanes of a longer one.
+  private func place(_ part: Value, of count: Int, into vector: Value, at start: Int, lanes: Int) -> Value {
+    guard count > 1 else { return insert(part, into: vector, lane: start) }
+    let widened = shuffle(part, part, (0..<lanes).map { $0 < count ? $0 : nil })
+    return shuffle(vector, widened, (0..<lanes).map { (start..<start + count) ~= $0 ? lanes + $0 - start : $0 })
+  }
+
+  /// Cuts `count` elements into runs whose lengths are powers of two, the longest first.
+  private func powersOfTwo(in count: Int) -> [(start: Int, count: Int)] {
+    var pieces: [(start: Int, count: Int)] = []
+    var start = 0
+    while start < count {
+      let piece = 1 << (Int.bitWidth - 1 - (count - start).leadingZeroBitCount)
+      pieces.append((start, piece))
+      start += piece
+    }
+    return pieces
+  }
+}

@@ -1,0 +1,118 @@
+import CLLVM
+
+// Each function is within 2 units in the last place of the true value for every argument, subnormal results, infinities and
+// what is not a number included, and takes the same steps in a lane of a vector as in a scalar. The coefficients are minimax
+// fits of the relative error, rounded to single precision.
+
+extension IRBuilder {
+  /// e to the power of `x`.
+  func exponential(_ x: Value, lanes: Int) -> Value {
+    // Beyond the clamps the result rounds to 0 and overflows to infinity; a number that is none passes both.
+    let clamped = maximum(constant(-104, lanes: lanes), minimum(constant(89, lanes: lanes), x))
+    let (fraction, exponent) = exponentialParts(clamped, lanes: lanes)
+    // The power of two in two factors, each of them representable even where their product is not.
+    let half = shiftRight(exponent, integer(1, lanes: lanes))
+    let scaled = multiply(fraction, powerOfTwo(half, lanes: lanes))
+    return multiply(scaled, powerOfTwo(subtractIntegers(exponent, half), lanes: lanes))
+  }
+
+  /// e to the power of `x`, for numbers whose result is a normal one.
+  func exponentialOfModerate(_ x: Value, lanes: Int) -> Value {
+    let (fraction, exponent) = exponentialParts(x, lanes: lanes)
+    return multiply(fraction, powerOfTwo(exponent, lanes: lanes))
+  }
+
+  /// A number near 1 and a power of two whose product is e to the power of `x`.
+  private func exponentialParts(_ x: Value, lanes: Int) -> (fraction: Value, exponent: Value) {
+    // Adding 1.5 · 2²³ rounds to an integer and leaves it in the lowest bits.
+    let rounder = constant(12_582_912, lanes: lanes)
+    let shifted = multiplyAdd(x, constant(1.4426950408889634, lanes: lanes), rounder)
+    let exponent = subtractIntegers(
+      bitcast(shifted, to: vector(int32, lanes: lanes)), integer(0x4B40_0000, lanes: lanes))
+    let count = subtract(shifted, rounder)
+    // log(2) in two parts, the first short enough for its product to be exact.
+    let rest = multiplyAdd(
+      count, constant(-1.42860677e-6, lanes: lanes), multiplyAdd(count, constant(-0.693145751953125, lanes: lanes), x))
+    let series = polynomial([0.49999994, 0.1666652, 0.04166839, 0.008368789, 0.0013814926], at: rest, lanes: lanes)
+    let power = multiplyAdd(multiply(rest, rest), series, rest)
+    return (add(power, constant(1, lanes: lanes)), exponent)
+  }
+
+  private func powerOfTwo(_ exponent: Value, lanes: Int) -> Value {
+    let biased = addIntegers(exponent, integer(127, lanes: lanes))
+    return bitcast(shiftLeft(biased, integer(23, lanes: lanes)), to: vector(float, lanes: lanes))
+  }
+
+  /// The natural logarithm.
+  func logarithm(_ x: Value, lanes: Int) -> Value {
+    let (integers, floats) = (vector(int32, lanes: lanes), vector(float, lanes: lanes))
+    let isSubnormal = compare(LLVMRealOLT, x, constant(.leastNormalMagnitude, lanes: lanes))
+    let normal = select(isSubnormal, multiply(x, constant(8_388_608, lanes: lanes)), x)
+    let correction = select(isSubnormal, constant(-23, lanes: lanes), constant(0, lanes: lanes))
+    // x = (1 + rest) · 2 ^ exponent, with 1 + rest from sqrt(1/2) to sqrt(2).
+    let bits = bitcast(normal, to: integers)
+    let exponent = shiftRight(
+      subtractIntegers(bits, integer(0x3F35_04F3, lanes: lanes)), integer(23, lanes: lanes))
+    let mantissa = bitcast(
+      subtractIntegers(bits, shiftLeft(exponent, integer(23, lanes: lanes))), to: floats)
+    let rest = subtract(mantissa, constant(1, lanes: lanes))
+    let count = add(self.floats(fromIntegers: exponent, lanes: lanes), correction)
+    let square = multiply(rest, rest)
+    let series = polynomial(
+      [
+        0.33333313, -0.25000012, 0.20002115, -0.16667937, 0.14219584, -0.12406718, 0.11889123, -0.11668921, 0.06735901,
+      ], at: rest, lanes: lanes)
+    var sum = multiplyAdd(
+      multiply(rest, square), series, multiply(count, constant(1.42860677e-6, lanes: lanes)))
+    sum = multiplyAdd(square, constant(-0.5, lanes: lanes), sum)
+    sum = multiplyAdd(count, constant(0.693145751953125, lanes: lanes), add(rest, sum))
+    return logarithmOfSpecial(x, otherwise: sum, lanes: lanes)
+  }
+
+  private func logarithmOfSpecial(_ x: Value, otherwise result: Value, lanes: Int) -> Value {
+    let zero = constant(0, lanes: lanes)
+    let infinity = constant(Float.infinity, lanes: lanes)
+    let ofNone = select(
+      compare(LLVMRealOEQ, x, zero), constant(-Float.infinity, lanes: lanes), constant(Float.nan, lanes: lanes))
+    let ofFinite = select(compare(LLVMRealOGT, x, zero), result, ofNone)
+    return select(compare(LLVMRealOEQ, x, infinity), infinity, ofFinite)
+  }
+
+  /// The hyperbolic tangent.
+  func hyperbolicTangent(_ x: Value, lanes: Int) -> Value {
+    let one = constant(1, lanes: lanes)
+    let square = multiply(x, x)
+    let series = polynomial([-0.3333328, 0.1333144, -0.053739525, 0.020638436, -0.005704228], at: square, lanes: lanes)
+    let near = multiplyAdd(multiply(x, square), series, x)
+    // From 10 on the result rounds to 1.
+    let magnitude = minimum(constant(10, lanes: lanes), self.magnitude(x))
+    let power = exponentialOfModerate(add(magnitude, magnitude), lanes: lanes)
+    let far = subtract(one, divide(constant(2, lanes: lanes), add(power, one)))
+    return select(
+      compare(LLVMRealOLT, magnitude, constant(0.625, lanes: lanes)), near, copySign(far, from: x))
+  }
+
+  /// The error function.
+  func errorFunction(_ x: Value, lanes: Int) -> Value {
+    let nearSeries = polynomial(
+      [0.12837917, -0.37612632, 0.112836875, -0.02685894, 0.005199907, -0.0008130013, 8.316776e-05],
+      at: multiply(x, x), lanes: lanes)
+    let near = multiplyAdd(x, nearSeries, x)
+    // Farther out, 1 less e to a fit of the logarithm of the complement; from 4 on the result rounds to 1.
+    let magnitude = minimum(constant(4, lanes: lanes), self.magnitude(x))
+    let farSeries = polynomial(
+      [
+        0.00017468314, -1.1295149, -0.6333469, -0.10828007, 0.025119416, -0.0041710585, 0.00043446166, -2.1094962e-05,
+      ], at: magnitude, lanes: lanes)
+    let far = subtract(constant(1, lanes: lanes), exponentialOfModerate(farSeries, lanes: lanes))
+    return select(compare(LLVMRealOLT, magnitude, constant(0.925, lanes: lanes)), near, copySign(far, from: x))
+  }
+
+  /// A polynomial by Horner's rule, the constant coefficient first.
+  private func polynomial(_ coefficients: [Float], at x: Value, lanes: Int) -> Value {
+    guard let last = coefficients.last else { return constant(0, lanes: lanes) }
+    return coefficients.dropLast().reversed().reduce(constant(last, lanes: lanes)) { sum, coefficient in
+      multiplyAdd(sum, x, constant(coefficient, lanes: lanes))
+    }
+  }
+}

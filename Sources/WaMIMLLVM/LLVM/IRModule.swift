@@ -1,0 +1,83 @@
+import CLLVM
+
+/// Owns a context, a module in it and a builder; everything that refers to them is valid as long as this lives.
+struct IRModule: ~Copyable {
+  private let context: LLVMContextRef?
+  private let module: LLVMModuleRef?
+  private let instructions: LLVMBuilderRef?
+
+  /// Creates an empty module laid out for `machine`.
+  init(name: String, machine: borrowing TargetMachine) {
+    context = LLVMContextCreate()
+    module = LLVMModuleCreateWithNameInContext(name, context)
+    instructions = LLVMCreateBuilderInContext(context)
+    LLVMSetTarget(module, machine.triple)
+    let layout = LLVMCreateTargetDataLayout(machine.reference)
+    LLVMSetModuleDataLayout(module, layout)
+    LLVMDisposeTargetData(layout)
+  }
+
+  deinit {
+    LLVMDisposeBuilder(instructions)
+    LLVMDisposeModule(module)
+    LLVMContextDispose(context)
+  }
+
+  /// What appends to the module, for `processor`.
+  func builder(for processor: TargetProcessor) -> IRBuilder {
+    IRBuilder(context: context, module: module, instructions: instructions, processor: processor)
+  }
+
+  /// Throws what is wrong with the module, if anything.
+  func verify() throws {
+    var message: UnsafeMutablePointer<CChar>?
+    let isBroken = LLVMVerifyModule(module, LLVMReturnStatusAction, &message) != 0
+    let text = takeMessage(message)
+    guard !isBroken else { throw BackendError("The generated code is not valid, which is a defect of the compiler: \(text)") }
+  }
+
+  /// Runs LLVM's pipeline of `level` over the module.
+  ///
+  /// Loops arrive here as vectors already, so that neither vectorizer finds work worth its time.
+  func optimize(_ level: OptimizationLevel, machine: borrowing TargetMachine) throws {
+    let options = LLVMCreatePassBuilderOptions()
+    defer { LLVMDisposePassBuilderOptions(options) }
+    LLVMPassBuilderOptionsSetLoopVectorization(options, 0)
+    LLVMPassBuilderOptionsSetLoopInterleaving(options, 0)
+    LLVMPassBuilderOptionsSetSLPVectorization(options, 0)
+    LLVMPassBuilderOptionsSetLoopUnrolling(options, 0)
+    if let error = LLVMRunPasses(module, "default<\(level.rawValue)>", machine.reference, options) {
+      let message = LLVMGetErrorMessage(error)
+      defer { LLVMDisposeErrorMessage(message) }
+      throw BackendError("LLVM could not optimise the program: \(message.map { String(cString: $0) } ?? "no reason given")")
+    }
+  }
+
+  /// The module as LLVM's assembly language.
+  var text: String { takeMessage(LLVMPrintModuleToString(module)) }
+
+  /// Machine code for the module, as assembly text or as an object file.
+  func machineCode(_ type: LLVMCodeGenFileType, machine: borrowing TargetMachine) throws -> [UInt8] {
+    var message: UnsafeMutablePointer<CChar>?
+    var buffer: LLVMMemoryBufferRef?
+    let failed = LLVMTargetMachineEmitToMemoryBuffer(machine.reference, module, type, &message, &buffer) != 0
+    guard !failed, let buffer else { throw BackendError("LLVM could not emit machine code: \(takeMessage(message))") }
+    defer { LLVMDisposeMemoryBuffer(buffer) }
+    return [UInt8](UnsafeRawBufferPointer(start: LLVMGetBufferStart(buffer), count: LLVMGetBufferSize(buffer)))
+  }
+}
+
+/// How hard LLVM tries, by the names of its pipelines.
+public enum OptimizationLevel: String, Hashable, Sendable, CaseIterable {
+  case none = "O0"
+  case some = "O1"
+  case more = "O2"
+  case most = "O3"
+}
+
+/// Copies a message that LLVM allocated, and frees it.
+func takeMessage(_ message: UnsafeMutablePointer<CChar>?) -> String {
+  guard let message else { return "" }
+  defer { LLVMDisposeMessage(message) }
+  return String(cString: message)
+}

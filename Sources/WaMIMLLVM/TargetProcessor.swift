@@ -1,0 +1,57 @@
+import CLLVM
+
+/// A processor that code is generated for: what it can do, and what its code is scheduled for.
+public struct TargetProcessor: Hashable, Sendable {
+  /// LLVM's name of the processor, such as `znver3`.
+  public var name: String
+  /// The instruction set extensions that the code uses, by LLVM's names, the most basic first.
+  public var features: [String]
+  /// The processor that instructions are scheduled for: `name`, or the nearest one that every supported LLVM knows.
+  var tuning: String
+
+  init(name: String, features: [String], tuning: String) {
+    self.name = name
+    self.features = features
+    self.tuning = tuning
+  }
+
+  /// The processor that this runs on.
+  public static var native: TargetProcessor {
+    let name = takeMessage(LLVMGetHostCPUName())
+    let enabled = Set(takeMessage(LLVMGetHostCPUFeatures()).split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
+    let features = ProcessorTable.relevantFeatures.filter { enabled.contains(Substring($0)) }
+    return TargetProcessor(name: name, features: features, tuning: name)
+  }
+
+  /// The processor of a name, or of `native`.
+  ///
+  /// - Throws: An error that lists the names, where there is no such processor of this machine's architecture.
+  public static func named(_ name: String) throws -> TargetProcessor {
+    if name == "native" { return native }
+    guard let entry = ProcessorTable.entries.first(where: { $0.name == name }) else {
+      let known = ProcessorTable.entries.map(\.name).joined(separator: ", ")
+      throw BackendError("There is no processor named '\(name)'; use native, or one of \(known).")
+    }
+    return TargetProcessor(name: name, features: entry.features, tuning: entry.tuning)
+  }
+}
+
+extension TargetProcessor {
+  /// The processor whose instructions every machine of this architecture has; `features` come on top.
+  var baseline: String { ProcessorTable.baseline }
+
+  /// The features as LLVM wants them.
+  var featureString: String { features.map { "+" + $0 }.joined(separator: ",") }
+
+  /// The single-precision lanes of a vector register.
+  var lanes: Int {
+    if features.contains("avx512f") { return 16 }
+    return features.contains("avx") ? 8 : 4
+  }
+
+  /// Vector registers that code can use.
+  var registerCount: Int { features.contains("avx512f") || ProcessorTable.hasFusedMultiplyAddAlways ? 32 : 16 }
+
+  /// Whether a product and a sum can be one instruction that rounds once.
+  var hasFusedMultiplyAdd: Bool { ProcessorTable.hasFusedMultiplyAddAlways || features.contains("fma") }
+}

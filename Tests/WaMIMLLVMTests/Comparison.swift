@@ -1,0 +1,83 @@
+import Foundation
+import Testing
+import WaMIMCompiler
+import WaMIMGraph
+import WaMIMLLVM
+
+/// Numbers that the same seed gives again.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+
+  mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+
+  mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
+
+  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -2...2, using: &self) } }
+}
+
+/// A kernel, what it is run on and how many units it has.
+struct KernelCase {
+  var kernel: Kernel
+  var arrays: [[Float]]
+  var units: Int
+  /// The largest difference from the reference, relative to the largest magnitude that comes up.
+  var tolerance: Float = 3e-6
+}
+
+/// The processors to compile for: this machine's, and ones with fewer instructions that it can run too.
+func processorsToTest() throws -> [TargetProcessor] {
+  let native = TargetProcessor.native
+  let smaller = try ["x86-64", "sandybridge", "haswell"].compactMap { try? TargetProcessor.named($0) }
+  return [native] + smaller.filter { $0.features.allSatisfy(native.features.contains) && $0.features != native.features }
+}
+
+/// Checks that compiled kernels agree with the reference, and give the same bits however their units are cut.
+func checkAgainstReference(_ cases: [KernelCase], seed: UInt64, generator: inout SeededGenerator) throws {
+  for processor in try processorsToTest() {
+    let compiled = try CompiledKernels(cases.map(\.kernel), backend: LLVMBackend(processor: processor))
+    for (index, item) in cases.enumerated() {
+      var reference = KernelReference(item.kernel, arrays: item.arrays)
+      reference.run(0..<item.units)
+      var whole = item.arrays
+      try compiled.run(index, arrays: &whole, ranges: [0..<item.units])
+      let context = "seed \(seed), case \(index), \(processor.name): \(item.kernel)"
+      try compare(whole, with: reference, item, context)
+
+      let cut = generator.int(0...item.units)
+      var cutInTwo = item.arrays
+      try compiled.run(index, arrays: &cutInTwo, ranges: [cut..<item.units, 0..<cut].filter { !$0.isEmpty })
+      var single = item.arrays
+      try compiled.run(index, arrays: &single, ranges: (0..<item.units).map { $0..<$0 + 1 })
+      for other in [cutInTwo, single] {
+        for (argument, (left, right)) in zip(whole, other).enumerated()
+        where item.kernel.arguments[argument].access != .workspace {
+          try #require(left.map(\.bitPattern) == right.map(\.bitPattern), "cut at \(cut), argument \(argument), \(context)")
+        }
+      }
+    }
+  }
+}
+
+private func compare(_ arrays: [[Float]], with reference: KernelReference, _ item: KernelCase, _ context: String) throws {
+  for (argument, (actual, expected)) in zip(arrays, reference.arrays).enumerated()
+  where item.kernel.arguments[argument].access != .workspace {
+    let limit = item.tolerance * reference.scale
+    let wrong = zip(actual, expected).enumerated().first { _, pair in
+      pair.0.bitPattern != pair.1.bitPattern && !(abs(pair.0 - pair.1) <= limit)
+    }
+    if let wrong {
+      Issue.record("argument \(argument), element \(wrong.offset): \(wrong.element), limit \(limit); \(context)")
+      throw BackendError("wrong result")
+    }
+  }
+}

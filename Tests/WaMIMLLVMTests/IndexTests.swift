@@ -1,0 +1,66 @@
+import Testing
+import WaMIMCompiler
+import WaMIMGraph
+
+@Suite struct IndexTests {
+  private func argument(_ element: ElementType, _ access: KernelArgument.Access, _ count: Int) -> KernelArgument {
+    KernelArgument(element: element, access: access, unitStride: count, count: count)
+  }
+
+  @Test func rankAndInverseAgreeWithReference() throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var generator = SeededGenerator(seed: seed)
+    var cases: [KernelCase] = []
+    for width in [1, 2, 7, 8, 9, 31, 64, 196] {
+      let rows = generator.int(1...3)
+      let count = rows * width
+      // Few different values, so that many are equal.
+      let numbers = (0..<2 * count).map { _ in Float(generator.int(-9...9)) / 8 }
+      cases.append(
+        KernelCase(
+          kernel: Kernel(
+            arguments: [argument(.float32, .read, count), argument(.int32, .write, count)],
+            body: .index(.rank(rows: rows, width: width))),
+          arrays: [numbers, [Float](repeating: 0, count: 2 * count)], units: 2, tolerance: 0))
+      let permutations = (0..<2 * rows).flatMap { _ in (0..<width).shuffled(using: &generator).map { Float($0) } }
+      cases.append(
+        KernelCase(
+          kernel: Kernel(
+            arguments: [argument(.int32, .read, count), argument(.int32, .write, count)],
+            body: .index(.invertPermutation(rows: rows, width: width))),
+          arrays: [permutations, [Float](repeating: 0, count: 2 * count)], units: 2, tolerance: 0))
+    }
+    try checkAgainstReference(cases, seed: seed, generator: &generator)
+  }
+
+  @Test func rankOfAnyBitsIsPermutation() throws {
+    let width = 77
+    let kernel = Kernel(
+      arguments: [argument(.float32, .read, width), argument(.int32, .write, width)],
+      body: .index(.rank(rows: 1, width: width)))
+    var arrays: [[Float]] = [
+      (0..<width).map { [Float.nan, -.nan, .infinity, -.infinity, 0, -0.0, 1][$0 % 7] }, [Float](repeating: 0, count: width),
+    ]
+    try CompiledKernels([kernel]).run(0, arrays: &arrays, ranges: [0..<1])
+    #expect(arrays[1].map { Int($0) }.sorted() == Array(0..<width))
+  }
+
+  @Test func scatterAddAgreesWithReference() throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var generator = SeededGenerator(seed: seed)
+    let cases = [1, 3, 8, 13, 48, 70].map { width in
+      let (count, rows, offset) = (generator.int(1...9), generator.int(1...9), generator.int(0...5))
+      let stride = width + generator.int(0...4)
+      let source = offset + count * stride
+      let indices = (0..<2 * count).map { _ in Float(generator.int(0...rows - 1)) }
+      return KernelCase(
+        kernel: Kernel(
+          arguments: [
+            argument(.float32, .read, source), argument(.int32, .read, count), argument(.float32, .write, rows * width),
+          ],
+          body: .index(.scatterAdd(count: count, rows: rows, width: width, sourceOffset: offset, sourceStride: stride))),
+        arrays: [generator.floats(2 * source), indices, generator.floats(2 * rows * width)], units: 2, tolerance: 0)
+    }
+    try checkAgainstReference(cases, seed: seed, generator: &generator)
+  }
+}

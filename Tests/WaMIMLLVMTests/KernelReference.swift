@@ -1,0 +1,206 @@
+import Foundation
+import WaMIMCompiler
+import WaMIMGraph
+
+/// Evaluates kernels on whole arrays in the plainest way, to compare compiled ones with.
+///
+/// Elementwise arithmetic is in single precision, element for element as the kernels do it; sums are in double precision.
+struct KernelReference {
+  let kernel: Kernel
+  /// The arguments' arrays; integers are held as numbers.
+  var arrays: [[Float]]
+  /// The largest magnitude that has come up, which the rounding of results is relative to.
+  var scale: Float = 1
+
+  init(_ kernel: Kernel, arrays: [[Float]]) {
+    self.kernel = kernel
+    self.arrays = arrays
+  }
+
+  mutating func run(_ units: Range<Int>) {
+    switch kernel.body {
+    case .rows(let rows): run(rows, first: units)
+    case .columns(let columns): run(columns, units)
+    case .matmul(let matmul): run(matmul, units)
+    case .attention(let attention): units.forEach { run(attention, unit: $0) }
+    case .attentionGradient(let gradient): units.forEach { run(gradient, unit: $0) }
+    case .index(let index): units.forEach { run(index, unit: $0) }
+    }
+  }
+
+  /// All combinations of indices below `extents`, the last one fastest.
+  static func indices(_ extents: [Int]) -> [[Int]] {
+    extents.reduce([[]]) { prefixes, extent in prefixes.flatMap { prefix in (0..<extent).map { prefix + [$0] } } }
+  }
+
+  // MARK: Expressions
+
+  private func position(_ access: Access, _ loops: [Int]) -> Int {
+    func sum(_ offset: Int, _ strides: [Int]) -> Int { zip(loops, strides).map { $0 * $1 }.reduce(offset, +) }
+    let picked = access.pick.map { Int(arrays[$0.argument][sum($0.offset, $0.strides)]) * $0.stride } ?? 0
+    return sum(access.offset, access.strides) + picked
+  }
+
+  private mutating func evaluate(_ instructions: [Instruction], _ loops: [Int], _ scalars: [Int: Float]) -> [Float] {
+    var values: [Float] = []
+    for instruction in instructions {
+      let value: Float =
+        switch instruction {
+        case .load(let access): arrays[access.argument][position(access, loops)]
+        case .constant(let number): number
+        case .scalar(let slot): scalars[slot] ?? .nan
+        case .unary(let function, let x): Self.apply(function, values[x])
+        case .binary(let function, let x, let y): Self.apply(function, values[x], values[y])
+        }
+      if value.isFinite { scale = max(scale, abs(value)) }
+      values.append(value)
+    }
+    return values
+  }
+
+  static func apply(_ function: UnaryFunction, _ x: Float) -> Float {
+    switch function {
+    case .negate: -x
+    case .exponential: Float(Foundation.exp(Double(x)))
+    case .logarithm: Float(Foundation.log(Double(x)))
+    case .squareRoot: x.squareRoot()
+    case .reciprocalSquareRoot: 1 / x.squareRoot()
+    case .errorFunction: Float(Foundation.erf(Double(x)))
+    case .hyperbolicTangent: Float(Foundation.tanh(Double(x)))
+    }
+  }
+
+  static func apply(_ function: BinaryFunction, _ x: Float, _ y: Float) -> Float {
+    switch function {
+    case .add: x + y
+    case .subtract: x - y
+    case .multiply: x * y
+    case .divide: x / y
+    case .maximum: x > y ? x : y
+    case .minimum: x < y ? x : y
+    case .atLeast: x >= y ? 1 : 0
+    }
+  }
+
+  private mutating func store(_ value: Float, _ access: Access, _ loops: [Int]) {
+    let isInteger = kernel.arguments[access.argument].element == .int32
+    arrays[access.argument][position(access, loops)] = isInteger ? value.rounded(.toNearestOrEven) : value
+  }
+
+  // MARK: Rows and columns
+
+  private mutating func run(_ rows: RowKernel, first: Range<Int>) {
+    for unit in first {
+      for inner in Self.indices(Array(rows.outer.dropFirst())) { runRow(rows, [unit] + inner) }
+    }
+  }
+
+  private mutating func runRow(_ rows: RowKernel, _ loops: [Int]) {
+    var scalars: [Int: Float] = [:]
+    for stage in rows.stages {
+      var parts = stage.results.map { _ in [Float]() }
+      for column in 0..<(stage.extent == .row ? 1 : rows.width) {
+        let values = evaluate(stage.instructions, loops + [column], scalars)
+        for (position, result) in stage.results.enumerated() { parts[position].append(values[result.operand]) }
+        for item in stage.stores { store(values[item.operand], item.access, loops + [column]) }
+      }
+      for (result, elements) in zip(stage.results, parts) {
+        scalars[result.slot] = Self.reduce(result.reduction ?? .sum, elements)
+        scale = max(scale, elements.map(abs).reduce(0, +))
+      }
+    }
+  }
+
+  static func reduce(_ function: ReductionFunction, _ elements: [Float]) -> Float {
+    switch function {
+    case .sum: Float(elements.map(Double.init).reduce(0, +))
+    case .maximum: elements.reduce(-.infinity, max)
+    }
+  }
+
+  private mutating func run(_ kernel: ColumnKernel, _ units: Range<Int>) {
+    var (outer, columns) = (Self.indices(kernel.outer), 0..<kernel.width)
+    switch kernel.partition {
+    case .outer: outer = outer.filter { units.contains($0[0]) }
+    case .columns(let block): columns = units.lowerBound * block..<min(units.upperBound * block, kernel.width)
+    }
+    for loops in outer {
+      for column in columns {
+        let elements = Self.indices(kernel.reduced).map { evaluate(kernel.instructions, loops + $0 + [column], [:]) }
+        for result in kernel.results {
+          let parts = elements.map { $0[result.operand] }
+          scale = max(scale, parts.map(abs).reduce(0, +))
+          store(Self.reduce(result.function, parts), result.access, loops + [column])
+        }
+      }
+    }
+  }
+
+  // MARK: Products
+
+  private mutating func run(_ matmul: MatmulKernel, _ units: Range<Int>) {
+    switch matmul.partition {
+    case .samples(let rows):
+      for unit in units { product(matmul, rows: 0..<rows) { self.unitOffset($0, unit) } }
+    case .products(let batches):
+      for unit in units {
+        for batch in 0..<batches {
+          product(matmul, rows: 0..<matmul.m) { self.unitOffset($0, unit) + batch * $0.batchStride }
+        }
+      }
+    case .rows(let block):
+      let rows = units.lowerBound * block..<min(units.upperBound * block, matmul.m)
+      product(matmul, rows: rows) { _ in 0 }
+      if let epilogue = matmul.epilogue { run(epilogue, first: rows) }
+      return
+    }
+    if let epilogue = matmul.epilogue { run(epilogue, first: units) }
+  }
+
+  private func unitOffset(_ matrix: MatmulKernel.Matrix, _ unit: Int) -> Int {
+    unit * kernel.arguments[matrix.argument].unitStride
+  }
+
+  private mutating func product(_ matmul: MatmulKernel, rows: Range<Int>, _ offset: (MatmulKernel.Matrix) -> Int) {
+    func place(_ matrix: MatmulKernel.Matrix, _ row: Int, _ column: Int) -> Int {
+      let (row, column) = matrix.isTransposed ? (column, row) : (row, column)
+      return matrix.offset + offset(matrix) + row * matrix.rowStride + column
+    }
+    for row in rows {
+      for column in 0..<matmul.n {
+        let terms = (0..<matmul.k).map { k in
+          Double(arrays[matmul.left.argument][place(matmul.left, row, k)])
+            * Double(arrays[matmul.right.argument][place(matmul.right, k, column)])
+        }
+        scale = max(scale, Float(terms.map(abs).reduce(0, +)))
+        arrays[matmul.result.argument][place(matmul.result, row, column)] = Float(terms.reduce(0, +))
+      }
+    }
+  }
+
+  // MARK: Index tables
+
+  private mutating func run(_ index: IndexKernel, unit: Int) {
+    func start(_ argument: Int) -> Int { unit * kernel.arguments[argument].unitStride }
+    switch index {
+    case .rank(let rows, let width):
+      for row in 0..<rows {
+        let numbers = Array(arrays[0][start(0) + row * width..<start(0) + (row + 1) * width])
+        let order = numbers.indices.sorted { (numbers[$0], $0) < (numbers[$1], $1) }
+        for (place, number) in order.enumerated() { arrays[1][start(1) + row * width + number] = Float(place) }
+      }
+    case .invertPermutation(let rows, let width):
+      for row in 0..<rows {
+        for i in 0..<width { arrays[1][start(1) + row * width + Int(arrays[0][start(0) + row * width + i])] = Float(i) }
+      }
+    case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
+      for element in 0..<rows * width { arrays[2][start(2) + element] = 0 }
+      for i in 0..<count {
+        let row = Int(arrays[1][start(1) + i])
+        for column in 0..<width {
+          arrays[2][start(2) + row * width + column] += arrays[0][start(0) + sourceOffset + i * sourceStride + column]
+        }
+      }
+    }
+  }
+}
