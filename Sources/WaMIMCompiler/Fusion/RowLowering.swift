@@ -91,7 +91,8 @@ struct RowLowering {
   private mutating func elementStage(_ level: Int, _ ordered: [ValueID]) -> RowStage {
     var stage = StageWriter(extent: .elements, level: level)
     for member in ordered where levels[member] == level {
-      if case .reduce(let function, _) = graph[member].operation, !readsNumbers(member), let operand = graph[member].operands.first {
+      if case .reduce(let function, _) = graph[member].operation, !readsNumbers(member), let operand = graph[member].operands.first
+      {
         let instruction = element(operand, &stage)
         stage.stage.results.append(.init(slot: slot(member), operand: instruction, reduction: function))
       } else if !isNumber(member), stored.contains(member) {
@@ -139,9 +140,11 @@ struct RowLowering {
   private mutating func computed(_ value: ValueID, _ stage: inout StageWriter) -> Int {
     if let known = stage.values[value] { return known }
     let node = graph[value]
-    let operands = node.operation == .gather ? [] : node.operands.map { element($0, &stage) }
+    let readsWhole = node.operation == .gather || node.operation.isMovement
+    let operands = readsWhole ? [] : node.operands.map { element($0, &stage) }
     let instruction: Int
     switch node.operation {
+    case .broadcast, .reshape, .transpose, .slice, .detach: instruction = moved(value, &stage)
     case .unary(let function): instruction = stage.add(.unary(function, operands[0]))
     case .binary(let function): instruction = stage.add(.binary(function, operands[0], operands[1]))
     case .gather: instruction = gathered(node, &stage)
@@ -151,8 +154,22 @@ struct RowLowering {
     return instruction
   }
 
+  /// The instruction that loads an element of a movement's result from where it lies.
+  private mutating func moved(_ value: ValueID, _ stage: inout StageWriter) -> Int {
+    let node = graph[value]
+    guard let operand = node.operands.first else { return stage.add(.constant(0)) }
+    if let constant = splat(operand) { return stage.add(.constant(constant)) }
+    reads.insert(clustering.base(operand))
+    // A reshape that no view can express runs over the rows of its operand.
+    if case .reshape = node.operation { return load(storage[operand], &stage) }
+    return load(storage.movedView(graph, value) ?? storage[operand], &stage)
+  }
+
   private mutating func load(_ operand: ValueID, _ stage: inout StageWriter) -> Int {
-    let view = storage[operand]
+    load(storage[operand], &stage)
+  }
+
+  private mutating func load(_ view: View, _ stage: inout StageWriter) -> Int {
     let strides = loopStrides(view)
     let argument = arguments.number(of: view.root, unitStride: strides[0], .read)
     return stage.add(.load(Access(argument: argument, offset: view.offset, strides: strides)))

@@ -37,7 +37,7 @@ struct Storage {
   }
 
   /// The view that a movement is of its operand's, or nil where there is none.
-  private func movedView(_ graph: Graph, _ value: ValueID) -> View? {
+  func movedView(_ graph: Graph, _ value: ValueID) -> View? {
     let node = graph[value]
     guard node.operation.isMovement, let operand = node.operands.first.map({ views[$0.index] }) else { return nil }
     switch node.operation {
