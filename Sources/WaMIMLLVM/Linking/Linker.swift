@@ -1,0 +1,46 @@
+import Foundation
+
+/// Makes a trainer of a generated object: links it with the runtime, the Swift libraries, BLAS and the image codecs, all static.
+public struct Linker: Sendable {
+  /// The folders that are searched for the runtime's archive, the first one first.
+  public var libraryFolders: [URL]
+
+  /// Creates a linker that finds the runtime beside the command, where it was built or installed, or where the environment's
+  /// `WAMIMC_LIBRARY_PATH` says.
+  ///
+  /// - Parameter command: The running executable.
+  public init(command: URL = Linker.runningCommand) {
+    let folder = command.resolvingSymlinksInPath().deletingLastPathComponent()
+    let installed = folder.deletingLastPathComponent().appendingPathComponent("lib/wamimc")
+    let environment = ProcessInfo.processInfo.environment["WAMIMC_LIBRARY_PATH"] ?? ""
+    libraryFolders = [folder, installed] + environment.split(separator: ":").map { URL(fileURLWithPath: String($0)) }
+  }
+
+  /// The executable that runs this.
+  public static var runningCommand: URL {
+    Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? "wamimc")
+  }
+
+  /// Links an object into an executable, whole or not at all.
+  ///
+  /// - Parameter object: The bytes of an object file, as the backend emits them.
+  /// - Throws: An error that names what is missing and the package that has it.
+  public func link(_ object: [UInt8], to executable: URL) throws {
+    let libraries = try LibrarySearch(folders: libraryFolders).all()
+    let driver = try LinkDriver.find()
+    let folder = executable.deletingLastPathComponent()
+    let mark = ".\(executable.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)"
+    let (objectFile, output) = (folder.appendingPathComponent(mark + ".o"), folder.appendingPathComponent(mark))
+    defer { [objectFile, output].forEach { try? FileManager.default.removeItem(at: $0) } }
+    do {
+      try Data(object).write(to: objectFile)
+    } catch {
+      throw BackendError("Cannot write in \(folder.path): \(error.localizedDescription)")
+    }
+    try driver.link(objectFile, libraries: libraries, to: output)
+    // Replaces what stands there in one step.
+    guard rename(output.path, executable.path) == 0 else {
+      throw BackendError("Cannot write \(executable.path): \(String(cString: strerror(errno)))")
+    }
+  }
+}
