@@ -75,11 +75,11 @@ extension OperationSchema {
   ]
 
   private static func unary(_ function: UnaryFunction) -> OperationSchema {
-    .init(function.rawValue, ["x"], [], "The function of each element.")
+    .init(function.rawValue, ["x"], [], function.summary)
   }
 
   private static func binary(_ function: BinaryFunction) -> OperationSchema {
-    .init(function.rawValue, ["left", "right"], [], "The function of each pair of elements.")
+    .init(function.rawValue, ["left", "right"], [], function.summary)
   }
 
   private static let movement: [OperationSchema] = [
@@ -98,7 +98,7 @@ extension OperationSchema {
   ]
 
   private static func reduction(_ function: ReductionFunction) -> OperationSchema {
-    .init(function.rawValue, ["x"], [("axes", .integers)], "The elements along the axes combined; the axes stay, with extent 1.")
+    .init(function.rawValue, ["x"], [("axes", .integers)], function.summary)
   }
 
   private static let contractions: [OperationSchema] = [

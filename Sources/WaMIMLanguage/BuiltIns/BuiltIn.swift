@@ -66,9 +66,8 @@ extension BuiltIn {
   static let byName: [String: BuiltIn] = Dictionary(
     (operations + layers).map { ($0.name, $0) }, uniquingKeysWith: { operation, _ in operation })
 
-  /// Every bare word that a parameter knows.
-  static let words: Set<String> = Set(
-    (operations + layers + Setting.all + Setting.pictures).flatMap(\.parameters).flatMap(\.kind.words))
+  /// The bare words that are values by themselves: what the options of layers and settings are chosen by.
+  static let words: Set<String> = Set((layers + Setting.all + Setting.pictures).flatMap(\.parameters).flatMap(\.kind.words))
 }
 
 /// The values of a call's parameters, of the kinds that these ask for.

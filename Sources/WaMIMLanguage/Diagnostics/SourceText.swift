@@ -32,8 +32,9 @@ struct SourceText: Sendable {
     let scalars = Array(text.unicodeScalars)
     guard column >= 1, column <= scalars.count + 1 else { return nil }
     let (before, after) = (100, 60)
-    let start = max(0, column - 1 - before)
-    let end = min(scalars.count, column - 1 + after)
+    let isShort = scalars.count <= before + after
+    let start = isShort ? 0 : max(0, column - 1 - before)
+    let end = isShort ? scalars.count : min(scalars.count, column - 1 + after)
     var shown = start > 0 ? "…" : ""
     var padding = start > 0 ? " " : ""
     for index in start..<end {

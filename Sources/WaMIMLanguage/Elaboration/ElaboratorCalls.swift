@@ -77,7 +77,7 @@ extension Elaborator {
         try inFunction(parameters) { try $0.body(of: function) }
       }
     } catch var mistake as Mistake {
-      if mistake.notes.count < 4 {
+      if mistake.notes.count < 4, !mistake.notes.contains(where: { $0.position == call.position }) {
         mistake.notes.append(.init(message: "in this call of '\(function.name)'", position: call.position))
       }
       throw mistake

@@ -65,10 +65,17 @@ extension [Statement] {
   /// The names of values of the top level that an option of the command line can replace: those made of literals and each other.
   var settableNames: [String] {
     var names: [String] = []
-    var known: Set<String> = []
-    for case .binding(let binding) in self where binding.type == nil && binding.value.isLiteral(given: known) {
-      names.append(binding.name)
-      known.insert(binding.name)
+    var known = BuiltIn.words
+    for statement in self {
+      switch statement {
+      case .binding(let binding) where binding.type == nil && binding.value.isLiteral(given: known):
+        names.append(binding.name)
+        known.insert(binding.name)
+      case .binding(let binding): known.remove(binding.name)
+      // An input hides the word that is written like it.
+      case .input(let name, _, _): known.remove(name)
+      default: break
+      }
     }
     return names
   }
@@ -79,7 +86,7 @@ extension Expression {
   fileprivate func isLiteral(given names: Set<String>) -> Bool {
     switch kind {
     case .integer, .number, .flag, .text: true
-    case .name(let name): names.contains(name) || BuiltIn.words.contains(name)
+    case .name(let name): names.contains(name)
     case .list(let elements): elements.allSatisfy { $0.isLiteral(given: names) }
     case .negate(let operand), .not(let operand): operand.isLiteral(given: names)
     case .arithmetic(let first, let terms):

@@ -183,16 +183,25 @@ struct Lexer {
     case UInt8(ascii: "t"): return "\t"
     case UInt8(ascii: "\\"): return "\\"
     case UInt8(ascii: "\""): return "\""
-    case UInt8(ascii: "u") where peek() == UInt8(ascii: "{"):
-      advance()
-      let digits = run { Lexer.isDigit($0) || Lexer.isLetter($0) }
-      guard peek() == UInt8(ascii: "}"), let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value) else {
-        throw Mistake("'\\u{…}' needs the number of a Unicode character in hexadecimal digits", at: start)
-      }
-      advance()
-      return scalar
+    case UInt8(ascii: "u") where peek() == UInt8(ascii: "{"): return try numberedCharacter(at: start)
     default:
       throw Mistake("unknown escape sequence: there are \\n, \\t, \\\", \\\\ and \\u{…}", at: start)
     }
+  }
+
+  /// The character whose number stands between the braces that follow.
+  private mutating func numberedCharacter(at start: Position) throws(Mistake) -> Unicode.Scalar {
+    var number: UInt32 = 0
+    advance()
+    while let byte = peek(), byte != UInt8(ascii: "}") {
+      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, number <= 0x10FFFF else { break }
+      number = number * 16 + UInt32(digit)
+      advance()
+    }
+    guard peek() == UInt8(ascii: "}"), let scalar = Unicode.Scalar(number) else {
+      throw Mistake("'\\u{…}' needs the number of a Unicode character in hexadecimal digits", at: start)
+    }
+    advance()
+    return scalar
   }
 }
