@@ -51,6 +51,8 @@ let package = Package(
 
     // A program written by hand, which the runtime's tests run in place of a compiled one.
     .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
-    .testTarget(name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"]),
+    .testTarget(
+      name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"],
+      exclude: ["Fixtures"]),
   ]
 )
