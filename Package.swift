@@ -63,7 +63,9 @@ let package = Package(
     .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph"]),
     // A program written by hand, which the runtime's tests run in place of a compiled one.
     .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
-    .testTarget(name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"]),
     .testTarget(name: "WaMIMLLVMTests", dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest"]),
+    .testTarget(
+      name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"],
+      exclude: ["Fixtures"]),
   ]
 )

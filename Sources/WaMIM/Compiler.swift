@@ -33,8 +33,8 @@ public struct Compiler: Sendable {
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
   public func build(_ graph: Graph, to path: String) throws {
     let program = try program(for: graph)
-    let backend = LLVMBackend(processor: try processor)
-    try Linker().link(program, backend: backend, to: path)
+    let object = try LLVMBackend(processor: processor).emit(program, as: .object)
+    try Linker().link(object, to: URL(fileURLWithPath: path))
   }
 
   /// The program that `graph` becomes: kernels and schedules, before they are code.

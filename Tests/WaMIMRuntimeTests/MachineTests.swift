@@ -89,7 +89,7 @@ import WaMIMRuntime
 
   private func state(afterSteps steps: Int, threads: Int) throws -> [Float] {
     let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads)
-    model.initializeStates(seed: 1)
+    try model.initializeStates(seed: 1)
     for step in 0..<steps {
       let images = try ImageBatch(model.program).input
       let numbers = RandomNumbers(seed: UInt64(step), purpose: .benchmark)

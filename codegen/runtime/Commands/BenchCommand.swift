@@ -25,7 +25,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let program = try Trainer.program()
     let model = try TrainedModel(program: program, schedules: ["step"], threads: threads.count, measuring: !json)
-    model.initializeStates(seed: 0)
+    try model.initializeStates(seed: 0)
     var seconds: [Double] = []
     for step in 0...steps {
       if step == 1 { model.executor.times?.reset() }

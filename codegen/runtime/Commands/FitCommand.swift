@@ -88,7 +88,7 @@ struct FitCommand: ParsableCommand {
     if let checkpoint {
       firstStep = try Checkpoint.load(checkpoint, into: model).step
     } else {
-      model.initializeStates(seed: seed)
+      try model.initializeStates(seed: seed)
       firstStep = 0
     }
     let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"

@@ -48,7 +48,7 @@ struct GradCommand: ParsableCommand {
 
   /// Puts parameters and the optimiser's moments at their start.
   private func fillStates(of model: TrainedModel, from reader: SafetensorsReader) throws(TrainerError) {
-    model.initializeStates(seed: 0) { !$0.isParameter }
+    try model.initializeStates(seed: 0) { !$0.isParameter }
     for tensor in model.program.parameters { try reader.read(tensor.name, into: model.bytes(tensor)) }
   }
 

@@ -69,20 +69,22 @@ package enum Resampling {
   /// Resizes each row of the box.
   private static func resizeRows(of image: Image, box: Box, weights: Weights) -> Image {
     let channels = image.channels
-    var result = Image(width: weights.starts.count, height: box.height, channels: channels)
+    let width = weights.starts.count
+    var result = Image(width: width, height: box.height, channels: channels)
     result.pixels.withUnsafeMutableBufferPointer { output in
       image.pixels.withUnsafeBufferPointer { input in
         weights.values.withUnsafeBufferPointer { values in
-          for y in 0..<box.height {
-            let row = ((box.y + y) * image.width + box.x) * channels
-            for x in 0..<weights.starts.count {
-              let first = row + weights.starts[x] * channels
-              for channel in 0..<channels {
-                var sum = Int32(1) << (Weights.fractionBits - 1)
-                for tap in 0..<weights.counts[x] {
-                  sum &+= values[x * weights.width + tap] &* Int32(input[first + tap * channels + channel])
-                }
-                output[(y * weights.starts.count + x) * channels + channel] = clamped(sum)
+          for x in 0..<width {
+            let taps = UnsafeBufferPointer(rebasing: values[x * weights.width..<x * weights.width + weights.counts[x]])
+            let first = (box.y * image.width + box.x + weights.starts[x]) * channels
+            for y in 0..<box.height {
+              let pixels = UnsafeBufferPointer(rebasing: input[(first + y * image.width * channels)...])
+              let target = (y * width + x) * channels
+              if channels == 3 {
+                let sums = weighedColor(pixels, taps)
+                for channel in 0..<3 { output[target + channel] = clamped(sums[channel]) }
+              } else {
+                output[target] = clamped(weighedGrey(pixels, taps))
               }
             }
           }
@@ -91,6 +93,28 @@ package enum Resampling {
     }
     return result
   }
+
+  /// The sum of pixels of three channels, each times its weight.
+  @inline(__always)
+  private static func weighedColor(_ pixels: UnsafeBufferPointer<UInt8>, _ taps: UnsafeBufferPointer<Int32>) -> SIMD4<Int32> {
+    var sums = SIMD4<Int32>(repeating: half)
+    for tap in 0..<taps.count {
+      let color = SIMD4(Int32(pixels[3 * tap]), Int32(pixels[3 * tap + 1]), Int32(pixels[3 * tap + 2]), 0)
+      sums &+= color &* taps[tap]
+    }
+    return sums
+  }
+
+  /// The sum of pixels of one channel, each times its weight.
+  @inline(__always)
+  private static func weighedGrey(_ pixels: UnsafeBufferPointer<UInt8>, _ taps: UnsafeBufferPointer<Int32>) -> Int32 {
+    var sum = half
+    for tap in 0..<taps.count { sum &+= Int32(pixels[tap]) &* taps[tap] }
+    return sum
+  }
+
+  /// What makes shifting round to nearest.
+  private static let half = Int32(1) << (Weights.fractionBits - 1)
 
   /// Resizes each column of `image`, a row of sums at a time.
   private static func resizeColumns(of image: Image, weights: Weights) -> Image {
@@ -101,7 +125,7 @@ package enum Resampling {
       image.pixels.withUnsafeBufferPointer { input in
         sums.withUnsafeMutableBufferPointer { sums in
           for y in 0..<weights.starts.count {
-            sums.update(repeating: Int32(1) << (Weights.fractionBits - 1))
+            sums.update(repeating: half)
             for tap in 0..<weights.counts[y] {
               let weight = weights.values[y * weights.width + tap]
               let row = (weights.starts[y] + tap) * rowBytes

@@ -37,7 +37,8 @@ package enum FileSystem {
   ///
   /// The bytes go to a temporary file beside it, are forced to the disk, and take the name then.
   package static func replace(_ path: String, writing body: (OpenFile) throws(TrainerError) -> Void) throws(TrainerError) {
-    let temporary = "\(path).\(getpid()).tmp"
+    // Always the same name, so that what a killed process leaves behind is gone after the next write.
+    let temporary = "\(path).tmp"
     do throws(TrainerError) {
       let file = try OpenFile(creating: temporary)
       try body(file)

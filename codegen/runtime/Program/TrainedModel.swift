@@ -1,5 +1,6 @@
 import CProgram
 import Glibc
+import Synchronization
 import WaMIMManifest
 
 /// A program with its memory and threads: tensors can be read and written by name, and schedules run.
@@ -7,6 +8,8 @@ package final class TrainedModel {
   package let program: Program
   package let executor: Executor
   private let arena: MappedMemory
+  /// Whether nothing has been written to states yet, so that they are zero.
+  private var isFresh = true
 
   /// Checks the processor and the memory, maps the arena, copies the constants and starts the threads.
   ///
@@ -59,11 +62,20 @@ package final class TrainedModel {
     }
   }
 
-  /// Gives every state its first value.
-  package func initializeStates(seed: UInt64, where isIncluded: (Manifest.State) -> Bool = { _ in true }) {
-    for state in program.manifest.states where isIncluded(state) {
-      InitialValues.fill(values(state.tensor), of: state.tensor.name, by: state.initializer, seed: seed)
+  /// Gives every state its first value, on as many threads as kernels have.
+  package func initializeStates(
+    seed: UInt64, where isIncluded: (Manifest.State) -> Bool = { _ in true }
+  ) throws(TrainerError) {
+    // Fresh memory is zero, and large moments that stay untouched until the first step make for a quick start.
+    let states = program.manifest.states.filter { isIncluded($0) && !(isFresh && $0.initializer == .constant(0)) }
+    isFresh = false
+    let filler = StateFiller(states: states, buffers: states.map { values($0.tensor) }, seed: seed)
+    var helpers: [WorkerThread] = []
+    defer { for helper in helpers { helper.join() } }
+    for index in 1..<max(1, min(executor.threadCount, states.count)) {
+      helpers.append(try WorkerThread(name: "initialize \(index)") { filler.work() })
     }
+    filler.work()
   }
 
   /// Fills the noise of `step` with independent uniform numbers.
@@ -85,6 +97,7 @@ package final class TrainedModel {
 
   /// Runs the schedule `name`.
   package func run(_ name: String) throws(TrainerError) {
+    isFresh = false
     executor.run(schedule: try program.schedule(name))
   }
 
@@ -104,5 +117,28 @@ package final class TrainedModel {
       throw TrainerError("the output `\(name)` of the schedule `\(schedule)` is empty")
     }
     return first
+  }
+}
+
+/// States that threads fill with their first values, each taking the next one that is left.
+private final class StateFiller: @unchecked Sendable {
+  private let states: [Manifest.State]
+  private let buffers: [UnsafeMutableBufferPointer<Float>]
+  private let seed: UInt64
+  private let next = Atomic<Int>(0)
+
+  init(states: [Manifest.State], buffers: [UnsafeMutableBufferPointer<Float>], seed: UInt64) {
+    self.states = states
+    self.buffers = buffers
+    self.seed = seed
+  }
+
+  /// Fills states until none are left.
+  func work() {
+    while true {
+      let index = next.add(1, ordering: .relaxed).oldValue
+      guard index < states.count else { return }
+      InitialValues.fill(buffers[index], of: states[index].tensor.name, by: states[index].initializer, seed: seed)
+    }
   }
 }
