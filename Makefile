@@ -15,7 +15,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test demo install uninstall format lint clean dependencies test-dependencies demo-data
+.PHONY: build test demo example install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
 build: dependencies .build/pkgconfig/wamimc-llvm.pc
@@ -56,7 +56,7 @@ test: test-dependencies lint build
 ## demo: compiles the demo model, trains it for about two minutes and draws what it predicts.
 demo: build demo-data
 	$(BUILD)/wamimc graphs/wamim_vit_demo.wg -o $(DEMO)/train
-	$(DEMO)/train fit --data $(DEMO_IMAGES) --epochs 2 --warmup 0.2 --out $(DEMO)/run
+	$(DEMO)/train fit --data $(DEMO_IMAGES) --out $(DEMO)/run --overwrite
 	$(DEMO)/train reconstruct --checkpoint $(DEMO)/run --data $(DEMO_IMAGES) --count 4 -o $(DEMO)/reconstruction.png
 	@echo "input, mask and reconstruction: $(DEMO)/reconstruction.png"
 
@@ -83,6 +83,13 @@ endif
 .PHONY: pip
 pip:
 	$(call install-packages,python3-pip)
+
+## example: builds the examples' package against this one, compiles its model and trains it.
+example: build
+	swift build -c release --package-path examples
+	@mkdir -p $(DEMO)
+	WAMIMC_LIBRARY_PATH=$(CURDIR)/$(BUILD) examples/.build/release/PixelAutoencoder $(DEMO)/pixels
+	$(DEMO)/pixels fit --data synthetic:1024 --epochs 4 --out $(DEMO)/pixels-run --overwrite
 
 ## install: puts the compiler and what it links trainers with under PREFIX.
 install: build

@@ -67,5 +67,10 @@ let package = Package(
     .testTarget(
       name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"],
       exclude: ["Fixtures"]),
+    // The commands themselves, from a model's text to a trained model.
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMInterpreter", "WaMIMGraph", "TestSupport"],
+      exclude: ["Dumps"]),
   ]
 )

@@ -6,6 +6,11 @@ public struct Safetensors {
   public struct Tensor {
     public var shape: [Int]
     public var elements: [Double]
+
+    public init(shape: [Int], elements: [Double]) {
+      self.shape = shape
+      self.elements = elements
+    }
   }
 
   /// Why a file cannot be read.
@@ -35,6 +40,20 @@ public struct Safetensors {
       }
       tensors[name] = Tensor(shape: shape, elements: elements)
     }
+  }
+
+  /// The bytes of a file that holds `tensors` in single precision.
+  public static func bytes(of tensors: [String: Tensor]) -> [UInt8] {
+    var data: [UInt8] = []
+    let entries = tensors.sorted { $0.key < $1.key }.map { name, tensor in
+      let start = data.count
+      for element in tensor.elements {
+        withUnsafeBytes(of: Float(element).bitPattern.littleEndian) { data += $0 }
+      }
+      return "\"\(name)\":{\"dtype\":\"F32\",\"shape\":\(tensor.shape),\"data_offsets\":[\(start),\(data.count)]}"
+    }
+    let header = Array("{\(entries.joined(separator: ","))}".utf8)
+    return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header + data
   }
 
   /// The elements of all tensors.

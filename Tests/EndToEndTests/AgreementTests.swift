@@ -1,0 +1,105 @@
+import Foundation
+import TestSupport
+import Testing
+import WaMIMCompiler
+import WaMIMGraph
+import WaMIMInterpreter
+import WaMIMLanguage
+
+/// Compiled trainers against the interpreter and the reference.
+struct AgreementTests {
+  static let tolerance = 1e-4
+
+  /// The settings of the golden case's model.
+  static let golden = [
+    "image=32", "patch=4", "dim=48", "depth=4", "heads=3", "taps=[1, 2, 3, 4]", "levels=[1, 2, 3, 4]", "decoder_dim=32",
+    "decoder_heads=4", "batch=3",
+  ]
+
+  /// Models that differ in everything that can be set.
+  static let models: [[String]] = [
+    golden,
+    golden + ["batch=1"],
+    golden + ["batch=5", "ratio=0.6"],
+    golden + ["subbands=all"],
+    golden + ["normalization=none", "batch=2"],
+    golden + ["normalization=token", "ratio=0.9"],
+    golden + ["subbands=all", "normalization=token", "batch=7"],
+    golden + ["decoder_dim=48", "decoder_heads=2", "heads=6"],
+    golden + ["taps=[2, 4]", "levels=[1, 4]", "weights=[1.0, 0.5]"],
+    golden + ["depth=1", "taps=[1]", "levels=[2]", "weights=[1.0]"],
+    golden + ["dim=20", "heads=1", "decoder_dim=16", "decoder_heads=1"],
+    golden + ["image=48", "patch=8", "levels=[1, 2, 3, 4]", "dim=24", "heads=4"],
+    golden + ["image=64", "patch=16", "dim=36", "heads=2", "levels=[3, 4, 5, 6]", "ratio=0.5"],
+    golden + ["image=24", "patch=3", "levels=[3]", "taps=[3]", "weights=[2.0]", "dim=72", "heads=3"],
+    golden + ["image=16", "patch=2", "dim=40", "heads=5", "levels=[1, 2, 3]", "taps=[1, 2, 4]", "weights=[1.0, 1.0, 1.0]", "batch=4"],
+  ]
+
+  @Test(arguments: models) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {
+    let workshop = try Workshop()
+    let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
+    var generator = SeededGenerator(seed: 17)
+    let sources = graph.randomSources(using: &generator)
+    try write(sources, of: graph, to: workshop.path("in.safetensors"))
+    let expected = try Interpreter(Passes.run(graph, for: .gradients, disabled: Set(Passes.all.map(\.name)))).evaluate(sources)
+
+    try workshop.compile("wamim_vit_demo", settings)
+    for threads in 1...3 {
+      let result = try workshop.run(
+        workshop.path("train"),
+        ["grad", "--input", "in.safetensors", "--output", "out\(threads).safetensors", "--threads", "\(threads)"])
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    let first = try Data(contentsOf: URL(fileURLWithPath: workshop.path("out1.safetensors")))
+    for threads in 2...3 {
+      #expect(try Data(contentsOf: URL(fileURLWithPath: workshop.path("out\(threads).safetensors"))) == first, "\(threads) threads")
+    }
+    let actual = try Safetensors(contentsOf: workshop.path("out1.safetensors"))
+    for (name, tensor) in expected.outputs {
+      let found = try #require(actual.tensors[name], "no output '\(name)'")
+      let error = relativeError(found.elements, tensor.elements)
+      #expect(error <= AgreementTests.tolerance, "\(name): \(error)")
+    }
+  }
+
+  /// Every pass can be left out without changing what comes out.
+  @Test(arguments: [[]] + (Passes.all.filter(\.isOptional).map(\.name) + [Compilation.fusion]).map { [$0] })
+  func theGoldenCaseHolds(without disabled: [String]) throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", AgreementTests.golden, options: disabled.flatMap { ["--disable", $0] })
+    let fixtures = Workshop.repository.appendingPathComponent("Tests/Golden")
+    let result = try workshop.run(
+      workshop.path("train"),
+      [
+        "grad", "--input", fixtures.appendingPathComponent("vit-tiny.in.safetensors").path, "--output", "out.safetensors",
+        "--adamw-steps", "3", "--lr", "1e-3",
+      ])
+    try #require(result.status == 0, "\(result.errors)")
+    let actual = try Safetensors(contentsOf: workshop.path("out.safetensors"))
+    let expected = try Safetensors(contentsOf: fixtures.appendingPathComponent("vit-tiny.out.safetensors").path)
+    for (name, tensor) in expected.tensors {
+      let found = try #require(actual.tensors[name], "no output '\(name)'")
+      #expect(found.shape == tensor.shape, "\(name)")
+      let error = relativeError(determined(found.elements, name), determined(tensor.elements, name))
+      #expect(error <= AgreementTests.tolerance, "\(name): \(error)")
+    }
+  }
+
+  /// The elements of a tensor that have a value to agree on.
+  ///
+  /// The gradient for the keys' bias is zero but for rounding, which Adam scales up to steps of the size of the learning rate.
+  private func determined(_ elements: [Double], _ name: String) -> [Double] {
+    guard name.hasPrefix("adamw."), name.hasSuffix("attn.qkv.bias") else { return elements }
+    let width = elements.count / 3
+    return Array(elements[..<width] + elements[(2 * width)...])
+  }
+
+  private func write(_ sources: [String: [Double]], of graph: Graph, to path: String) throws {
+    var tensors: [String: Safetensors.Tensor] = [:]
+    for node in graph.nodes {
+      guard let name = node.operation.sourceName, let elements = sources[name] else { continue }
+      tensors[name] = .init(shape: node.type.shape.dimensions, elements: elements)
+    }
+    try Data(Safetensors.bytes(of: tensors)).write(to: URL(fileURLWithPath: path))
+  }
+}

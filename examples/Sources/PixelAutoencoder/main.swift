@@ -1,0 +1,10 @@
+// Builds the model, compiles it into the executable named on the command line, and says how to train it.
+import WaMIM
+
+let path = CommandLine.arguments.dropFirst().first ?? "train"
+do {
+  try Compiler(target: .cpu).build(PixelAutoencoder().graph(), to: path)
+  print("built \(path); now: \(path) fit --data synthetic --epochs 4 --out run")
+} catch {
+  print("\(error)")
+}
