@@ -71,7 +71,8 @@ import WaMIMManifest
     let placements = [0, 16].map { Placement(storage: .arena, offset: $0, unitStride: 8) }
     let call = Call(kernel: KernelID(0), arguments: placements, description: 3)
     let schedule = Schedule(
-      name: "step", phases: [Phase(groups: [Group(calls: [call], units: 2, tiles: 7)])], buffers: [], arenaBytes: 32, scratchBytes: 64)
+      name: "step", phases: [Phase(groups: [Group(calls: [call], units: 2, tiles: 7)])], buffers: [], arenaBytes: 32,
+      scratchBytes: 64)
     let manifest = Manifest(
       model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), batch: 2, states: [], inputs: [],
       schedules: [], calls: [], training: .init(), pictures: nil, graph: "")
