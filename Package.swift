@@ -14,7 +14,8 @@ let package = Package(
     .library(name: "WaMIMRuntime", type: .static, targets: ["WaMIMRuntime"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.3.0"),
   ],
   targets: [
     // The compiler, each layer depending on those below it.
@@ -24,13 +25,15 @@ let package = Package(
         "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "WaMIM", dependencies: ["WaMIMGraph", "WaMIMCompiler", "WaMIMLLVM"]),
+    .target(name: "WaMIM", dependencies: ["WaMIMGraph", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
     .target(
       name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
     .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
     .target(name: "WaMIMLanguage", dependencies: ["WaMIMGraph"]),
-    .target(name: "WaMIMCompiler", dependencies: ["WaMIMGraph", "WaMIMManifest"]),
+    .target(
+      name: "WaMIMCompiler",
+      dependencies: ["WaMIMGraph", "WaMIMManifest", .product(name: "BitCollections", package: "swift-collections")]),
     .target(name: "WaMIMInterpreter", dependencies: ["WaMIMGraph"]),
     .target(name: "WaMIMGraph", dependencies: ["WaMIMManifest"]),
 
@@ -40,14 +43,29 @@ let package = Package(
     .target(
       name: "CImages", path: "codegen/images",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(name: "CPlatform", path: "codegen/platform"),
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "CProgram", "CImages",
+        "WaMIMManifest", "CProgram", "CImages", "CPlatform",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),
 
+    // Tests, and what they share.
+    .target(name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support",
+      exclude: ["CFakeProgram"]),
+    .testTarget(
+      name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
+    .testTarget(
+      name: "WaMIMCompilerTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
+    .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMGraph"]),
+    .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph"]),
+    // A program written by hand, which the runtime's tests run in place of a compiled one.
+    .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
     .testTarget(name: "WaMIMLLVMTests", dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest"]),
+    .testTarget(
+      name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"],
+      exclude: ["Fixtures"]),
   ]
 )

@@ -9,6 +9,19 @@ public enum UnaryFunction: String, Hashable, Sendable, CaseIterable {
   /// The error function, 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x.
   case errorFunction = "erf"
   case hyperbolicTangent = "tanh"
+
+  /// What the function computes, in one sentence.
+  public var summary: String {
+    switch self {
+    case .negate: "Each element with the opposite sign."
+    case .exponential: "e to the power of each element."
+    case .logarithm: "The natural logarithm of each element."
+    case .squareRoot: "The square root of each element."
+    case .reciprocalSquareRoot: "1 over the square root of each element."
+    case .errorFunction: "The error function of each element."
+    case .hyperbolicTangent: "The hyperbolic tangent of each element."
+    }
+  }
 }
 
 /// A function of two numbers, applied to elements in pairs.
@@ -21,12 +34,33 @@ public enum BinaryFunction: String, Hashable, Sendable, CaseIterable {
   case minimum
   /// 1 where the left number is at least the right one, 0 elsewhere; no gradient flows through it.
   case atLeast = "at_least"
+
+  /// What the function computes, in one sentence.
+  public var summary: String {
+    switch self {
+    case .add: "The sum of each pair of elements."
+    case .subtract: "The difference of each pair of elements."
+    case .multiply: "The product of each pair of elements."
+    case .divide: "The quotient of each pair of elements."
+    case .maximum: "The larger of each pair of elements."
+    case .minimum: "The smaller of each pair of elements."
+    case .atLeast: "1 where the left element is at least the right one, 0 elsewhere."
+    }
+  }
 }
 
 /// How a reduction combines the elements along its axes.
 public enum ReductionFunction: String, Hashable, Sendable, CaseIterable {
   case sum
   case maximum = "max"
+
+  /// What the reduction computes, in one sentence.
+  public var summary: String {
+    switch self {
+    case .sum: "The sum of the elements along the axes, which stay with an extent of 1."
+    case .maximum: "The largest of the elements along the axes, which stay with an extent of 1."
+    }
+  }
 }
 
 /// An orthonormal or biorthogonal wavelet basis.
@@ -34,9 +68,9 @@ public enum Wavelet: String, Hashable, Sendable, CaseIterable {
   case haar
 
   /// The low-pass analysis filter; the high-pass one is its quadrature mirror.
-  public var lowPass: [Float] {
+  public var lowPass: [Double] {
     switch self {
-    case .haar: [Float(0.5).squareRoot(), Float(0.5).squareRoot()]
+    case .haar: [Double(0.5).squareRoot(), Double(0.5).squareRoot()]
     }
   }
 }

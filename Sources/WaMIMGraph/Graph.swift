@@ -1,7 +1,6 @@
 // What a graph says about training and pictures is the manifest's vocabulary, so whoever uses graphs needs its names too.
 @_exported import WaMIMManifest
 
-
 /// Defaults of a training run.
 public typealias Training = Manifest.Training
 

@@ -10,15 +10,21 @@ public final class GraphBuilder {
   /// Where the source text stands that is being expanded; nodes remember it.
   public var location: SourceLocation?
   /// The most operations that a model may have: a description that wants more is taken for a runaway loop.
-  public static let largestNodeCount = 1_000_000
+  public static let largestNodeCount = 250_000
 
   /// What is known of the values that are wavelet coefficients.
   var origins: [ValueID: TargetOrigin] = [:]
   /// The same for the target of each prediction so far, nil where nothing is known.
   var predictionOrigins: [TargetOrigin?] = []
+  /// The number of the next prediction that a loss compares.
+  var nextPrediction = 0
+  /// The most predictions that losses may compare.
+  static let largestPredictionCount = 1_000
 
+  /// The names of the parts being built, outermost first, each with those around it, so that nodes of one part share one string.
   private var scopes: [String] = []
   private var counters: [String: Int] = [:]
+  private var outputNames: Set<String> = []
 
   /// Starts an empty graph called `name`.
   public init(name: String) {
@@ -28,6 +34,8 @@ public final class GraphBuilder {
   /// Starts with the operations of `graph`, to add more.
   public init(extending graph: Graph) {
     self.graph = graph
+    outputNames = Set(graph.outputs.map(\.name))
+    nextPrediction = graph.outputs.count { $0.name.hasPrefix("loss.") }
   }
 
   /// The graph, verified.
@@ -56,7 +64,7 @@ public final class GraphBuilder {
   // MARK: Names
 
   /// The name of the part of the model that is being built, such as `blocks.3.attn`.
-  public var scope: String { scopes.joined(separator: ".") }
+  public var scope: String { scopes.last ?? "" }
 
   /// The full name of `name` in the part being built.
   public func qualified(_ name: String) -> String {
@@ -65,7 +73,7 @@ public final class GraphBuilder {
 
   /// Builds the part of the model called `name`.
   public func scoped<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
-    scopes.append(name)
+    scopes.append(qualified(name))
     defer { scopes.removeLast() }
     return try body()
   }
@@ -132,8 +140,19 @@ public final class GraphBuilder {
 
   /// Keeps `value` under `name` for those who ask a trained model for it.
   public func output(_ name: String, _ value: Tensor) {
-    guard !graph.outputs.contains(where: { $0.name == name }) else { return fail("the output '\(name)' is declared twice") }
+    guard outputNames.insert(name).inserted else { return fail("the output '\(name)' is declared twice") }
     graph.outputs.append(.init(name: name, value: value.value))
+  }
+
+  /// Makes `loss`, a scalar, what training minimises, without keeping it as an output.
+  public func minimizeUnnamed(_ loss: Tensor) {
+    if graph.loss != nil { fail("the model has a loss already") }
+    graph.loss = loss.value
+  }
+
+  /// Says that the operations from number `first` on belong to the part of the model called `scope`; names stay as they are.
+  public func place(operationsFrom first: Int, in scope: String) {
+    for index in graph.nodes.indices.dropFirst(first) { graph.nodes[index].scope = scope }
   }
 
   /// Makes `value` what `state` holds after the step.

@@ -39,7 +39,9 @@ public struct OperationSchema: Sendable {
   /// What the operation computes, in one sentence.
   public var summary: String
 
-  init(_ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String) {
+  init(
+    _ name: String, _ operands: [String], variadic: Bool = false, _ attributes: [(String, AttributeKind)] = [], _ summary: String
+  ) {
     self.name = name
     self.operands = operands
     self.isVariadic = variadic
@@ -73,11 +75,11 @@ extension OperationSchema {
   ]
 
   private static func unary(_ function: UnaryFunction) -> OperationSchema {
-    .init(function.rawValue, ["x"], [], "The function of each element.")
+    .init(function.rawValue, ["x"], [], function.summary)
   }
 
   private static func binary(_ function: BinaryFunction) -> OperationSchema {
-    .init(function.rawValue, ["left", "right"], [], "The function of each pair of elements.")
+    .init(function.rawValue, ["left", "right"], [], function.summary)
   }
 
   private static let movement: [OperationSchema] = [
@@ -96,7 +98,7 @@ extension OperationSchema {
   ]
 
   private static func reduction(_ function: ReductionFunction) -> OperationSchema {
-    .init(function.rawValue, ["x"], [("axes", .integers)], "The elements along the axes combined; the axes stay, with extent 1.")
+    .init(function.rawValue, ["x"], [("axes", .integers)], function.summary)
   }
 
   private static let contractions: [OperationSchema] = [
@@ -112,7 +114,7 @@ extension OperationSchema {
 
   private static let indexed: [OperationSchema] = [
     .init("gather", ["rows", "indices"], [], "Rows picked by index in each sample."),
-    .init("scatter_add", ["rows", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
+    .init("scatter_add", ["values", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
     .init("rank", ["x"], [], "The place of each number in ascending order."),
     .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
     .init(

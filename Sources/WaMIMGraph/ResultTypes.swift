@@ -12,6 +12,9 @@ extension Operation {
       guard width % 4 == 0 else {
         throw GraphError("a table of positions needs a width that 4 divides, not \(width)")
       }
+      guard grid >= 1, grid <= TensorType.largestGrid else {
+        throw GraphError("a table of positions needs a grid of 1 to \(TensorType.largestGrid) places a side, not \(grid)")
+      }
       return try TensorType(.float32, [grid * grid + (classToken ? 1 : 0), width]).checked()
     case .unary, .detach: return try operands[0].floating(self)
     case .binary: return try sameFloats(operands)
@@ -47,9 +50,16 @@ extension Operation {
 extension TensorType {
   /// The most elements that one tensor may have; more is a mistake in a size, and would not fit any machine.
   static let largestCount = 1 << 36
+  /// The most axes that one tensor may have.
+  static let largestRank = 16
+  /// The longest side of a square grid with at most `largestCount` places.
+  static let largestGrid = 1 << 18
 
   /// This type, where all its extents are positive and their product is of a sensible size.
   fileprivate func checked() throws -> TensorType {
+    guard shape.rank <= TensorType.largestRank else {
+      throw GraphError("a tensor has at most \(TensorType.largestRank) axes, not \(shape.rank)")
+    }
     var count = 1
     for extent in shape.dimensions {
       guard extent > 0 else { throw GraphError("every extent has to be positive, but the shape is \(shape)") }
@@ -136,9 +146,7 @@ extension Operation {
   private func sliceType(_ operand: TensorType, _ axis: Int, _ start: Int, _ count: Int, _ step: Int) throws -> TensorType {
     try operand.requireAxis(axis, self)
     let extent = operand.shape[axis]
-    guard start >= 0, count >= 1, step >= 1, count <= extent, step <= extent, start < extent,
-      start + (count - 1) * step < extent
-    else {
+    guard start >= 0, count >= 1, step >= 1, start < extent, count - 1 <= (extent - 1 - start) / step else {
       throw GraphError("\(count) elements from \(start) in steps of \(step) do not lie within axis \(axis) of \(operand)")
     }
     var type = operand
@@ -149,9 +157,7 @@ extension Operation {
   private func padType(_ operand: TensorType, _ axis: Int, _ start: Int, _ extent: Int, _ step: Int) throws -> TensorType {
     try operand.floating(self).requireAxis(axis, self)
     let count = operand.shape[axis]
-    guard start >= 0, step >= 1, extent >= 1, count <= extent, step <= extent, start < extent,
-      start + (count - 1) * step < extent
-    else {
+    guard start >= 0, step >= 1, start < extent, count - 1 <= (extent - 1 - start) / step else {
       throw GraphError("\(operand) from \(start) in steps of \(step) does not fit into an extent of \(extent) along axis \(axis)")
     }
     var type = operand
@@ -192,7 +198,9 @@ extension Operation {
 // MARK: Contractions, indices and signals
 
 extension Operation {
-  private func matmulType(_ left: TensorType, _ right: TensorType, _ transposeLeft: Bool, _ transposeRight: Bool) throws -> TensorType {
+  private func matmulType(_ left: TensorType, _ right: TensorType, _ transposeLeft: Bool, _ transposeRight: Bool) throws
+    -> TensorType
+  {
     for operand in [left, right] { try operand.floating(self).requireRank(atLeast: 2, self) }
     let (m, k) = transposeLeft ? (left.shape[-1], left.shape[-2]) : (left.shape[-2], left.shape[-1])
     let (inner, n) = transposeRight ? (right.shape[-1], right.shape[-2]) : (right.shape[-2], right.shape[-1])
@@ -203,7 +211,7 @@ extension Operation {
     guard right.shape.rank == 2 || Array(right.shape.dimensions.dropLast(2)) == Array(leading) else {
       throw GraphError("matmul of \(left) and \(right): the leading axes differ")
     }
-    return TensorType(.float32, Shape(leading + [m, n]))
+    return try TensorType(.float32, Shape(leading + [m, n])).checked()
   }
 
   private func attentionType(_ operands: [TensorType], _ heads: Int) throws -> TensorType {
@@ -232,7 +240,7 @@ extension Operation {
     guard rows.shape[0] == indices.shape[0] else {
       throw GraphError("rows \(rows) and indices \(indices) have different numbers of samples")
     }
-    return TensorType(rows.element, [rows.shape[0], indices.shape[1], rows.shape[2]])
+    return try TensorType(rows.element, [rows.shape[0], indices.shape[1], rows.shape[2]]).checked()
   }
 
   private func scatterType(_ rows: TensorType, _ indices: TensorType, _ count: Int) throws -> TensorType {

@@ -17,9 +17,14 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   /// The number of elements.
   public var count: Int { dimensions.reduce(1, *) }
 
-  /// The extent of `axis`, which counts from the end where it is negative.
+  /// The extent of `axis`, which counts from the end where it is negative; 1 for an axis that the shape does not have.
+  ///
+  /// Missing axes read as broadcasting reads them, so that a layer can go on with the harmless value that a mistake leaves.
   public subscript(axis: Int) -> Int {
-    get { dimensions[axis < 0 ? axis + rank : axis] }
+    get {
+      let index = axis < 0 ? axis + rank : axis
+      return dimensions.indices.contains(index) ? dimensions[index] : 1
+    }
     set { dimensions[axis < 0 ? axis + rank : axis] = newValue }
   }
 

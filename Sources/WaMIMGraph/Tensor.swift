@@ -22,7 +22,8 @@ public struct Tensor {
 extension GraphBuilder {
   /// Declares a tensor that the runtime provides in every step: by default, a batch of images [batch, channels, height, width].
   public func input(
-    _ name: String, _ shape: Shape, _ element: ElementType = .float32, role: InputRole = .images, file: String = #fileID, line: Int = #line
+    _ name: String, _ shape: Shape, _ element: ElementType = .float32, role: InputRole = .images, file: String = #fileID,
+    line: Int = #line
   ) -> Tensor {
     located(file, line) { add(.input(name: qualified(name), type: TensorType(element, shape), role: role)) }
   }

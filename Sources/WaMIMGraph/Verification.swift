@@ -21,7 +21,8 @@ extension Graph {
       if let name = node.operation.sourceName {
         if let earlier = names[name] {
           throw GraphError(
-            "'\(name)' is declared twice", at: node.location, notes: [.init("it is first declared here", at: self[earlier].location)])
+            "'\(name)' is declared twice", at: node.location,
+            notes: [.init("it is first declared here", at: self[earlier].location)])
         }
         names[name] = value
       }

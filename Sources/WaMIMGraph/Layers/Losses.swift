@@ -37,7 +37,11 @@ extension Tensor {
 extension GraphBuilder {
   /// Keeps what a loss compares, and the loss, as outputs numbered by the calls.
   func recordPrediction(_ prediction: Tensor, target: Tensor, loss: Tensor) {
-    let index = graph.outputs.count { $0.name.hasPrefix("loss.") }
+    let index = nextPrediction
+    guard index < GraphBuilder.largestPredictionCount else {
+      return fail("the model compares more than \(GraphBuilder.largestPredictionCount) predictions: does a loop run away?")
+    }
+    nextPrediction += 1
     output("prediction.\(index)", prediction)
     output("target.\(index)", target)
     output("loss.\(index)", loss)

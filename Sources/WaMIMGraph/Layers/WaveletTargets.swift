@@ -19,7 +19,8 @@ extension Tensor {
   /// The wavelet coefficients of images [batch, channels, side, side] at each of `levels`, finest level 1.
   ///
   /// Each result is [batch, channels · subbands, side / 2^level, side / 2^level], colour-major, subband-minor.
-  public func wavelet(_ wavelet: Wavelet, levels: [Int], subbands: Subbands, file: String = #fileID, line: Int = #line) -> [Tensor] {
+  public func wavelet(_ wavelet: Wavelet, levels: [Int], subbands: Subbands, file: String = #fileID, line: Int = #line) -> [Tensor]
+  {
     builder.located(file, line) {
       guard shape.rank == 4, let deepest = levels.max(), let finest = levels.min(), finest >= 1 else {
         builder.fail("wavelet levels count from 1 and need images [batch, channels, height, width], not \(type)")

@@ -26,7 +26,7 @@ public struct Decoder {
       guard check(features, mask, target) else { return target }
       return builder.scoped("decoders.\(builder.nextIndex(of: "decoders"))") {
         var tokens = restore(features, mask)
-        for layer in 0..<depth {
+        for layer in 0..<depth where builder.error == nil {
           tokens = TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(layer)")
         }
         tokens = LayerNorm(epsilon: epsilon)(tokens, name: "norm")

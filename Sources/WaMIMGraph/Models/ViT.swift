@@ -28,7 +28,7 @@ public struct ViT {
       guard check(images, mask) else { return taps.map { _ in images } }
       var tokens = embed(images, mask)
       var features: [Tensor] = []
-      for layer in 1...depth {
+      for layer in 1...depth where builder.error == nil {
         tokens = TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(layer - 1)")
         if taps.contains(layer) {
           features.append(LayerNorm(epsilon: epsilon)(tokens, name: "norms.\(features.count)"))

@@ -1,0 +1,105 @@
+# Everything a user or a build machine needs: `make demo`, `make test`, `make build`, `make install PREFIX=…`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PREFIX ?= /usr/local
+# The LLVM to build against: 14 is Debian 12's, 19 can be installed beside it.
+LLVM ?= 14
+# Photographs for the demo: solar cells, or a built-in generator of images with DATA=synthetic.
+DATA ?= cells
+DEMO ?= demo
+
+BUILD := .build/release
+LIBRARIES := libopenblas-dev libjpeg-dev libpng-dev zlib1g-dev pkg-config
+LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
+export WAMIM_LLVM_VERSION := $(LLVM)
+export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
+
+.PHONY: build test demo install uninstall format lint clean dependencies test-dependencies demo-data
+
+## build: installs what is missing and builds the compiler and the trainer runtime.
+build: dependencies .build/pkgconfig/wamimc-llvm.pc
+	swift build -c release
+
+# install-packages LIST: what of it is missing, by apt-get, as root or through sudo.
+define install-packages
+	@missing=; for package in $(1); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing$$missing"; \
+	  as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	  $$as_root apt-get update -qq && \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+dependencies:
+	$(call install-packages,$(LIBRARIES) $(LLVM_PACKAGES))
+
+test-dependencies: dependencies
+	$(call install-packages,llvm-$(LLVM)-tools)
+
+# SwiftPM finds the headers of the chosen LLVM by this description.
+.build/pkgconfig/wamimc-llvm.pc: FORCE | dependencies
+	@mkdir -p $(@D); \
+	printf 'Name: wamimc-llvm\nDescription: LLVM for wamimc\nVersion: %s\nCflags: -I%s\nLibs: -L%s\n' \
+	  "$$(llvm-config-$(LLVM) --version)" "$$(llvm-config-$(LLVM) --includedir)" "$$(llvm-config-$(LLVM) --libdir)" > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+.PHONY: FORCE
+FORCE:
+
+## test: installs what the tests need, checks the formatting, and runs all tests.
+test: test-dependencies lint build
+	swift test -c release
+
+## demo: compiles the demo model, trains it for about two minutes and draws what it predicts.
+demo: build demo-data
+	$(BUILD)/wamimc graphs/wamim_vit_demo.wg -o $(DEMO)/train
+	$(DEMO)/train fit --data $(DEMO_IMAGES) --epochs 2 --warmup 0.2 --out $(DEMO)/run
+	$(DEMO)/train reconstruct --checkpoint $(DEMO)/run --data $(DEMO_IMAGES) --count 4 -o $(DEMO)/reconstruction.png
+	@echo "input, mask and reconstruction: $(DEMO)/reconstruction.png"
+
+ifeq ($(DATA),synthetic)
+DEMO_IMAGES := synthetic
+demo-data:
+	@mkdir -p $(DEMO)
+else
+DEMO_IMAGES := $(DEMO)/data
+# The wheel is a zip archive; nothing of it is run.
+demo-data:
+	@mkdir -p $(DEMO)
+	@if [ ! -d $(DEMO)/data ]; then \
+	  command -v pip >/dev/null || command -v pip3 >/dev/null || $(MAKE) --no-print-directory pip; \
+	  echo "fetching 2,624 photographs of solar cells (elpv-dataset)"; \
+	  rm -rf $(DEMO)/download && mkdir -p $(DEMO)/download; \
+	  $$(command -v pip || command -v pip3) download -q --no-deps -d $(DEMO)/download elpv-dataset==1.0.0.post1; \
+	  python3 -m zipfile -e $(DEMO)/download/*.whl $(DEMO)/download; \
+	  mv $(DEMO)/download/elpv_dataset/data $(DEMO)/data; \
+	  rm -rf $(DEMO)/download; \
+	fi
+endif
+
+.PHONY: pip
+pip:
+	$(call install-packages,python3-pip)
+
+## install: puts the compiler and what it links trainers with under PREFIX.
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/wamimc $(DESTDIR)$(PREFIX)/share/wamimc/graphs
+	install -m 755 $(BUILD)/wamimc $(DESTDIR)$(PREFIX)/bin/wamimc
+	install -m 644 $(BUILD)/libWaMIMRuntime.a $(DESTDIR)$(PREFIX)/lib/wamimc/
+	install -m 644 graphs/*.wg $(DESTDIR)$(PREFIX)/share/wamimc/graphs/
+
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/bin/wamimc $(DESTDIR)$(PREFIX)/lib/wamimc $(DESTDIR)$(PREFIX)/share/wamimc
+
+## format, lint: the toolchain's formatter, in place or as a check.
+format:
+	swift format --in-place --recursive Package.swift Sources Tests codegen examples
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests codegen examples
+
+clean:
+	rm -rf .build $(DEMO)

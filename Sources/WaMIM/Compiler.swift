@@ -1,0 +1,64 @@
+import Foundation
+import WaMIMCompiler
+@_exported import WaMIMGraph
+import WaMIMLanguage
+import WaMIMLLVM
+
+/// Turns a graph into a standalone executable that trains it.
+///
+///     let graph = try Graph("model") { g in … }
+///     try Compiler(target: .cpu).build(graph, to: "train")
+public struct Compiler: Sendable {
+  /// What machine the executable is for.
+  public enum Target: Hashable, Sendable {
+    /// The processor that the compiler runs on.
+    case cpu
+    /// A processor by LLVM's name, such as `x86-64-v3` or `znver3`.
+    case processor(String)
+  }
+
+  /// This compiler's version.
+  public static let version = "0.1.0"
+
+  public var target: Target
+  /// The names of passes that are left out; `Compiler.passes` lists them.
+  public var disabledPasses: Set<String> = []
+
+  public init(target: Target = .cpu) {
+    self.target = target
+  }
+
+  /// Compiles `graph` and links the trainer at `path`, which is replaced only when all went well.
+  ///
+  /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
+  public func build(_ graph: Graph, to path: String) throws {
+    let program = try program(for: graph)
+    let object = try LLVMBackend(processor: processor).emit(program, as: .object)
+    try Linker().link(object, to: URL(fileURLWithPath: path))
+  }
+
+  /// The program that `graph` becomes: kernels and schedules, before they are code.
+  public func program(
+    for graph: Graph, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
+  ) throws -> Program {
+    try Compilation(disabled: disabledPasses).program(
+      for: graph, text: Language.print(graph), compiler: Compiler.version, observe: observe)
+  }
+
+  /// What the compiler does to a graph on the way to kernels, in order: the names that `disabledPasses` takes.
+  public static var passes: [(name: String, summary: String)] {
+    Passes.all.map { ($0.name, $0.summary) } + [(Compilation.fusion, "Lets values that run over the same rows share kernels.")]
+  }
+
+  /// The processor that code is generated for.
+  ///
+  /// - Throws: `BackendError` where LLVM does not know its name.
+  public var processor: TargetProcessor {
+    get throws {
+      switch target {
+      case .cpu: .native
+      case .processor(let name): try .named(name)
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import WaMIMGraph
+
+/// A graph that also computes the gradient of its loss for each parameter.
+public struct DifferentiatedGraph: Sendable {
+  /// A parameter and the gradient of the loss for it, of the same shape.
+  public struct Gradient: Hashable, Sendable {
+    public var parameter: ValueID
+    public var gradient: ValueID
+  }
+
+  public var graph: Graph
+  /// The gradients, in the order of the parameters.
+  public var gradients: [Gradient]
+
+  /// The graph with each gradient as an output `grad.NAME`.
+  public func withGradientOutputs() throws -> Graph {
+    let builder = GraphBuilder(extending: graph)
+    for pair in gradients {
+      let name = graph[pair.parameter].operation.sourceName ?? "\(pair.parameter.index)"
+      builder.output("grad.\(name)", builder.tensor(pair.gradient))
+    }
+    return try builder.finish()
+  }
+
+  /// The graph with each parameter updated by AdamW, as the graph's training defaults say.
+  public func withOptimizer() throws -> Graph {
+    let builder = GraphBuilder(extending: graph)
+    let pairs = gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) }
+    AdamW(graph.training).update(pairs, in: builder)
+    return try builder.finish()
+  }
+}
+
+extension Graph {
+  /// The graph followed by the reverse-mode gradient of its loss for each parameter.
+  ///
+  /// A parameter that the loss does not depend on has a gradient of zeros.
+  /// - Throws: `GraphError` where there is no loss, or where an operation on the way to it cannot be differentiated.
+  public func differentiated() throws -> DifferentiatedGraph {
+    guard let loss else {
+      throw GraphError("the model '\(name)' has no loss to differentiate: say what to minimise")
+    }
+    let builder = GraphBuilder(extending: self)
+    var adjoints = Adjoints(of: self, builder: builder)
+    adjoints.seed(loss)
+    for value in values.reversed() where value <= loss { try adjoints.propagate(through: value) }
+    let gradients = parameters.map { parameter in
+      let gradient = adjoints[parameter] ?? builder.constant(0, self[parameter].type.shape)
+      return DifferentiatedGraph.Gradient(parameter: parameter, gradient: gradient.value)
+    }
+    return DifferentiatedGraph(graph: try builder.finish(), gradients: gradients)
+  }
+
+  /// The values that the model learns, in order.
+  public var parameters: [ValueID] {
+    values.filter { if case .parameter = self[$0].operation { true } else { false } }
+  }
+}
+
+/// The gradients of the loss for values, gathered from the loss backwards.
+private struct Adjoints {
+  private let graph: Graph
+  private let builder: GraphBuilder
+  /// Whether each value depends on a parameter in a way that gradients can flow along.
+  private let isLearned: [Bool]
+  /// What each value's users so far say about its gradient.
+  private var contributions: [[Tensor]]
+  /// The gradients of the values that are done with.
+  private var gradients: [ValueID: Tensor] = [:]
+
+  init(of graph: Graph, builder: GraphBuilder) {
+    self.graph = graph
+    self.builder = builder
+    var isLearned: [Bool] = []
+    for node in graph.nodes {
+      if case .parameter = node.operation {
+        isLearned.append(true)
+      } else {
+        isLearned.append(node.operands.indices.contains { node.passesGradient(to: $0) && isLearned[node.operands[$0].index] })
+      }
+    }
+    self.isLearned = isLearned
+    contributions = Array(repeating: [], count: graph.nodes.count)
+  }
+
+  subscript(value: ValueID) -> Tensor? { gradients[value] }
+
+  /// Starts with the gradient of `loss` for itself.
+  mutating func seed(_ loss: ValueID) {
+    guard isLearned[loss.index] else { return }
+    contributions[loss.index] = [at(graph[loss]) { builder.constant(1, graph[loss].type.shape) }]
+  }
+
+  /// Completes the gradient of `value` and hands its operands their share.
+  mutating func propagate(through value: ValueID) throws {
+    let node = graph[value]
+    guard !contributions[value.index].isEmpty else { return }
+    let gradient = at(node) { sum(of: contributions[value.index], in: builder) }
+    contributions[value.index] = []
+    gradients[value] = gradient
+    let operands = node.operands.map(builder.tensor)
+    for (index, operand) in node.operands.enumerated() where isLearned[operand.index] && node.passesGradient(to: index) {
+      let rule = GradientRule(node: node, operands: operands, result: builder.tensor(value), gradient: gradient)
+      contributions[operand.index].append(try at(node) { try rule.contribution(to: index) })
+    }
+  }
+
+  /// Builds what belongs to `node` under its scope and location.
+  private func at<Result>(_ node: Node, _ body: () throws -> Result) rethrows -> Result {
+    builder.location = node.location
+    defer { builder.location = nil }
+    return try builder.scoped(node.scope, body)
+  }
+}

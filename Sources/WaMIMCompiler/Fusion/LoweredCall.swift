@@ -1,0 +1,72 @@
+import WaMIMGraph
+
+/// A call of a kernel on the buffers of values, before anything is known of when it runs and where buffers lie.
+struct LoweredCall {
+  /// What an argument is bound to.
+  enum Binding: Hashable {
+    /// The buffer that a value owns.
+    case buffer(ValueID)
+    /// Memory of the call's own.
+    case workspace
+  }
+
+  var kernel: Kernel
+  var bindings: [Binding]
+  /// How many units there are.
+  var units: Int
+  /// The computed values that the call reads and writes.
+  var reads: Set<ValueID>
+  var writes: Set<ValueID>
+  /// The states whose memory it writes over.
+  var overwrites: Set<ValueID> = []
+  /// Where in the model it comes from.
+  var name: String
+  /// Multiplications and additions, and bytes moved, in all units together.
+  var flops = 0
+  var bytes = 0
+  /// When it should run if nothing else decides: the index of the last value that it computes.
+  var order: Int
+}
+
+/// Numbers the arguments of a kernel while its body is being written.
+struct ArgumentList {
+  private(set) var arguments: [KernelArgument] = []
+  private(set) var bindings: [LoweredCall.Binding] = []
+  let graph: Graph
+  /// How many units the call has.
+  let units: Int
+
+  init(_ graph: Graph, units: Int) {
+    self.graph = graph
+    self.units = units
+  }
+
+  /// The number of the argument through which units `unitStride` elements apart of the buffer of `root` are accessed.
+  mutating func number(of root: ValueID, unitStride: Int, _ access: KernelArgument.Access) -> Int {
+    let stride = units > 1 ? unitStride : 0
+    for (index, binding) in bindings.enumerated()
+    where binding == .buffer(root) && arguments[index].unitStride == stride {
+      if arguments[index].access != access { arguments[index].access = .update }
+      return index
+    }
+    let type = graph[root].type
+    let count = stride > 0 && stride * units == type.shape.count ? stride : type.shape.count
+    arguments.append(KernelArgument(element: type.element, access: access, unitStride: stride, count: count))
+    bindings.append(.buffer(root))
+    return arguments.count - 1
+  }
+
+  /// The number of a new argument of `count` elements that only the kernel sees.
+  mutating func workspace(_ count: Int) -> Int {
+    arguments.append(KernelArgument(element: .float32, access: .workspace, unitStride: 0, count: count))
+    bindings.append(.workspace)
+    return arguments.count - 1
+  }
+
+  /// Makes argument `source` the same as `target`, which is then updated in place.
+  mutating func merge(_ source: Int, into target: Int) {
+    arguments[target].access = .update
+    arguments.remove(at: source)
+    bindings.remove(at: source)
+  }
+}

@@ -1,0 +1,102 @@
+import WaMIMGraph
+
+/// Turns a graph into calls of kernels.
+struct Lowering {
+  let graph: Graph
+  let storage: Storage
+  let clustering: Clustering
+  let stored: StoredValues
+
+  /// Prepares to lower `graph`.
+  ///
+  /// - Parameters:
+  ///   - updatesInPlace: Whether new values of states are computed over the old ones.
+  ///   - fuses: Whether values share kernels.
+  init(_ graph: Graph, updatesInPlace: Bool, fuses: Bool = true) {
+    self.graph = graph
+    storage = Storage(graph, updatesInPlace: updatesInPlace)
+    clustering = Clustering(graph, storage, isEnabled: fuses)
+    stored = StoredValues(graph, storage, clustering)
+  }
+
+  /// The calls that compute everything the graph's roots need, in no particular order.
+  func calls() throws -> [LoweredCall] {
+    var calls: [LoweredCall] = []
+    var gradients: [AttentionOperands: [ValueID]] = [:]
+    for cluster in clustering.live.map({ clustering[$0] }) {
+      guard let value = cluster.members.first else { continue }
+      if let head = cluster.head {
+        calls.append(try lowerMatmul(cluster, head))
+      } else if case .attentionGradient(let heads, _) = graph[value].operation {
+        gradients[AttentionOperands(values: graph[value].operands, heads: heads), default: []].append(value)
+      } else if let domain = cluster.domain {
+        if let call = lowerRows(cluster, domain) { calls.append(call) }
+      } else {
+        calls += try lowerAlone(value)
+      }
+    }
+    for (operands, values) in gradients { calls.append(lowerAttentionGradient(operands, values.sorted())) }
+    calls += fills() + updateCopies()
+    for index in calls.indices { calls[index].bytes = calls[index].bytesMoved(in: graph) }
+    return calls.sorted { $0.order < $1.order }
+  }
+
+  // MARK: Rows
+
+  private func lowerRows(_ cluster: Cluster, _ domain: Domain) -> LoweredCall? {
+    var rows = RowLowering(cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values)
+    let kernel = rows.lower(cluster.members)
+    // What only reductions over outer axes use, they compute themselves.
+    guard !kernel.stages.isEmpty, let last = cluster.members.last else { return nil }
+    let elements = domain.outer.reduce(domain.width ?? 1, *)
+    let writes = Set(cluster.members.filter(stored.values.contains))
+    return LoweredCall(
+      kernel: Kernel(arguments: rows.arguments.arguments, body: .rows(kernel)), bindings: rows.arguments.bindings,
+      units: domain.outer[0], reads: rows.reads, writes: writes, overwrites: overwritten(by: writes),
+      name: graph.callName(last), flops: cluster.members.count * elements, order: last.index)
+  }
+
+  /// The states that are written over by computing `values`.
+  func overwritten(by values: Set<ValueID>) -> Set<ValueID> {
+    Set(values.map { storage[$0].root }.filter { root in graph.updates.contains { $0.state == root } })
+  }
+
+  // MARK: Single values
+
+  private func lowerAlone(_ value: ValueID) throws -> [LoweredCall] {
+    let node = graph[value]
+    switch node.operation {
+    case .reduce:
+      var lowering = ColumnLowering(
+        value, graph: graph, storage: storage, clustering: clustering, inlined: stored.inlined[value] ?? [])
+      return lowering?.lower().map { [$0] } ?? []
+    case .concatenate(let axis): return concatenation(value, axis)
+    case .pad(let axis, let start, _, let step): return padding(value, axis, start, step)
+    case .attention(let heads): return [lowerAttention(value, heads)]
+    case .rank, .invertPermutation, .scatterAdd: return [lowerIndex(value)]
+    case .waveletAnalysis(let wavelet): return [lowerWavelet(value, wavelet)]
+    default:
+      throw CompilationError("there is no kernel for '\(node.operation.name)'", at: node.location)
+    }
+  }
+}
+
+extension Graph {
+  /// What a call that computes `value` is called in dumps and profiles.
+  func callName(_ value: ValueID) -> String {
+    let node = self[value]
+    let place = node.scope.isEmpty ? node.operation.name : node.scope
+    return value.index > (loss?.index ?? nodes.count) ? "gradient \(place)" : place
+  }
+}
+
+extension LoweredCall {
+  /// The bytes that all units together read and write, each argument counted once.
+  fileprivate func bytesMoved(in graph: Graph) -> Int {
+    zip(bindings, kernel.arguments).reduce(0) { total, pair in
+      guard case .buffer = pair.0 else { return total }
+      let elements = pair.1.unitStride > 0 ? pair.1.unitStride * units : pair.1.count
+      return total + elements * ElementType.byteCount * (pair.1.access == .update ? 2 : 1)
+    }
+  }
+}

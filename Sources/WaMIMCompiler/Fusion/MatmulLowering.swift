@@ -1,0 +1,156 @@
+import WaMIMGraph
+
+extension Lowering {
+  /// The call of a matmul and of the members of its cluster, which run as its epilogue.
+  func lowerMatmul(_ cluster: Cluster, _ value: ValueID) throws -> LoweredCall {
+    let node = graph[value]
+    guard case .matmul(let transposeLeft, let transposeRight) = node.operation, node.operands.count == 2,
+      let left = storage[node.operands[0]].matrix, let right = storage[node.operands[1]].matrix
+    else { throw CompilationError("a matmul's operand does not lie in rows", at: node.location) }
+    let shape = node.type.shape
+    let partition = self.partition(of: node, transposeLeft)
+    let k = transposeLeft ? graph[node.operands[0]].type.shape[-2] : graph[node.operands[0]].type.shape[-1]
+
+    var epilogue: RowKernel?
+    var arguments = ArgumentList(graph, units: partition.units)
+    var reads: Set<ValueID> = []
+    let followers = cluster.members.filter { $0 != value }
+    if !followers.isEmpty, let domain = cluster.domain {
+      var rows = RowLowering(cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values)
+      epilogue = rows.lower(followers)
+      arguments = rows.arguments
+      reads = rows.reads
+    }
+    let isShared = graph[node.operands[1]].type.shape.rank == 2
+    let leftRows = graph[node.operands[0]].type.shape[-2]
+    let rightRows = graph[node.operands[1]].type.shape[-2]
+    let (leftUnit, resultUnit) = (partition.unitRows(leftRows) * left.rowStride, partition.unitRows(shape[-2]) * shape[-1])
+    let rightUnit = isShared ? 0 : partition.unitRows(rightRows) * right.rowStride
+    let leftView = storage[node.operands[0]]
+    let rightView = storage[node.operands[1]]
+    let result = storage[value]
+    let leftNumber = arguments.number(of: leftView.root, unitStride: leftUnit, .read)
+    let rightNumber = arguments.number(of: rightView.root, unitStride: rightUnit, .read)
+    let resultNumber = arguments.number(of: result.root, unitStride: resultUnit, .write)
+    reads.formUnion(node.operands.map(clustering.base))
+    let isBatched = partition.isBatched
+    let kernel = MatmulKernel(
+      partition: partition.kind, m: isBatched ? shape[-2] : shape.count / shape[-1], n: shape[-1], k: k,
+      left: .init(
+        argument: leftNumber, offset: leftView.offset, rowStride: left.rowStride, isTransposed: transposeLeft,
+        batchStride: isBatched ? leftRows * left.rowStride : 0),
+      right: .init(
+        argument: rightNumber, offset: rightView.offset, rowStride: right.rowStride, isTransposed: transposeRight,
+        batchStride: isBatched && !isShared ? rightRows * right.rowStride : 0),
+      result: .init(
+        argument: resultNumber, offset: 0, rowStride: shape[-1], isTransposed: false, batchStride: isBatched ? shape[-2] * shape[-1] : 0),
+      epilogue: epilogue)
+    let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })
+    var call = LoweredCall(
+      kernel: Kernel(arguments: arguments.arguments, body: .matmul(kernel)), bindings: arguments.bindings, units: partition.units,
+      reads: reads, writes: writes, overwrites: overwritten(by: writes), name: graph.callName(value),
+      flops: 2 * shape.count * k + followers.reduce(0) { $0 + graph[$1].type.shape.count },
+      order: cluster.members.map(\.index).max() ?? value.index)
+    if !stored.values.contains(value) { call.computeInPlace(value, candidates: followers.filter { isInPlaceTarget($0, shape) }) }
+    return call
+  }
+
+  /// Whether a product can be computed in the memory of `member`, to be finished there.
+  private func isInPlaceTarget(_ member: ValueID, _ shape: Shape) -> Bool {
+    stored.values.contains(member) && graph[member].type.shape == shape && storage[member] == View(whole: member, shape: shape)
+  }
+
+  /// How a matmul is cut into units.
+  private struct MatmulPartition {
+    var kind: MatmulKernel.Partition
+    var units: Int
+
+    var isBatched: Bool {
+      if case .products = kind { true } else { false }
+    }
+
+    /// Rows of an operand that belong to one unit, where the operand's matrices have `rows` rows each; 0 where all share it.
+    func unitRows(_ rows: Int) -> Int {
+      switch kind {
+      case .samples(let count): count
+      case .products(let batches): batches * rows
+      case .rows: 0
+      }
+    }
+  }
+
+  /// Rows of a result that are computed together where the result is cut by rows: enough that packing the right side pays.
+  static let resultBlock = 192
+
+  private func partition(of node: Node, _ transposeLeft: Bool) -> MatmulPartition {
+    let shape = node.type.shape
+    if shape.rank == 2 {
+      guard transposeLeft else { return MatmulPartition(kind: .samples(rows: 1), units: shape[0]) }
+      let blocks = max(1, (shape[0] + Lowering.resultBlock / 2) / Lowering.resultBlock)
+      let block = (shape[0] + blocks - 1) / blocks
+      return MatmulPartition(kind: .rows(block: block), units: (shape[0] + block - 1) / block)
+    }
+    if !transposeLeft, graph[node.operands[1]].type.shape.rank == 2 {
+      return MatmulPartition(kind: .samples(rows: shape.count / shape[-1] / shape[0]), units: shape[0])
+    }
+    return MatmulPartition(kind: .products(batches: shape.count / shape[0] / shape[-1] / shape[-2]), units: shape[0])
+  }
+}
+
+extension LoweredCall {
+  /// Lets the product be computed in the memory of one of `candidates`, if the epilogue reads it no later than it writes that.
+  fileprivate mutating func computeInPlace(_ product: ValueID, candidates: [ValueID]) {
+    guard case .matmul(var matmul) = kernel.body, let epilogue = matmul.epilogue,
+      let source = bindings.firstIndex(of: .buffer(product))
+    else { return }
+    for candidate in candidates {
+      guard let target = bindings.firstIndex(of: .buffer(candidate)),
+        let written = epilogue.stages.firstIndex(where: { $0.stores.contains { $0.access.argument == target } }),
+        let lastRead = epilogue.stages.lastIndex(where: { $0.reads(source) }), lastRead <= written,
+        kernel.arguments[source].unitStride == kernel.arguments[target].unitStride
+      else { continue }
+      let renumber = { (argument: Int) -> Int in
+        let merged = argument == source ? target : argument
+        return merged > source ? merged - 1 : merged
+      }
+      kernel.arguments[target].access = .update
+      kernel.arguments.remove(at: source)
+      bindings.remove(at: source)
+      matmul.left.argument = renumber(matmul.left.argument)
+      matmul.right.argument = renumber(matmul.right.argument)
+      matmul.result.argument = renumber(matmul.result.argument)
+      matmul.epilogue = epilogue.renumbered(renumber)
+      kernel.body = .matmul(matmul)
+      writes.remove(product)
+      return
+    }
+  }
+}
+
+extension RowStage {
+  /// Whether an instruction loads from argument number `argument`.
+  func reads(_ argument: Int) -> Bool {
+    instructions.contains {
+      if case .load(let access) = $0 { access.argument == argument || access.pick?.argument == argument } else { false }
+    }
+  }
+}
+
+extension RowKernel {
+  /// The kernel with its arguments numbered anew.
+  fileprivate func renumbered(_ number: (Int) -> Int) -> RowKernel {
+    var kernel = self
+    for stage in kernel.stages.indices {
+      kernel.stages[stage].instructions = stages[stage].instructions.map { instruction in
+        guard case .load(var access) = instruction else { return instruction }
+        access.argument = number(access.argument)
+        if let table = access.pick?.argument { access.pick?.argument = number(table) }
+        return .load(access)
+      }
+      for store in kernel.stages[stage].stores.indices {
+        kernel.stages[stage].stores[store].access.argument = number(stages[stage].stores[store].access.argument)
+      }
+    }
+    return kernel
+  }
+}

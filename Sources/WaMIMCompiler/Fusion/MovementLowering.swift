@@ -1,0 +1,145 @@
+import WaMIMGraph
+
+extension Lowering {
+  /// The calls that put operands of a concatenation in their places, but for those that are computed there.
+  func concatenation(_ value: ValueID, _ axis: Int) -> [LoweredCall] {
+    var start = 0
+    var calls: [LoweredCall] = []
+    for operand in graph[value].operands {
+      let extent = graph[operand].type.shape[axis]
+      if !storage.forwarded.contains(operand) {
+        calls.append(copy(operand, to: storage[value].sliced(axis: axis, start: start, count: extent, step: 1), of: value))
+      }
+      start += extent
+    }
+    return calls
+  }
+
+  /// The calls that write zeros, and then the operand among them.
+  func padding(_ value: ValueID, _ axis: Int, _ start: Int, _ step: Int) -> [LoweredCall] {
+    guard let operand = graph[value].operands.first else { return [] }
+    let count = graph[operand].type.shape[axis]
+    let window = storage[value].sliced(axis: axis, start: start, count: count, step: step)
+    var copied = copy(operand, to: window, of: value)
+    copied.reads.insert(value)
+    return [fill(value, 0), copied]
+  }
+
+  /// The calls that give constants memory, where someone reads them as an array, not as numbers within an expression.
+  func fills() -> [LoweredCall] {
+    var needed = Set(graph.outputs.map { clustering.base($0.value) })
+    for value in graph.values where clustering.cluster(of: value) != nil {
+      switch graph[value].operation {
+      case .unary, .binary, .toFloat, .reduce, .concatenate, .pad, .broadcast, .reshape, .transpose, .slice, .detach: break
+      default: needed.formUnion(graph[value].operands.map(clustering.base))
+      }
+    }
+    return needed.sorted().compactMap { value in
+      guard case .constant(let number, _) = graph[value].operation else { return nil }
+      return fill(value, number)
+    }
+  }
+
+  /// The calls that write new values over states, but for those that are computed there.
+  func updateCopies() -> [LoweredCall] {
+    graph.updates.filter { !storage.forwarded.contains($0.value) }.map { update in
+      var call = copy(update.value, to: View(whole: update.state, shape: graph[update.state].type.shape), of: update.state)
+      call.overwrites = [update.state]
+      call.writes = []
+      call.order = graph.nodes.count
+      return call
+    }
+  }
+
+  /// A call that copies `source` to `target`, a window on the memory of `owner`.
+  private func copy(_ source: ValueID, to target: View, of owner: ValueID) -> LoweredCall {
+    let domain = Domain(target.shape)
+    var arguments = ArgumentList(graph, units: domain.outer[0])
+    let from = storage[source]
+    let base = clustering.base(source)
+    var instruction = Instruction.constant(0)
+    if case .constant(let number, _) = graph[base].operation {
+      instruction = .constant(number)
+    } else {
+      let strides = loopStrides(from)
+      instruction = .load(
+        Access(argument: arguments.number(of: from.root, unitStride: strides[0], .read), offset: from.offset, strides: strides))
+    }
+    let strides = loopStrides(target)
+    let store = Access(argument: arguments.number(of: target.root, unitStride: strides[0], .write), offset: target.offset, strides: strides)
+    return rowCall(
+      domain, arguments, [RowStage(extent: .elements, instructions: [instruction], stores: [Store(access: store, operand: 0)])],
+      reads: [base], writes: owner)
+  }
+
+  /// A call that makes every element of `value` equal to `number`.
+  private func fill(_ value: ValueID, _ number: Float) -> LoweredCall {
+    let view = storage[value]
+    let domain = Domain(view.shape)
+    var arguments = ArgumentList(graph, units: domain.outer[0])
+    let strides = loopStrides(view)
+    let store = Access(argument: arguments.number(of: view.root, unitStride: strides[0], .write), offset: view.offset, strides: strides)
+    return rowCall(
+      domain, arguments, [RowStage(extent: .elements, instructions: [.constant(number)], stores: [Store(access: store, operand: 0)])],
+      reads: [], writes: value)
+  }
+
+  /// One level of a separable wavelet transform with filters of two coefficients.
+  func lowerWavelet(_ value: ValueID, _ wavelet: Wavelet) -> LoweredCall {
+    let (images, result) = (storage[graph[value].operands[0]], storage[value])
+    let shape = result.shape
+    let domain = Domain([shape[0], shape[1], shape[3], shape[4]])
+    var arguments = ArgumentList(graph, units: shape[0])
+    var stage = RowStage(extent: domain.width == nil ? .row : .elements)
+    let source = arguments.number(of: images.root, unitStride: images.strides[0], .read)
+    for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+      stage.instructions.append(
+        .load(
+          Access(
+            argument: source, offset: images.offset + row * images.strides[2] + column * images.strides[3],
+            strides: [images.strides[0], images.strides[1], 2 * images.strides[2], domain.width == nil ? 0 : 2 * images.strides[3]])))
+    }
+    let target = arguments.number(of: result.root, unitStride: result.strides[0], .write)
+    let low = wavelet.lowPass
+    let high = [low[1], -low[0]]
+    for (subband, filters) in [(low, low), (high, low), (low, high), (high, high)].enumerated() {
+      let sum = stage.addSum(of: (0..<4).map { Float((filters.0[$0 / 2] * filters.1[$0 % 2])) })
+      let access = Access(
+        argument: target, offset: result.offset + subband * result.strides[2],
+        strides: [result.strides[0], result.strides[1], result.strides[3], domain.width == nil ? 0 : 1])
+      stage.stores.append(Store(access: access, operand: sum))
+    }
+    var call = rowCall(domain, arguments, [stage], reads: [clustering.base(graph[value].operands[0])], writes: value)
+    call.flops = 7 * shape.count
+    return call
+  }
+
+  private func rowCall(
+    _ domain: Domain, _ arguments: ArgumentList, _ stages: [RowStage], reads: Set<ValueID>, writes: ValueID
+  ) -> LoweredCall {
+    let kernel = RowKernel(outer: domain.outer, width: domain.width ?? 1, stages: stages)
+    return LoweredCall(
+      kernel: Kernel(arguments: arguments.arguments, body: .rows(kernel)), bindings: arguments.bindings, units: domain.outer[0],
+      reads: reads, writes: [writes], name: graph.callName(writes), order: writes.index)
+  }
+
+  /// The strides of `view` along the loops around the row and along the row.
+  private func loopStrides(_ view: View) -> [Int] {
+    guard view.shape.rank > 1 else { return [0, view.shape.rank == 1 && view.shape[0] > 1 ? view.strides[0] : 0] }
+    return zip(view.strides, view.shape.dimensions).map { $1 == 1 ? 0 : $0 }
+  }
+}
+
+extension RowStage {
+  /// Adds the sum of the first four instructions, each times its coefficient; returns the index of the sum.
+  fileprivate mutating func addSum(of coefficients: [Float]) -> Int {
+    var sum: Int?
+    for (index, coefficient) in coefficients.enumerated() {
+      instructions.append(.constant(coefficient))
+      instructions.append(.binary(.multiply, index, instructions.count - 1))
+      if let previous = sum { instructions.append(.binary(.add, previous, instructions.count - 1)) }
+      sum = instructions.count - 1
+    }
+    return sum ?? 0
+  }
+}

@@ -1,0 +1,136 @@
+import WaMIMGraph
+
+/// Which values are computed into memory, and where every value is to be found.
+struct Storage {
+  /// Where each value lies.
+  private(set) var views: [View]
+  /// The movements that no view can express, or whose consumers need rows as they lie: they are carried out.
+  private(set) var copies: Set<ValueID>
+  /// The values that lie within a concatenation because whoever computes them writes there directly.
+  private(set) var forwarded: Set<ValueID>
+
+  subscript(value: ValueID) -> View { views[value.index] }
+
+  /// Decides for every value of `graph` where it lies.
+  ///
+  /// - Parameter updatesInPlace: Whether the new value of a state is written over the old one by whoever computes it.
+  init(_ graph: Graph, updatesInPlace: Bool) {
+    copies = []
+    forwarded = []
+    views = graph.values.map { View(whole: $0, shape: graph[$0].type.shape) }
+    let users = graph.users()
+    let outputs = Set(graph.outputs.map(\.value) + (graph.loss.map { [$0] } ?? []))
+    if updatesInPlace { forwardIntoStates(graph, users, outputs) }
+    forwardIntoConcatenations(graph, users, outputs)
+    for value in graph.values where graph[value].operation.isMovement && !forwarded.contains(value) {
+      if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isOutput: outputs.contains(value)) {
+        views[value.index] = view
+      } else {
+        copies.insert(value)
+      }
+    }
+  }
+
+  /// Whether `value` is computed rather than seen through a view of another value.
+  func isComputed(_ value: ValueID, in graph: Graph) -> Bool {
+    !graph[value].operation.isMovement || copies.contains(value)
+  }
+
+  /// The view that a movement is of its operand's, or nil where there is none.
+  func movedView(_ graph: Graph, _ value: ValueID) -> View? {
+    let node = graph[value]
+    guard node.operation.isMovement, let operand = node.operands.first.map({ views[$0.index] }) else { return nil }
+    switch node.operation {
+    case .broadcast(let shape): return operand.broadcast(to: shape)
+    case .reshape(let shape): return operand.reshaped(shape)
+    case .transpose(let permutation): return operand.transposed(permutation)
+    case .slice(let axis, let start, let count, let step):
+      return operand.sliced(axis: axis, start: start, count: count, step: step)
+    case .detach: return operand
+    default: return nil
+    }
+  }
+
+  /// Lets the new values of states be computed over the old ones, where nothing but the update wants them.
+  private mutating func forwardIntoStates(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
+    for update in graph.updates {
+      let value = update.value
+      guard graph[value].operation.isElementwise, users[value.index].isEmpty, !outputs.contains(value),
+        graph.updates.count(where: { $0.value == value }) == 1
+      else { continue }
+      views[value.index] = View(whole: update.state, shape: graph[update.state].type.shape)
+      forwarded.insert(value)
+    }
+  }
+
+  /// Lets the operands of concatenations be computed where they are wanted, if what computes them can write anywhere.
+  private mutating func forwardIntoConcatenations(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
+    let updated = Set(graph.updates.map(\.value))
+    for value in graph.values.reversed() {
+      guard case .concatenate(let axis) = graph[value].operation else { continue }
+      var start = 0
+      for operand in graph[value].operands {
+        let extent = graph[operand].type.shape[axis]
+        if graph[operand].operation.writesAnywhere, users[operand.index].count == 1, !outputs.contains(operand),
+          !updated.contains(operand)
+        {
+          views[operand.index] = views[value.index].sliced(axis: axis, start: start, count: extent, step: 1)
+          forwarded.insert(operand)
+        }
+        start += extent
+      }
+    }
+  }
+
+  /// Whether those who read `value` as more than single elements can do so through `view`.
+  private func isUsable(_ view: View, _ graph: Graph, _ value: ValueID, _ users: [ValueID], isOutput: Bool) -> Bool {
+    if isOutput, !view.isContiguous { return false }
+    return users.allSatisfy { user in
+      let node = graph[user]
+      switch node.operation {
+      case .matmul: return view.matrix != nil
+      case .attention, .attentionGradient: return view.hasContiguousRows
+      case .rank, .invertPermutation: return view.isContiguous && view.offset == 0
+      case .scatterAdd: return node.operands[1] == value ? view.isContiguous && view.offset == 0 : view.scatterStride != nil
+      default: return true
+      }
+    }
+  }
+}
+
+extension Operation {
+  /// Whether the operation only moves elements that lie somewhere already.
+  var isMovement: Bool {
+    switch self {
+    case .broadcast, .reshape, .transpose, .slice, .detach: true
+    default: false
+    }
+  }
+
+  /// Whether the kernel that computes the operation can store its result with any strides between rows.
+  fileprivate var writesAnywhere: Bool {
+    switch self {
+    case .unary, .binary, .toFloat, .gather, .attention, .attentionGradient, .concatenate: true
+    default: false
+    }
+  }
+}
+
+extension View {
+  /// The view as matrices that a product can read: their rows evenly spaced, samples included, or nil.
+  var matrix: (rows: Int, columns: Int, rowStride: Int)? {
+    guard shape.rank >= 2, hasContiguousRows else { return nil }
+    let columns = shape[-1]
+    guard let flat = reshaped([shape.count / columns, columns]) else { return nil }
+    let rowStride = flat.shape[0] == 1 ? columns : flat.strides[0]
+    // Rows that repeat or overlap are no matrix.
+    guard rowStride >= columns else { return nil }
+    return (flat.shape[0], columns, rowStride)
+  }
+
+  /// The elements from one row to the next where rows [b, n, c] of samples evenly apart are contiguous, or nil.
+  var scatterStride: Int? {
+    guard shape.rank == 3, hasContiguousRows, strides[0] > 0 || shape[0] == 1 else { return nil }
+    return shape[1] == 1 ? shape[2] : strides[1]
+  }
+}

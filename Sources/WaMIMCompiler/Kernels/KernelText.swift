@@ -1,0 +1,152 @@
+import WaMIMGraph
+
+extension Kernel {
+  /// The kernel as text: its arguments, then its loops.
+  public func text(named name: String) -> String {
+    var lines = ["kernel \(name) {"]
+    for (index, argument) in arguments.enumerated() {
+      let unit = argument.unitStride > 0 ? ", \(argument.unitStride) a unit" : ""
+      lines.append("  a\(index): \(argument.element.rawValue)[\(argument.count)] \(argument.access.rawValue)\(unit)")
+    }
+    lines += body.lines.map { "  " + $0 }
+    lines.append("}")
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+extension KernelBody {
+  fileprivate var lines: [String] {
+    switch self {
+    case .rows(let kernel): kernel.lines
+    case .columns(let kernel): kernel.lines
+    case .matmul(let kernel): kernel.lines
+    case .attention(let kernel): kernel.lines
+    case .attentionGradient(let kernel): kernel.lines
+    case .index(let kernel): [kernel.line]
+    }
+  }
+}
+
+extension RowKernel {
+  fileprivate var lines: [String] {
+    let loops = outer.enumerated().map { "i\($0) < \($1)\($0 == 0 ? " units" : "")" }
+    return ["for each row \(loops.joined(separator: ", ")) {"] + stages.flatMap { $0.lines(width) }.map { "  " + $0 } + ["}"]
+  }
+}
+
+extension RowStage {
+  fileprivate func lines(_ width: Int) -> [String] {
+    var lines = [extent == .elements ? "for each of \(width) elements {" : "once {"]
+    lines += instructions.enumerated().map { "  x\($0) = \($1.text)" }
+    for result in results {
+      lines.append("  s\(result.slot) = \(result.reduction.map { "\($0.rawValue) of " } ?? "")x\(result.operand)")
+    }
+    lines += stores.map { "  \($0.access.text) = x\($0.operand)" }
+    return lines + ["}"]
+  }
+}
+
+extension Instruction {
+  fileprivate var text: String {
+    switch self {
+    case .load(let access): access.text
+    case .constant(let value): "\(value)"
+    case .scalar(let slot): "s\(slot)"
+    case .unary(let function, let operand): "\(function.rawValue) x\(operand)"
+    case .binary(let function, let left, let right): "\(function.rawValue) x\(left), x\(right)"
+    }
+  }
+}
+
+extension Access {
+  fileprivate var text: String {
+    let picked = pick.map { " + \($0.stride) * a\($0.argument)[\(affine($0.offset, $0.strides))]" } ?? ""
+    return "a\(argument)[\(affine(offset, strides))\(picked)]"
+  }
+}
+
+/// An offset and strides as a sum over loop indices, such as `3 + 64 * i0 + i1`.
+private func affine(_ offset: Int, _ strides: [Int]) -> String {
+  var terms = offset == 0 ? [] : ["\(offset)"]
+  for (loop, stride) in strides.enumerated() where stride != 0 {
+    terms.append(stride == 1 ? "i\(loop)" : "\(stride) * i\(loop)")
+  }
+  return terms.isEmpty ? "0" : terms.joined(separator: " + ")
+}
+
+extension ColumnKernel {
+  fileprivate var lines: [String] {
+    let units: String
+    switch partition {
+    case .outer: units = "units are i0"
+    case .columns(let block): units = "units are blocks of \(block) columns"
+    }
+    let kept = outer.enumerated().map { "i\($0) < \($1)" }
+    let combined = reduced.enumerated().map { "i\(outer.count + $0) < \($1)" }
+    var lines = ["for each column i\(outer.count + reduced.count) < \(width) of \(kept), \(units) {", "  over \(combined.joined(separator: ", ")) {"]
+    lines += instructions.enumerated().map { "    x\($0) = \($1.text)" }
+    lines.append("  }")
+    lines += results.map { "  a\($0.access.argument)[\(affine($0.access.offset, $0.access.strides))] = \($0.function.rawValue) of x\($0.operand)" }
+    return lines + ["}"]
+  }
+}
+
+extension MatmulKernel {
+  fileprivate var lines: [String] {
+    let units: String
+    switch partition {
+    case .samples(let rows): units = "units of \(rows) rows"
+    case .products(let batches): units = "units of \(batches) products"
+    case .rows(let block): units = "units of up to \(block) rows"
+    }
+    let product = "matmul \(m) x \(n) x \(k): \(result.text) = \(left.text) * \(right.text), \(units)"
+    return [product] + (epilogue.map { ["then"] + $0.lines.map { "  " + $0 } } ?? [])
+  }
+}
+
+extension MatmulKernel.Matrix {
+  fileprivate var text: String {
+    let batch = batchStride > 0 ? ", \(batchStride) a matrix" : ""
+    return "a\(argument)[\(offset)...; \(rowStride) a row\(batch)]\(isTransposed ? " transposed" : "")"
+  }
+}
+
+extension TokenRows {
+  fileprivate var text: String { "a\(argument)[\(offset)...; \(rowStride) a row]" }
+}
+
+extension AttentionShape {
+  fileprivate var text: String { "\(heads) heads of \(headWidth), \(queryCount) queries, \(keyCount) keys" }
+}
+
+extension AttentionKernel {
+  fileprivate var lines: [String] {
+    [
+      "attention of \(shape.text), workspace a\(workspace) {", "  query = \(query.text)", "  key = \(key.text)",
+      "  value = \(value.text)", "  result = \(result.text)", "}",
+    ]
+  }
+}
+
+extension AttentionGradientKernel {
+  fileprivate var lines: [String] {
+    let results = [("query", queryGradient), ("key", keyGradient), ("value", valueGradient)].compactMap { name, rows in
+      rows.map { "  \(name) gradient = \($0.text)" }
+    }
+    return [
+      "attention gradient of \(shape.text), workspace a\(workspace) {", "  query = \(query.text)", "  key = \(key.text)",
+      "  value = \(value.text)", "  gradient = \(gradient.text)",
+    ] + results + ["}"]
+  }
+}
+
+extension IndexKernel {
+  fileprivate var line: String {
+    switch self {
+    case .rank(let rows, let width): "a1 = rank of a0, \(rows) rows of \(width) a unit"
+    case .invertPermutation(let rows, let width): "a1 = inverse of a0, \(rows) rows of \(width) a unit"
+    case .scatterAdd(let count, let rows, let width, let offset, let stride):
+      "a2 = \(count) rows a0[\(offset)...; \(stride) a row] added at a1 in zeros \(rows) x \(width)"
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import WaMIMGraph
+
+/// The passes in the order in which they run.
+public enum Passes {
+  /// The passes that a schedule for `purpose` goes through; one that runs twice has the same name both times.
+  public static func all(for purpose: Purpose) -> [Pass] {
+    let forward = [selectOutputs(purpose), simplify, commonSubexpressions, sinkGathers, simplify, commonSubexpressions, deadCode]
+    let backward = purpose == .forward ? [] : [differentiate(purpose)]
+    let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
+    return forward + backward + closing + (purpose == .forward ? [] : [recompute, deadCode])
+  }
+
+  /// Every pass once, in the order in which a training step meets them.
+  public static var all: [Pass] {
+    var names: Set<String> = []
+    return all(for: .step).filter { names.insert($0.name).inserted }
+  }
+
+  /// Takes `graph` through the passes for `purpose`, without those whose names are in `disabled`.
+  ///
+  /// Passes that the compiler cannot do without run all the same. `observer` sees the graph after each pass.
+  /// - Throws: `GraphError`, or what `observer` throws.
+  public static func run(
+    _ graph: Graph, for purpose: Purpose, disabled: Set<String> = [], observer: (Pass, Graph) throws -> Void = { _, _ in }
+  ) throws -> Graph {
+    var graph = graph
+    for pass in all(for: purpose) where !(pass.isOptional && disabled.contains(pass.name)) {
+      graph = try pass.transform(graph)
+      try observer(pass, graph)
+    }
+    return graph
+  }
+}
+
+// MARK: The passes
+
+extension Passes {
+  static let simplify = Pass("simplify", "Applies algebraic identities that save work.") { try $0.simplified() }
+
+  static let commonSubexpressions = Pass("common-subexpressions", "Computes once what is computed alike in several places.") {
+    $0.withoutCommonSubexpressions()
+  }
+
+  static let deadCode = Pass("dead-code", "Removes what no loss, output or update needs.") { $0.withoutDeadCode() }
+
+  static let sinkGathers = Pass("sink-gathers", "Picks rows before they are computed on, where that is less work.") {
+    try $0.withSunkGathers()
+  }
+
+  static let removeDetach = Pass("remove-detach", "Removes the marks that stop gradients, when all gradients are there.") {
+    $0.withoutDetachments()
+  }
+
+  static let recompute = Pass("recompute", "Computes cheap values again for the backward pass instead of keeping them.") {
+    $0.withRecomputation()
+  }
+
+  static func selectOutputs(_ purpose: Purpose) -> Pass {
+    Pass("select-outputs", "Drops outputs that the schedule is not for.", isOptional: false) { graph in
+      guard purpose == .step else { return graph }
+      // A training step reports losses only: predictions and targets need not outlive their last use.
+      var reduced = graph
+      reduced.outputs = graph.outputs.filter { graph[$0.value].type.shape.count == 1 }
+      return reduced
+    }
+  }
+
+  static func differentiate(_ purpose: Purpose) -> Pass {
+    Pass(
+      "differentiate", "Adds the gradient of the loss for each parameter, and what the schedule does with it.", isOptional: false
+    ) {
+      let differentiated = try $0.differentiated()
+      return try purpose == .step ? differentiated.withOptimizer() : differentiated.withGradientOutputs()
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import WaMIMGraph
+
+/// Which calls have to run before which, and an order in which they can.
+struct CallOrder {
+  let calls: [LoweredCall]
+  /// For each call, those whose results it reads, or that read what it writes over.
+  private(set) var dependencies: [Set<Int>]
+  /// The calls in an order in which they can run.
+  private(set) var sequence: [Int] = []
+
+  /// Orders `calls`, each as early as the graph's order wants it; updates of states as early as they can run.
+  ///
+  /// - Returns: nil where a state would have to be written over before it is read for the last time.
+  init?(_ calls: [LoweredCall], _ graph: Graph) {
+    self.calls = calls
+    dependencies = [Set<Int>](repeating: [], count: calls.count)
+    let writers = CallOrder.writers(calls, graph)
+    var readers: [ValueID: [Int]] = [:]
+    for (index, call) in calls.enumerated() {
+      for value in call.reads {
+        readers[value, default: []].append(index)
+        dependencies[index].formUnion(writers[value] ?? [])
+      }
+    }
+    for (index, call) in calls.enumerated() {
+      for state in call.overwrites { dependencies[index].formUnion(readers[state] ?? []) }
+      dependencies[index].remove(index)
+    }
+    guard arrange(firstUpdate: CallOrder.firstUpdate(graph)) else { return nil }
+  }
+
+  /// For each value, the calls that write some part of it.
+  private static func writers(_ calls: [LoweredCall], _ graph: Graph) -> [ValueID: Set<Int>] {
+    var writers: [ValueID: Set<Int>] = [:]
+    for (index, call) in calls.enumerated() {
+      for value in call.writes { writers[value, default: []].insert(index) }
+    }
+    // Operands that are computed within a concatenation write parts of it.
+    for value in graph.values {
+      guard case .concatenate = graph[value].operation else { continue }
+      for operand in graph[value].operands { writers[value, default: []].formUnion(writers[operand] ?? []) }
+    }
+    return writers
+  }
+
+  /// The index of the first value that belongs to the optimiser.
+  private static func firstUpdate(_ graph: Graph) -> Int {
+    graph.values.first {
+      if case .input(_, _, .learningRate) = graph[$0].operation { true } else { false }
+    }?.index ?? graph.nodes.count
+  }
+
+  private mutating func arrange(firstUpdate: Int) -> Bool {
+    var waiting = dependencies.map(\.count)
+    var users = [[Int]](repeating: [], count: calls.count)
+    for (index, earlier) in dependencies.enumerated() {
+      for call in earlier { users[call].append(index) }
+    }
+    var priority = calls.map(\.order)
+    var ready = calls.indices.filter { waiting[$0] == 0 }
+    for call in ready where calls[call].order > firstUpdate { priority[call] = 0 }
+    while let position = ready.indices.min(by: { (priority[ready[$0]], ready[$0]) < (priority[ready[$1]], ready[$1]) }) {
+      let call = ready.remove(at: position)
+      sequence.append(call)
+      for user in users[call] {
+        waiting[user] -= 1
+        guard waiting[user] == 0 else { continue }
+        // The optimiser consumes a gradient as soon as it is there, so that its memory is free again.
+        if calls[user].order > firstUpdate { priority[user] = dependencies[user].map { priority[$0] }.max() ?? 0 }
+        ready.append(user)
+      }
+    }
+    return sequence.count == calls.count
+  }
+}

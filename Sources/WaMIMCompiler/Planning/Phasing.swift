@@ -1,0 +1,145 @@
+import WaMIMGraph
+
+/// Calls gathered into phases, so that threads meet as seldom as possible.
+///
+/// Calls on the same samples follow each other within a thread's tile without a barrier, as long as each unit reads nothing but
+/// what the same unit has written. Work that needs all units, such as a weight's gradient, waits for the next phase, where it runs
+/// beside the samples' work.
+struct Phasing {
+  /// Calls that follow each other in a tile.
+  struct PhaseGroup {
+    var calls: [Int]
+    var units: Int
+    var tiles: Int
+  }
+
+  private(set) var phases: [[PhaseGroup]] = []
+  private let calls: [LoweredCall]
+  private let order: CallOrder
+  private let graph: Graph
+
+  init(_ order: CallOrder, _ graph: Graph) {
+    calls = order.calls
+    self.order = order
+    self.graph = graph
+    var remaining = order.sequence
+    var placed = [Bool](repeating: false, count: calls.count)
+    let limit = deferralLimit
+    while !remaining.isEmpty {
+      let phase = fill(remaining, placed, limit)
+      for group in phase { for call in group.calls { placed[call] = true } }
+      remaining.removeAll { placed[$0] }
+      phases.append(phase.map { group in
+        var group = group
+        group.tiles = tileCount(group)
+        return group
+      })
+    }
+  }
+
+  /// Bytes that deferred calls may keep waiting for the next phase: an eighth of the parameters', but enough for small models.
+  private var deferralLimit: Int {
+    let states = graph.nodes.reduce(0) { total, node in
+      if case .parameter = node.operation { total + node.type.byteCount } else { total }
+    }
+    return max(states / 8, 4 << 20)
+  }
+
+  // MARK: Filling a phase
+
+  private func fill(_ remaining: [Int], _ placed: [Bool], _ limit: Int) -> [PhaseGroup] {
+    var groups: [PhaseGroup] = []
+    var home: [Int: Int] = [:]
+    var deferredBytes = 0
+    for call in remaining {
+      switch place(call, groups, home, placed) {
+      case .join(let group):
+        groups[group].calls.append(call)
+        home[call] = group
+      case .start:
+        home[call] = groups.count
+        groups.append(PhaseGroup(calls: [call], units: calls[call].units, tiles: 1))
+      case .wait:
+        deferredBytes += calls[call].bytes
+        if deferredBytes > limit { return groups }
+      }
+    }
+    return groups
+  }
+
+  private enum Decision {
+    case join(Int), start, wait
+  }
+
+  private func place(_ call: Int, _ groups: [PhaseGroup], _ home: [Int: Int], _ placed: [Bool]) -> Decision {
+    var hosts: Set<Int> = []
+    for dependency in order.dependencies[call] where !placed[dependency] {
+      guard let host = home[dependency] else { return .wait }
+      guard calls[dependency].units == calls[call].units, isLocal(dependency, call) else { return .wait }
+      hosts.insert(host)
+    }
+    if hosts.count > 1 { return .wait }
+    if let host = hosts.first { return .join(host) }
+    // Samples share a group even where they are independent: what they read is near.
+    let isSampled = calls[call].units == graph.batch && calls[call].units > 1 && !calls[call].isOnWeights(graph)
+    if isSampled, let group = groups.firstIndex(where: { $0.units == calls[call].units && !calls[$0.calls[0]].isOnWeights(graph) }) {
+      return .join(group)
+    }
+    return .start
+  }
+
+  /// Whether every unit of `later` touches only what the same unit of `earlier` has touched, of the buffers that connect them.
+  private func isLocal(_ earlier: Int, _ later: Int) -> Bool {
+    let (first, second) = (calls[earlier], calls[later])
+    for (index, binding) in first.bindings.enumerated() {
+      guard case .buffer(let root) = binding else { continue }
+      for (other, binding) in second.bindings.enumerated() where binding == .buffer(root) {
+        let accesses = [first.kernel.arguments[index].access, second.kernel.arguments[other].access]
+        guard accesses.contains(where: { $0 != .read }) else { continue }
+        guard first.isSliced(index, graph[root].type.shape.count), second.isSliced(other, graph[root].type.shape.count) else {
+          return false
+        }
+      }
+    }
+    return true
+  }
+
+  // MARK: Tiles
+
+  /// Rows of a tile from which a matmul is efficient.
+  static let panelRows = 192
+  /// Tiles that samples are cut into at least, where there are as many, so that threads share the work evenly.
+  static let leastPanels = 8
+  /// Bytes that a tile of other work moves.
+  static let tileBytes = 256 << 10
+
+  private func tileCount(_ group: PhaseGroup) -> Int {
+    let products = group.calls.compactMap { call -> Int? in
+      guard case .matmul(let kernel) = calls[call].kernel.body else { return nil }
+      switch kernel.partition {
+      case .samples(let rows): return rows
+      case .products: return kernel.m
+      case .rows: return Phasing.panelRows
+      }
+    }
+    if let rows = products.min() {
+      let wanted = max(Phasing.leastPanels, group.units * rows / Phasing.panelRows)
+      return min(group.units, wanted)
+    }
+    let bytes = group.calls.reduce(0) { $0 + calls[$1].bytes }
+    let flops = group.calls.reduce(0) { $0 + calls[$1].flops }
+    return min(group.units, max(1, bytes / Phasing.tileBytes, flops / (4 * Phasing.tileBytes)))
+  }
+}
+
+extension LoweredCall {
+  /// Whether argument number `index` gives each unit a part of its own of an array of `count` elements.
+  func isSliced(_ index: Int, _ count: Int) -> Bool {
+    units == 1 || kernel.arguments[index].unitStride * units == count
+  }
+
+  /// Whether the call works on parameters and states alone.
+  fileprivate func isOnWeights(_ graph: Graph) -> Bool {
+    !overwrites.isEmpty
+  }
+}

@@ -1,0 +1,69 @@
+import WaMIMGraph
+
+extension Program {
+  /// Every kernel as text, with how often each schedule calls it.
+  public var kernelText: String {
+    var counts: [KernelID: [String: Int]] = [:]
+    for schedule in schedules {
+      for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) { counts[call.kernel, default: [:]][schedule.name, default: 0] += 1 }
+    }
+    return kernels.enumerated().map { index, kernel in
+      let uses = schedules.compactMap { schedule in
+        counts[KernelID(index)]?[schedule.name].map { "\($0) in \(schedule.name)" }
+      }
+      return "// called " + uses.joined(separator: ", ") + "\n" + kernel.text(named: "k\(index)_\(kernel.body.kind)")
+    }.joined(separator: "\n")
+  }
+
+  /// The schedules as text: memory, buffers with their places and live ranges, phases with their calls.
+  public var planText: String {
+    let states = manifest.states.reduce(0) { $0 + $1.tensor.count * ElementType.byteCount }
+    var lines = [
+      "plan \(name)",
+      "arena \(mebibytes(arenaBytes)), of which \(mebibytes(states)) parameters and optimiser state; "
+        + "scratch \(mebibytes(scratchBytes)) a thread",
+    ]
+    for schedule in schedules { lines += schedule.lines(self) }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+private func mebibytes(_ bytes: Int) -> String {
+  let tenths = (bytes * 10 + (1 << 19)) >> 20
+  return "\(tenths / 10).\(tenths % 10) MiB"
+}
+
+extension Schedule {
+  fileprivate func lines(_ program: Program) -> [String] {
+    var lines = [
+      "",
+      "schedule \(name): \(phases.count) phases, arena \(mebibytes(arenaBytes)), scratch \(mebibytes(scratchBytes)) a thread",
+      "  buffers (storage, offset, bytes, live, type, name)",
+    ]
+    let ordered = buffers.sorted { ($0.storage == .arena ? 0 : 1, $0.live.lowerBound, $0.offset) < ($1.storage == .arena ? 0 : 1, $1.live.lowerBound, $1.offset) }
+    for buffer in ordered {
+      let storage = buffer.storage == .arena ? "arena  " : "scratch"
+      lines.append(
+        "    \(storage) \(buffer.offset) \(buffer.byteCount) \(buffer.live.lowerBound)...\(buffer.live.upperBound) \(buffer.type) \(buffer.name)")
+    }
+    for (index, phase) in phases.enumerated() {
+      lines.append("  phase \(index)")
+      for group in phase.groups {
+        lines.append("    \(group.tiles) tiles of \(group.units) units")
+        lines += group.calls.map { "      " + program.line(of: $0) }
+      }
+    }
+    return lines
+  }
+}
+
+extension Program {
+  fileprivate func line(of call: Call) -> String {
+    let arguments = call.arguments.map { placement in
+      (placement.storage == .arena ? "arena" : "scratch") + "+\(placement.offset)"
+        + (placement.unitStride > 0 ? "/\(placement.unitStride)" : "")
+    }
+    let kind = kernels[call.kernel.index].body.kind
+    return "k\(call.kernel.index)_\(kind)(\(arguments.joined(separator: ", ")))  // \(manifest.calls[call.description].name)"
+  }
+}

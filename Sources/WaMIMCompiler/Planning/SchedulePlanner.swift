@@ -1,0 +1,170 @@
+import WaMIMGraph
+import WaMIMManifest
+
+/// Turns phases of calls into a static schedule: gives every buffer its place.
+///
+/// A buffer that only one tile's calls touch lives in the scratch memory of the thread that runs them; others live in the arena
+/// from the first phase that touches them to the last.
+struct SchedulePlanner {
+  let graph: Graph
+  let calls: [LoweredCall]
+  let phases: [[Phasing.PhaseGroup]]
+  /// Where inputs, states and tables lie, in bytes.
+  let persistent: [ValueID: Int]
+  /// The first byte of the arena that is free for others.
+  let start: Int
+
+  /// Where a buffer lies.
+  private struct Home {
+    var storage: Placement.Storage
+    var offset: Int
+  }
+
+  /// A call's place in the schedule.
+  private struct Position: Hashable {
+    var phase: Int
+    var group: Int
+    var index: Int
+  }
+
+  private var positions: [Position]
+  private var homes: [ValueID: Home] = [:]
+  /// For each call, the scratch offset of its workspace.
+  private var workspaces: [Int: Int] = [:]
+  private var buffers: [PlannedBuffer] = []
+  private var arenaBytes: Int
+  private var scratchBytes = 0
+
+  init(
+    _ graph: Graph, _ calls: [LoweredCall], _ phases: [[Phasing.PhaseGroup]], persistent: [ValueID: Int], start: Int
+  ) {
+    self.graph = graph
+    self.calls = calls
+    self.phases = phases
+    self.persistent = persistent
+    self.start = start
+    arenaBytes = start
+    positions = [Position](repeating: Position(phase: 0, group: 0, index: 0), count: calls.count)
+    for (phase, groups) in phases.enumerated() {
+      for (group, content) in groups.enumerated() {
+        for (index, call) in content.calls.enumerated() { positions[call] = Position(phase: phase, group: group, index: index) }
+      }
+    }
+  }
+
+  /// The schedule called `name`; calls take their kernels and descriptions from `register`.
+  mutating func plan(name: String, outputs: Set<ValueID>, register: (LoweredCall) -> (KernelID, Int)) -> Schedule {
+    let (shared, local) = touches(outputs)
+    placeInArena(shared, outputs)
+    placeInScratch(local)
+    let planned = phases.map { groups in
+      Phase(groups: groups.map { group in
+        Group(calls: group.calls.map { call(at: $0, register) }, units: group.units, tiles: group.tiles)
+      })
+    }
+    return Schedule(name: name, phases: planned, buffers: buffers, arenaBytes: arenaBytes, scratchBytes: scratchBytes)
+  }
+
+  /// The byte offset of the buffer of `root` in the arena.
+  func arenaOffset(of root: ValueID) -> Int? {
+    persistent[root] ?? homes[root].flatMap { $0.storage == .arena ? $0.offset : nil }
+  }
+
+  private func call(at index: Int, _ register: (LoweredCall) -> (KernelID, Int)) -> Call {
+    let lowered = calls[index]
+    let (kernel, description) = register(lowered)
+    let arguments = zip(lowered.bindings, lowered.kernel.arguments).map { binding, argument -> Placement in
+      switch binding {
+      case .workspace: return Placement(storage: .scratch, offset: workspaces[index] ?? 0, unitStride: 0)
+      case .buffer(let root):
+        let stride = argument.unitStride * ElementType.byteCount
+        if let offset = persistent[root] { return Placement(storage: .arena, offset: offset, unitStride: stride) }
+        let home = homes[root] ?? Home(storage: .arena, offset: start)
+        return Placement(storage: home.storage, offset: home.offset, unitStride: home.storage == .arena ? stride : 0)
+      }
+    }
+    return Call(kernel: kernel, arguments: arguments, description: description)
+  }
+
+  // MARK: Lifetimes
+
+  /// For each buffer, the calls that touch it: apart, those that one tile's calls alone touch.
+  private func touches(_ outputs: Set<ValueID>) -> (shared: [ValueID: [Int]], local: [ValueID: [Int]]) {
+    var touching: [ValueID: [Int]] = [:]
+    for (index, call) in calls.enumerated() {
+      for case .buffer(let root) in Set(call.bindings) where persistent[root] == nil { touching[root, default: []].append(index) }
+    }
+    var shared: [ValueID: [Int]] = [:]
+    var local: [ValueID: [Int]] = [:]
+    for (root, users) in touching {
+      if !outputs.contains(root), isLocal(root, users) { local[root] = users } else { shared[root] = users }
+    }
+    return (shared, local)
+  }
+
+  private func isLocal(_ root: ValueID, _ users: [Int]) -> Bool {
+    let places = Set(users.map { Position(phase: positions[$0].phase, group: positions[$0].group, index: 0) })
+    guard places.count == 1 else { return false }
+    let count = graph[root].type.shape.count
+    return users.allSatisfy { user in
+      calls[user].bindings.indices.allSatisfy { calls[user].bindings[$0] != .buffer(root) || calls[user].isSliced($0, count) }
+    }
+  }
+
+  private mutating func placeInArena(_ shared: [ValueID: [Int]], _ outputs: Set<ValueID>) {
+    let roots = shared.keys.sorted()
+    let requests = roots.map { root in
+      let used = (shared[root] ?? []).map { positions[$0].phase }
+      let last = outputs.contains(root) ? phases.count - 1 : used.max() ?? 0
+      return ArenaPlanner.Request(byteCount: graph[root].type.byteCount, live: (used.min() ?? 0)...max(last, used.max() ?? 0))
+    }
+    let planner = ArenaPlanner(requests)
+    for (index, root) in roots.enumerated() {
+      homes[root] = Home(storage: .arena, offset: start + planner.offsets[index])
+      note(root, .arena, start + planner.offsets[index], requests[index])
+    }
+    arenaBytes = start + planner.byteCount
+  }
+
+  private mutating func placeInScratch(_ local: [ValueID: [Int]]) {
+    var byGroup: [Position: [ValueID]] = [:]
+    for (root, users) in local {
+      let position = positions[users[0]]
+      byGroup[Position(phase: position.phase, group: position.group, index: 0), default: []].append(root)
+    }
+    for (phase, groups) in phases.enumerated() {
+      for (index, group) in groups.enumerated() {
+        let roots = byGroup[Position(phase: phase, group: index, index: 0)]?.sorted() ?? []
+        placeInScratch(roots, local, group)
+      }
+    }
+  }
+
+  private mutating func placeInScratch(_ roots: [ValueID], _ local: [ValueID: [Int]], _ group: Phasing.PhaseGroup) {
+    let largestTile = (group.units + group.tiles - 1) / group.tiles
+    var requests = roots.map { root in
+      let used = (local[root] ?? []).map { positions[$0].index }
+      return ArenaPlanner.Request(
+        byteCount: graph[root].type.byteCount / group.units * largestTile, live: (used.min() ?? 0)...(used.max() ?? 0))
+    }
+    let workers = group.calls.filter { calls[$0].bindings.contains(.workspace) }
+    for call in workers {
+      let count = calls[call].kernel.arguments.reduce(0) { $0 + ($1.access == .workspace ? $1.count : 0) }
+      requests.append(.init(byteCount: count * ElementType.byteCount, live: positions[call].index...positions[call].index))
+    }
+    let planner = ArenaPlanner(requests)
+    for (index, root) in roots.enumerated() {
+      homes[root] = Home(storage: .scratch, offset: planner.offsets[index])
+      note(root, .scratch, planner.offsets[index], requests[index])
+    }
+    for (index, call) in workers.enumerated() { workspaces[call] = planner.offsets[roots.count + index] }
+    scratchBytes = max(scratchBytes, planner.byteCount)
+  }
+
+  private mutating func note(_ root: ValueID, _ storage: Placement.Storage, _ offset: Int, _ request: ArenaPlanner.Request) {
+    buffers.append(
+      PlannedBuffer(
+        name: graph.callName(root), type: graph[root].type, storage: storage, offset: offset, byteCount: request.byteCount,
+        live: request.live))
+  }
+}

@@ -1,0 +1,132 @@
+import WaMIMGraph
+
+extension Simplifier {
+  /// Movements that move nothing, and two that are one.
+  mutating func simplifyMovement(_ node: Node) throws -> ValueID? {
+    switch node.operation {
+    case .broadcast: try simplifyBroadcast(node, node.operands[0])
+    case .reshape: try simplifyReshape(node, node.operands[0])
+    case .transpose(let permutation): try simplifyTranspose(node, node.operands[0], permutation)
+    case .slice(let axis, let start, let count, let step): try simplifySlice(node, node.operands[0], axis, start, count, step)
+    case .pad(_, _, let extent, _): shape(node.operands[0]) == node.type.shape && extent > 0 ? node.operands[0] : nil
+    default: nil
+    }
+  }
+
+  private mutating func simplifyBroadcast(_ node: Node, _ x: ValueID) throws -> ValueID? {
+    if shape(x) == node.type.shape { return x }
+    if shape(x).count == node.type.shape.count { return try build(.reshape(shape: node.type.shape), [x], like: node) }
+    switch operation(x) {
+    case .broadcast: return try build(node.operation, [operand(x)], like: node)
+    case .reshape where shape(x).withoutLeadingOnes == shape(operand(x)).withoutLeadingOnes:
+      guard shape(operand(x)).rank <= node.type.shape.rank else { return nil }
+      return try build(node.operation, [operand(x)], like: node)
+    default: return nil
+    }
+  }
+
+  private mutating func simplifyReshape(_ node: Node, _ x: ValueID) throws -> ValueID? {
+    if shape(x) == node.type.shape { return x }
+    if case .reshape = operation(x) { return try build(node.operation, [operand(x)], like: node) }
+    return nil
+  }
+
+  private mutating func simplifyTranspose(_ node: Node, _ x: ValueID, _ permutation: [Int]) throws -> ValueID? {
+    if permutation == permutation.sorted() { return x }
+    if case .transpose(let inner) = operation(x) {
+      return try build(.transpose(permutation: permutation.map { inner[$0] }), [operand(x)], like: node)
+    }
+    let moved = permutation.filter { shape(x)[$0] != 1 }
+    return moved == moved.sorted() ? try build(.reshape(shape: node.type.shape), [x], like: node) : nil
+  }
+
+  private mutating func simplifySlice(
+    _ node: Node, _ x: ValueID, _ axis: Int, _ start: Int, _ count: Int, _ step: Int
+  ) throws -> ValueID? {
+    if shape(x) == node.type.shape { return x }
+    if count == 1, step != 1 { return try build(.slice(axis: axis, start: start, count: 1, step: 1), [x], like: node) }
+    switch operation(x) {
+    case .slice(axis, let first, _, let stride):
+      let joined = Operation.slice(axis: axis, start: first + start * stride, count: count, step: step * stride)
+      return try build(joined, [operand(x)], like: node)
+    case .broadcast where repeats(x, axis): return try build(.broadcast(shape: node.type.shape), [operand(x)], like: node)
+    case .pad(axis, let first, _, 1) where step == 1:
+      let inside = first..<first + shape(operand(x))[axis]
+      guard inside.contains(start), inside.contains(start + count - 1) else { return nil }
+      return try build(.slice(axis: axis, start: start - first, count: count, step: 1), [operand(x)], like: node)
+    case .concatenate(axis): return try sliceOfConcatenation(node, rewriter.result[x].operands, axis, start, count, step)
+    default: return nil
+    }
+  }
+
+  /// Whether the elements of the broadcast `x` are the same all along `axis`.
+  private func repeats(_ x: ValueID, _ axis: Int) -> Bool {
+    let (source, target) = (shape(operand(x)), shape(x))
+    let aligned = axis - (target.rank - source.rank)
+    return aligned < 0 || source[aligned] == 1
+  }
+
+  private mutating func sliceOfConcatenation(
+    _ node: Node, _ parts: [ValueID], _ axis: Int, _ start: Int, _ count: Int, _ step: Int
+  ) throws -> ValueID? {
+    var begin = 0
+    for part in parts {
+      let end = begin + shape(part)[axis]
+      if begin <= start, start + (count - 1) * step < end {
+        return try build(.slice(axis: axis, start: start - begin, count: count, step: step), [part], like: node)
+      }
+      begin = end
+    }
+    return nil
+  }
+}
+
+extension Simplifier {
+  /// Concatenations of what belongs together already, and sums by index that only reorder.
+  mutating func simplifyJoints(_ node: Node) throws -> ValueID? {
+    switch node.operation {
+    case .concatenate(let axis): try simplifyConcatenation(node, axis)
+    case .scatterAdd(let rows): try simplifyScatter(node, node.operands[0], node.operands[1], rows)
+    default: nil
+    }
+  }
+
+  private mutating func simplifyConcatenation(_ node: Node, _ axis: Int) throws -> ValueID? {
+    var parts: [ValueID] = []
+    for value in node.operands {
+      if case .concatenate(axis) = operation(value) {
+        parts += rewriter.result[value].operands
+      } else if let last = parts.last, let joined = try joined(last, value, axis, like: node) {
+        parts[parts.count - 1] = joined
+      } else {
+        parts.append(value)
+      }
+    }
+    if parts.count == 1 { return parts[0] }
+    return parts == node.operands ? nil : try build(.concatenate(axis: axis), parts, like: node)
+  }
+
+  /// The slice that `first` and `second` are when the one goes on where the other ends.
+  private mutating func joined(_ first: ValueID, _ second: ValueID, _ axis: Int, like node: Node) throws -> ValueID? {
+    guard case .slice(axis, let start, let count, 1) = operation(first),
+      case .slice(axis, start + count, let more, 1) = operation(second), operand(first) == operand(second)
+    else { return nil }
+    return try build(.slice(axis: axis, start: start, count: count + more, step: 1), [operand(first)], like: node)
+  }
+
+  /// Adding up by a permutation is picking by its inverse.
+  private mutating func simplifyScatter(_ node: Node, _ x: ValueID, _ indices: ValueID, _ rows: Int) throws -> ValueID? {
+    guard shape(indices)[1] == rows else { return nil }
+    switch operation(indices) {
+    case .invertPermutation: return try build(.gather, [x, operand(indices)], like: node)
+    case .rank:
+      let inverse = try build(.invertPermutation, [indices], like: node)
+      return try build(.gather, [x, inverse], like: node)
+    default: return nil
+    }
+  }
+}
+
+extension Shape {
+  fileprivate var withoutLeadingOnes: [Int] { Array(dimensions.drop { $0 == 1 }) }
+}

@@ -1,0 +1,204 @@
+import WaMIMGraph
+
+extension Graph {
+  /// The graph with cheap values of the forward pass computed again where the backward pass needs them, instead of being kept.
+  ///
+  /// The forward pass is what stands up to the loss, the backward pass what comes after it. Which values are kept is what
+  /// `StoragePlan` says.
+  func withRecomputation() -> Graph {
+    guard let loss else { return self }
+    let plan = StoragePlan(self, boundary: loss)
+    var recomputer = Recomputer(rewriter: GraphRewriter(self), plan: plan)
+    for value in values { recomputer.rewrite(value) }
+    return recomputer.rewriter.finish()
+  }
+
+  /// The values that are computed up to the loss and used after it, without sources and views of sources: what a step keeps.
+  public var storedForBackward: [ValueID] {
+    guard let loss else { return [] }
+    let persistent = persistentValues()
+    return StoragePlan.needed(in: self, boundary: loss).filter { !persistent[$0.index] }.sorted()
+  }
+
+  /// Whether each value needs no memory of its own because it is a source or a view of one.
+  fileprivate func persistentValues() -> [Bool] {
+    var persistent: [Bool] = []
+    for node in nodes {
+      persistent.append(node.operation.isSource || (node.operation.isView && persistent[node.operands[0].index]))
+    }
+    return persistent
+  }
+
+  /// The elements that each value takes up in memory; what only reinterprets another value takes up as much as that.
+  fileprivate func storageSizes() -> [Int] {
+    var sizes: [Int] = []
+    for node in nodes {
+      sizes.append(node.operation.isReinterpretation ? sizes[node.operands[0].index] : node.type.shape.count)
+    }
+    return sizes
+  }
+}
+
+/// Rebuilds a graph with copies of recomputed values in its backward pass.
+private struct Recomputer {
+  var rewriter: GraphRewriter
+  let plan: StoragePlan
+  /// The copies so far, by the part of the model that uses them.
+  private var copies: [String: [ValueID: ValueID]] = [:]
+
+  init(rewriter: GraphRewriter, plan: StoragePlan) {
+    self.rewriter = rewriter
+    self.plan = plan
+  }
+
+  mutating func rewrite(_ value: ValueID) {
+    guard value > plan.boundary else { return rewriter.copy(value) }
+    var node = rewriter.source[value]
+    let part = node.scope.part
+    node.operands = node.operands.map { place($0, in: part) }
+    rewriter.replace(value, by: rewriter.append(node))
+  }
+
+  /// Where `value` is found by the backward pass of `part`: its copy there if it is computed again.
+  private mutating func place(_ value: ValueID, in part: String) -> ValueID {
+    var missing: Set<ValueID> = []
+    var pending = [value]
+    while let next = pending.popLast() {
+      guard plan.recomputed.contains(next), copies[part]?[next] == nil, missing.insert(next).inserted else { continue }
+      pending += rewriter.source[next].operands
+    }
+    for value in missing.sorted() {
+      var node = rewriter.source[value]
+      node.operands = node.operands.map { copies[part]?[$0] ?? rewriter[$0] }
+      copies[part, default: [:]][value] = rewriter.append(node)
+    }
+    return copies[part]?[value] ?? rewriter[value]
+  }
+}
+
+extension String {
+  /// The part of the model that a scope belongs to, such as `blocks.3`: copies are shared within it, but not kept beyond it.
+  fileprivate var part: String {
+    split(separator: ".").prefix(2).joined(separator: ".")
+  }
+}
+
+/// Which values of the forward pass are kept for the backward pass, and which are computed again from those.
+struct StoragePlan {
+  /// The last value of the forward pass.
+  let boundary: ValueID
+  /// The values that the backward pass finds where the forward pass left them.
+  private(set) var stored: Set<ValueID>
+  /// The values that the backward pass computes again.
+  private(set) var recomputed: Set<ValueID> = []
+
+  private let graph: Graph
+  private let users: [[ValueID]]
+  private let roots: Set<ValueID>
+  private let persistent: [Bool]
+  private let sizes: [Int]
+
+  /// Decides for each value that the backward pass of `graph` needs, from the last to the first.
+  ///
+  /// A cheap value is computed again where that does not need more memory for its operands than it frees. Operands that are
+  /// kept anyway, sources, and operands much smaller than the value count for nothing.
+  init(_ graph: Graph, boundary: ValueID) {
+    self.graph = graph
+    self.boundary = boundary
+    users = graph.users()
+    roots = Set(graph.roots)
+    persistent = graph.persistentValues()
+    sizes = graph.storageSizes()
+    stored = StoragePlan.needed(in: graph, boundary: boundary)
+    for value in graph.values.reversed() where value <= boundary && stored.contains(value) { decide(value) }
+  }
+
+  /// The values up to `boundary` that values after it use; sources are there anyway.
+  static func needed(in graph: Graph, boundary: ValueID) -> Set<ValueID> {
+    var needed: Set<ValueID> = []
+    for value in graph.values where value > boundary {
+      for operand in graph[value].operands where operand <= boundary && !graph[operand].operation.isSource {
+        needed.insert(operand)
+      }
+    }
+    return needed
+  }
+
+  private mutating func decide(_ value: ValueID) {
+    let node = graph[value]
+    guard node.operation.isCheap, !roots.contains(value) else { return }
+    let freed = freed(by: value)
+    let operands = Set(node.operands)
+    let cost = operands.reduce(0) { $0 + self.cost($1, negligible: freed / 16, lookahead: StoragePlan.lookahead) }
+    let isBetter = cost < freed || (cost == freed && operands.allSatisfy { isFree($0) || size($0) <= freed / 16 || isShared($0) })
+    guard isBetter || node.operation.isReinterpretation else { return }
+    stored.remove(value)
+    recomputed.insert(value)
+    for operand in operands where !graph[operand].operation.isSource { stored.insert(operand) }
+  }
+
+  /// How many operations back the search for something that is kept anyway goes.
+  private static let lookahead = 8
+
+  /// The memory that it takes to have `value` in the backward pass, at most its own size; what is `negligible` counts for nothing.
+  private func cost(_ value: ValueID, negligible: Int, lookahead: Int) -> Int {
+    let size = size(value)
+    if isFree(value) || size <= negligible { return 0 }
+    guard lookahead > 0, graph[value].operation.isCheap else { return size }
+    return min(size, Set(graph[value].operands).reduce(0) { $0 + cost($1, negligible: negligible, lookahead: lookahead - 1) })
+  }
+
+  /// Whether the backward pass has `value` anyway.
+  private func isFree(_ value: ValueID) -> Bool {
+    stored.contains(value) || roots.contains(value) || persistent[value.index]
+  }
+
+  /// The memory that computing `value` again frees; slices of one value free what they take up together.
+  private func freed(by value: ValueID) -> Int {
+    let node = graph[value]
+    guard case .slice = node.operation else { return size(value) }
+    let siblings = users[node.operands[0].index].filter { sibling in
+      if case .slice = graph[sibling].operation { stored.contains(sibling) } else { false }
+    }
+    return siblings.reduce(0) { $0 + size($1) }
+  }
+
+  /// Whether keeping `value`, instead of something of the same size computed from it, may be of use to others as well.
+  ///
+  /// Nothing is won by keeping a product in order to add its bias again.
+  private func isShared(_ value: ValueID) -> Bool {
+    Set(users[value.index]).count > 1
+  }
+
+  /// The elements that `value` takes up in memory.
+  private func size(_ value: ValueID) -> Int { sizes[value.index] }
+}
+
+extension Operation {
+  /// Whether computing the result again costs little more than reading it.
+  fileprivate var isCheap: Bool {
+    switch self {
+    case .unary, .binary, .toFloat, .detach, .broadcast, .reshape, .transpose, .slice: true
+    case .input, .parameter, .state, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
+      .attentionGradient,
+      .gather, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis:
+      false
+    }
+  }
+
+  /// Whether the result is the operand's elements in the operand's order, each once or several times.
+  fileprivate var isReinterpretation: Bool {
+    switch self {
+    case .broadcast, .reshape, .detach: true
+    default: false
+    }
+  }
+
+  /// Whether the result can be read where the operand lies.
+  fileprivate var isView: Bool {
+    switch self {
+    case .broadcast, .reshape, .transpose, .slice, .detach: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import WaMIMGraph
+
+extension BuiltIn {
+  private static let layerName = Parameter("name", .text, default: .text(""))
+  private static let epsilon = Parameter("epsilon", .number, default: .number(1e-6))
+
+  /// What masked image modelling is made of.
+  static let maskedModelling: [BuiltIn] = [
+    BuiltIn(
+      "random_mask", [Parameter("images", .tensor), Parameter("patch", .integer), Parameter("ratio", .number)],
+      "Hides a share of the square patches of each image, drawn anew in every step; gives a mask."
+    ) { arguments in
+      .mask(
+        arguments.builder.randomMask(
+          of: try arguments.tensor("images"), patch: try arguments.integer("patch"), ratio: try arguments.number("ratio")))
+    },
+    BuiltIn(
+      "vit",
+      [
+        Parameter("images", .tensor), Parameter("mask", .mask), Parameter("patch", .integer), Parameter("dim", .integer),
+        Parameter("depth", .integer), Parameter("heads", .integer), Parameter("taps", .integers),
+      ],
+      "A vision transformer on the visible patches; gives the list of features [batch, 1 + visible, dim] after the layers `taps`."
+    ) { arguments in
+      let encoder = ViT(
+        patch: try arguments.integer("patch"), dim: try arguments.integer("dim"), depth: try arguments.integer("depth"),
+        heads: try arguments.integer("heads"), taps: try arguments.integers("taps"))
+      return .list(encoder(try arguments.tensor("images"), visibleIn: try arguments.mask("mask")).map(Value.tensor))
+    },
+    BuiltIn(
+      "dwt",
+      [
+        Parameter("images", .tensor), Parameter("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)), default: .symbol("haar")),
+        Parameter("levels", .integers),
+        Parameter("subbands", .symbol(Subbands.allCases.map(\.rawValue)), default: .symbol("detail")),
+      ],
+      "Wavelet coefficients of images at each of `levels`, finest level 1; gives a list of [batch, channels, height, width]."
+    ) { arguments in
+      let wavelet = try word("wavelet", Wavelet.init, arguments)
+      let subbands = try word("subbands", Subbands.init, arguments)
+      let levels = try arguments.integers("levels")
+      return .list(try arguments.tensor("images").wavelet(wavelet, levels: levels, subbands: subbands).map(Value.tensor))
+    },
+    BuiltIn(
+      "normalize",
+      [
+        Parameter("target", .tensor), Parameter("over", .symbol(["none", "subband", "token", "positions", "channels"])), epsilon,
+      ],
+      "Coefficients with zero mean and unit variance over the positions of each subband (`subband` or `positions`), over the "
+        + "channels of each position (`token` or `channels`), or as they are (`none`)."
+    ) { arguments in
+      let word = try arguments.symbol("over")
+      let name = ["positions": "subband", "channels": "token"][word] ?? word
+      guard let normalization = TargetNormalization(rawValue: name) else { throw GraphError("'\(word)' is no normalization") }
+      return .tensor(try arguments.tensor("target").normalized(normalization, epsilon: try arguments.float("epsilon")))
+    },
+    BuiltIn(
+      "decoder",
+      [
+        Parameter("features", .tensor), Parameter("mask", .mask), Parameter("dim", .integer), Parameter("heads", .integer),
+        Parameter("depth", .integer, default: .integer(1)), Parameter("like", .tensor),
+      ],
+      "Predicts a target of the shape of `like` from the features of one tap; its parameters stand under `decoders.K`."
+    ) { arguments in
+      let decoder = Decoder(
+        dim: try arguments.integer("dim"), heads: try arguments.integer("heads"), depth: try arguments.integer("depth"))
+      return .tensor(
+        decoder(try arguments.tensor("features"), try arguments.mask("mask"), like: try arguments.tensor("like")))
+    },
+    BuiltIn(
+      "mse", [Parameter("prediction", .tensor), Parameter("target", .tensor), Parameter("on", .mask)],
+      "The squared error averaged over what the mask hides; the outputs `prediction.K`, `target.K` and `loss.K` keep what it compares."
+    ) { arguments in
+      .tensor(try arguments.tensor("prediction").meanSquaredError(try arguments.tensor("target"), on: try arguments.mask("on")))
+    },
+    BuiltIn(
+      "weighted_sum", [Parameter("losses", .tensors), Parameter("weights", .numbers)],
+      "The sum of losses, each times its weight."
+    ) { arguments in
+      .tensor(
+        .weightedSum(try arguments.tensors("losses"), try arguments.numbers("weights"), in: arguments.builder))
+    },
+    BuiltIn(
+      "scaled_mask", [Parameter("mask", .mask), Parameter("cells", .integer)],
+      "The share of hidden pixels under each cell of a grid of cells × cells: [batch, cells · cells]."
+    ) { arguments in
+      let (mask, cells) = (try arguments.mask("mask"), try arguments.integer("cells"))
+      guard cells > 0, cells.isMultiple(of: mask.grid) || mask.grid.isMultiple(of: cells) else {
+        throw GraphError("a mask of \(mask.grid) × \(mask.grid) patches does not fit a grid of \(cells) × \(cells) cells")
+      }
+      return .tensor(mask.scaled(to: cells))
+    },
+    BuiltIn(
+      "patches", [Parameter("images", .tensor), Parameter("patch", .integer)],
+      "Square patches of images as rows [batch, patches, channels · patch · patch], line by line, channel-major."
+    ) { arguments in
+      .tensor(try arguments.tensor("images").patches(try arguments.integer("patch")))
+    },
+  ]
+
+  /// Layers with parameters.
+  static let blocks: [BuiltIn] = [
+    BuiltIn(
+      "linear",
+      [Parameter("x", .tensor), Parameter("width", .integer), Parameter("bias", .flag, default: .flag(true)), layerName],
+      "An affine map of the last axis to `width` channels."
+    ) { arguments in
+      let layer = Linear(width: try arguments.integer("width"), hasBias: try arguments.flag("bias"))
+      return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("linear")))
+    },
+    BuiltIn(
+      "layer_norm", [Parameter("x", .tensor), epsilon, layerName],
+      "The last axis with zero mean and unit variance, then a learned scale and shift of each channel."
+    ) { arguments in
+      let layer = LayerNorm(epsilon: try arguments.float("epsilon"))
+      return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("layer_norm")))
+    },
+    BuiltIn(
+      "self_attention", [Parameter("x", .tensor), Parameter("heads", .integer), layerName],
+      "Multi-head softmax attention of tokens [batch, tokens, width] over themselves."
+    ) { arguments in
+      let layer = SelfAttention(heads: try arguments.integer("heads"))
+      return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("self_attention")))
+    },
+    BuiltIn(
+      "transformer_block",
+      [
+        Parameter("x", .tensor), Parameter("heads", .integer), Parameter("expansion", .integer, default: .integer(4)), epsilon,
+        layerName,
+      ],
+      "A pre-norm transformer block: attention, then a perceptron of `expansion` times the width, each added to its input."
+    ) { arguments in
+      let layer = TransformerBlock(
+        heads: try arguments.integer("heads"), expansion: try arguments.integer("expansion"),
+        epsilon: try arguments.float("epsilon"))
+      return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("blocks")))
+    },
+  ]
+
+  /// The option that the word given for `label` names.
+  private static func word<Option>(_ label: String, _ option: (String) -> Option?, _ arguments: Arguments) throws -> Option {
+    let word = try arguments.symbol(label)
+    guard let option = option(word) else { throw GraphError("'\(word)' is no \(label)") }
+    return option
+  }
+}

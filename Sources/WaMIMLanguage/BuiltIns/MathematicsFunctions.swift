@@ -1,0 +1,57 @@
+import WaMIMGraph
+
+extension BuiltIn {
+  private static let axes = Parameter("axes", .integers)
+
+  /// Functions of tensors that are made of several operations.
+  static let mathematics: [BuiltIn] = [
+    BuiltIn("gelu", [Parameter("x", .tensor)], "The Gaussian error linear unit, exactly: x · Φ(x).") { arguments in
+      .tensor(try arguments.tensor("x").gelu())
+    },
+    BuiltIn("softmax", [Parameter("x", .tensor)], "The softmax along the last axis.") { arguments in
+      .tensor(try arguments.tensor("x").softmax())
+    },
+    BuiltIn(
+      "standardize", [Parameter("x", .tensor), axes, Parameter("epsilon", .number, default: .number(1e-6))],
+      "The tensor with zero mean and unit variance along `axes`."
+    ) { arguments in
+      let (x, axes) = (try arguments.tensor("x"), try arguments.integers("axes"))
+      return .tensor(x.standardized(axes, epsilon: try arguments.float("epsilon")))
+    },
+    BuiltIn("mean", [Parameter("x", .tensor), axes], "The mean along `axes`, which stay with an extent of 1.") { arguments in
+      .tensor(try arguments.tensor("x").mean(try arguments.integers("axes")))
+    },
+    BuiltIn("total", [Parameter("x", .tensor)], "The sum of all elements, a scalar.") { arguments in
+      .tensor(try arguments.tensor("x").total())
+    },
+  ]
+
+  /// Functions of values that are known without any tensor.
+  static let values: [BuiltIn] = [
+    BuiltIn("len", [Parameter("list", .any)], "The number of elements of a list or a range.") { arguments in
+      let value = try arguments.value("list")
+      guard let count = value.elementCount else { throw GraphError("'len' takes a list, not \(value.description)") }
+      return .integer(count)
+    },
+    BuiltIn("floor", [Parameter("x", .number)], "The largest integer that is at most `x`.") { arguments in
+      let value = try arguments.number("x")
+      guard let integer = Int(exactly: value.rounded(.down)) else { throw GraphError("\(value) has no nearby integer of 64 bits") }
+      return .integer(integer)
+    },
+    BuiltIn("filled", [Parameter("value", .number)], "The initializer that fills a parameter with one number.") { arguments in
+      .initializer(.constant(try arguments.float("value")))
+    },
+    BuiltIn(
+      "normal", [Parameter("standard_deviation", .number)],
+      "The initializer that draws from the normal distribution around 0."
+    ) { arguments in
+      .initializer(.normal(standardDeviation: try arguments.float("standard_deviation")))
+    },
+    BuiltIn(
+      "xavier_uniform", [Parameter("fan_in", .integer), Parameter("fan_out", .integer)],
+      "The initializer that draws uniformly from ±sqrt(6 / (fan_in + fan_out))."
+    ) { arguments in
+      .initializer(.xavierUniform(fanIn: try arguments.integer("fan_in"), fanOut: try arguments.integer("fan_out")))
+    },
+  ]
+}

@@ -1,0 +1,184 @@
+import WaMIMGraph
+
+extension Elaborator {
+  /// Expands `statements` into a graph.
+  ///
+  /// - Throws: `Mistake`, the first one.
+  static func graph(
+    of statements: [Statement], replacing replacements: [String: Expression], sources: [SourceText], tokens: Int
+  ) throws -> Graph {
+    var elaborator = Elaborator(try modelName(statements, sources: sources), sources: sources, tokens: tokens)
+    elaborator.replacements = replacements
+    try elaborator.collect(statements)
+    for statement in statements { try elaborator.expand(statement) }
+    do {
+      return try elaborator.builder.finish()
+    } catch let error as GraphError {
+      throw elaborator.mistake(error, at: nil)
+    }
+  }
+
+  private static func modelName(_ statements: [Statement], sources: [SourceText]) throws -> String {
+    var found: (name: String, position: Position)?
+    for case .model(let name, let position) in statements {
+      if let found {
+        throw Mistake(
+          "a file describes one model", at: position, notes: [.init(message: "it is named here", position: found.position)])
+      }
+      found = (name, position)
+    }
+    guard let found else {
+      throw Mistake("the model has no name: start the file with 'model NAME'", at: Position(source: 0, line: 1, column: 1))
+    }
+    return found.name
+  }
+
+  /// Remembers what is declared anywhere in the file.
+  private mutating func collect(_ statements: [Statement]) throws {
+    for statement in statements {
+      switch statement {
+      case .function(let function):
+        if let earlier = functions[function.name] {
+          throw Mistake(
+            "the function '\(function.name)' is declared twice", at: function.position,
+            notes: [.init(message: "it is first declared here", position: earlier.position)])
+        }
+        guard BuiltIn.byName[function.name] == nil else {
+          throw Mistake("'\(function.name)' is a function of the language: choose another name", at: function.position)
+        }
+        try checkParameters(of: function)
+        functions[function.name] = function
+      case .binding(let binding): later[binding.name] = binding.position
+      case .input(let name, _, let position): later[name] = position
+      default: break
+      }
+    }
+  }
+
+  private func checkParameters(of function: Function) throws {
+    var seen: Set<String> = []
+    for parameter in function.parameters where !seen.insert(parameter.name).inserted {
+      throw Mistake("'\(function.name)' has two parameters '\(parameter.name)'", at: parameter.position)
+    }
+  }
+
+  private mutating func expand(_ statement: Statement) throws {
+    switch statement {
+    case .model, .function: break
+    case .binding(let binding): try bind(binding)
+    case .input(let name, let type, let position): try expandInput(name, type, at: position)
+    case .loss(let expression, let position):
+      let loss = try tensor(expression, "the loss")
+      try located(position) { builder.minimize(loss) }
+    case .minimize(let expression, let position):
+      let loss = try tensor(expression, "the loss")
+      try located(position) { builder.minimizeUnnamed(loss) }
+    case .output(let name, let expression, let position):
+      let value = try tensor(expression, "an output")
+      try located(position) { builder.output(name, value) }
+    case .update(let state, let value, let position):
+      let (state, value) = (try tensor(state, "a state"), try tensor(value, "the value of a state"))
+      try expandUpdate(state, value, at: position)
+    case .require(let condition, let message, let position):
+      guard try flag(condition, "'require'") else { throw Mistake(message, at: position) }
+    case .train(let clauses, let position): try expandTraining(clauses, at: position)
+    case .pictures(let expression, let position): try expandPictures(expression, at: position)
+    }
+  }
+
+  private mutating func tensor(_ expression: Expression, _ owner: String) throws -> Tensor {
+    let value = try evaluate(expression)
+    guard case .tensor(let tensor) = value else {
+      throw Mistake("\(owner) has to be a tensor, not \(value.description)", at: expression.position)
+    }
+    return tensor
+  }
+
+  private mutating func expandInput(_ name: String, _ type: TypeExpression, at position: Position) throws {
+    let declared = try evaluate(type)
+    guard declared.element == .float32, declared.shape.rank == 4 else {
+      throw Mistake(
+        "images have to be f32[batch, channels, height, width], not \(declared): other inputs are made by the function 'input'",
+        at: type.position)
+    }
+    let images = try located(position) { builder.input(name, declared.shape) }
+    try declare(name, .tensor(images), at: position)
+  }
+
+  private mutating func expandUpdate(_ state: Tensor, _ value: Tensor, at position: Position) throws {
+    switch builder.graph[state.value].operation {
+    case .state, .parameter: try located(position) { builder.update(state, to: value) }
+    default: throw Mistake("only parameters and states can be updated", at: position)
+    }
+  }
+
+  private mutating func expandPictures(_ expression: Expression, at position: Position) throws {
+    if case .name("none") = expression.kind {
+      builder.pictures = nil
+      return
+    }
+    guard case .call(let call) = expression.kind, let function = Setting.pictures.first(where: { $0.name == call.name }) else {
+      let names = Setting.pictures.map(\.name)
+      throw Mistake("pictures are made by \(names.map { "\($0)(…)" }.joined(separator: " or ")), or none", at: expression.position)
+    }
+    if case .pictures(let pictures) = try evaluate(call, of: function) { builder.pictures = pictures }
+  }
+
+  // MARK: Training
+
+  private mutating func expandTraining(_ clauses: [Clause], at position: Position) throws {
+    if let earlier = trainingPosition {
+      throw Mistake("there is a 'train' block already", at: position, notes: [.init(message: "here", position: earlier)])
+    }
+    trainingPosition = position
+    var training = builder.training
+    var seen: Set<String> = []
+    for clause in clauses {
+      let labels = Setting.clauses.map(\.label)
+      guard let known = Setting.clauses.first(where: { $0.label == clause.label }) else {
+        throw Mistake(
+          "'train' has no setting '\(clause.label)': there are \(labels.joined(separator: ", "))"
+            + Spelling.suggestion(for: clause.label, among: labels), at: clause.position)
+      }
+      guard seen.insert(clause.label).inserted else { throw Mistake("'\(clause.label)' is set twice", at: clause.position) }
+      if known.isList {
+        try expandAugmentation(clause, known.settings, &training)
+      } else {
+        try apply(clause.value, of: clause.label, known.settings, &training)
+      }
+    }
+    builder.training = training
+  }
+
+  private mutating func expandAugmentation(_ clause: Clause, _ settings: [Setting], _ training: inout Training) throws {
+    guard case .list(let elements) = clause.value.kind else {
+      throw Mistake(
+        "'\(clause.label)' takes a list, such as [random_resized_crop(area: 0.2..1.0), horizontal_flip]", at: clause.value.position)
+    }
+    // What the list does not name is not done.
+    training.augmentation.cropArea = nil
+    training.augmentation.horizontalFlip = false
+    for element in elements { try apply(element, of: clause.label, settings, &training) }
+  }
+
+  private mutating func apply(
+    _ expression: Expression, of label: String, _ settings: [Setting], _ training: inout Training
+  ) throws {
+    let call: Call
+    switch expression.kind {
+    case .call(let written): call = written
+    case .name(let name): call = Call(name: name, arguments: [], position: expression.position)
+    default: throw Mistake("expected a setting, such as \(settings[0].signature.name)(…)", at: expression.position)
+    }
+    let names = settings.map(\.signature.name)
+    guard let setting = settings.first(where: { $0.signature.name == call.name }) else {
+      throw Mistake(
+        "'\(label)' knows no '\(call.name)': there is \(names.joined(separator: ", "))"
+          + Spelling.suggestion(for: call.name, among: names), at: call.position)
+    }
+    let arguments = try arguments(of: call, for: setting.signature)
+    var changed = training
+    try located(call.position) { try setting.apply(arguments, &changed) }
+    training = changed
+  }
+}

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import WaMIM
+import WaMIMCompiler
+import WaMIMLanguage
+import WaMIMLLVM
+
+/// The command: options in, stages called in order, diagnostics out.
+@main
+struct Wamimc: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wamimc",
+    abstract: "Compiles a model into one executable that trains it on a folder of images.",
+    discussion: """
+      Examples:
+        wamimc graphs/wamim_vit_base.wg -o train
+        wamimc graphs/wamim_vit_demo.wg --set dim=72 --set 'taps=[2, 3, 4, 5]' -o train
+        wamimc graphs/wamim_vit_demo.wg --emit plan
+      """,
+    version: Compiler.version)
+
+  @Argument(help: "The model, in the .wg language.")
+  var model: String?
+
+  @Option(name: .shortAndLong, help: "Where the executable goes; with --emit, the text or object, which otherwise goes to standard output.")
+  var output: String?
+
+  @Option(name: .customLong("set"), help: ArgumentHelp("Replace a value of the model's top level.", valueName: "name=value"))
+  var overrides: [String] = []
+
+  @Option(help: ArgumentHelp("What to write instead of an executable: graph, kernels, plan, llvm, asm, obj or after:PASS.", valueName: "stage"))
+  var emit: Stage?
+
+  @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients or forward.", valueName: "name"))
+  var schedule = Purpose.step.rawValue
+
+  @Option(name: .customLong("disable"), help: ArgumentHelp("Leave out a pass; --list-passes names them.", valueName: "pass"))
+  var disabled: [String] = []
+
+  @Option(help: ArgumentHelp("The processor to generate code for: native or one of LLVM's names.", valueName: "name"))
+  var cpu = "native"
+
+  @Flag(help: "List the passes, in the order they run, and exit.")
+  var listPasses = false
+
+  func validate() throws {
+    if listPasses { return }
+    guard model != nil else { throw ValidationError("name the model to compile, such as graphs/wamim_vit_demo.wg") }
+    guard emit != nil || output != nil else { throw ValidationError("say where the executable goes with -o FILE, or what to show with --emit STAGE") }
+    for name in disabled where !Compiler.passes.contains(where: { $0.name == name }) {
+      throw ValidationError("there is no pass '\(name)': --list-passes names them")
+    }
+    guard Purpose(rawValue: schedule) != nil else {
+      throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients and forward")
+    }
+    if case .afterPass(let name)? = emit, !Compiler.passes.contains(where: { $0.name == name }) {
+      throw ValidationError("there is no pass '\(name)': --list-passes names them")
+    }
+  }
+
+  func run() throws {
+    if listPasses {
+      for pass in Compiler.passes { print("\(pass.name): \(pass.summary)") }
+      return
+    }
+    do {
+      try compile()
+    } catch let error as DiagnosticError {
+      throw Failure(error.description)
+    } catch let error as GraphError {
+      throw Failure(error.description)
+    } catch let error as CompilationError {
+      throw Failure(error.description)
+    } catch {
+      throw Failure("error: \(error)")
+    }
+  }
+
+  private func compile() throws {
+    let graph = try Language.graph(contentsOf: model ?? "", overrides: overrides.map { try Override($0) })
+    var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
+    compiler.disabledPasses = Set(disabled)
+    guard let emit else {
+      return try compiler.build(graph, to: output ?? "")
+    }
+    switch emit {
+    case .graph: try write(Array(Language.print(graph).utf8))
+    case .kernels: try write(Array(compiler.program(for: graph).kernelText.utf8))
+    case .plan: try write(Array(compiler.program(for: graph).planText.utf8))
+    case .code(let kind): try write(LLVMBackend(processor: compiler.processor).emit(compiler.program(for: graph), as: kind))
+    case .afterPass(let name): try writeGraph(after: name, graph, compiler)
+    }
+  }
+
+  private func writeGraph(after name: String, _ graph: Graph, _ compiler: Compiler) throws {
+    var text: String?
+    _ = try compiler.program(for: graph) { purpose, pass, graph in
+      if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
+    }
+    guard let text else { throw CompilationError("the pass '\(name)' does not run for the schedule '\(schedule)'") }
+    try write(Array(text.utf8))
+  }
+
+  /// Writes `bytes` where the output goes: a file appears whole or not at all.
+  private func write(_ bytes: [UInt8]) throws {
+    if let output, output != "-" {
+      try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
+    } else {
+      try FileHandle.standardOutput.write(contentsOf: Data(bytes))
+    }
+  }
+}
+
+/// What is wrong, already worded and placed.
+private struct Failure: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}

@@ -1,0 +1,216 @@
+#include "fake_program.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+  BATCH = 4,
+  CHANNELS = 3,
+  SIDE = 16,
+  PATCH = 4,
+  GRID = SIDE / PATCH,
+  POSITIONS = GRID * GRID,
+  VISIBLE = POSITIONS / 4,
+  HIDDEN = POSITIONS - VISIBLE,
+  WIDTH = CHANNELS * PATCH * PATCH,
+  IMAGE = CHANNELS * SIDE * SIDE,
+};
+
+// The arena, in elements.
+enum {
+  PARAMETER = 0,
+  FIRST_MOMENT = PARAMETER + WIDTH,
+  SECOND_MOMENT = FIRST_MOMENT + WIDTH,
+  IMAGES = SECOND_MOMENT + WIDTH,
+  NOISE = IMAGES + BATCH * IMAGE,
+  RATE = NOISE + BATCH * POSITIONS,
+  DECAY = RATE + 1,
+  FIRST_CORRECTION = DECAY + 1,
+  SECOND_CORRECTION = FIRST_CORRECTION + 1,
+  SAMPLE_LOSS = SECOND_CORRECTION + 1,
+  SAMPLE_GRADIENT = SAMPLE_LOSS + BATCH,
+  LOSS = SAMPLE_GRADIENT + BATCH * WIDTH,
+  LOSS_0 = LOSS + 1,
+  GRADIENT = LOSS_0 + 1,
+  PREDICTION = GRADIENT + WIDTH,
+  MASK = PREDICTION + BATCH * POSITIONS * WIDTH,
+  BETAS = MASK + BATCH * POSITIONS,
+  ARENA = BETAS + 2,
+};
+
+static int is_hidden(const float *noise, int position) {
+  int smaller = 0;
+  for (int other = 0; other < POSITIONS; other++) {
+    smaller += noise[other] < noise[position] || (noise[other] == noise[position] && other < position);
+  }
+  return smaller >= VISIBLE;
+}
+
+static float pixel(const float *image, int position, int element) {
+  int channel = element / (PATCH * PATCH);
+  int y = position / GRID * PATCH + element / PATCH % PATCH;
+  int x = position % GRID * PATCH + element % PATCH;
+  return image[(channel * SIDE + y) * SIDE + x];
+}
+
+// Arguments: images, noise, patch, loss of each sample, gradient of each sample, scratch. Units are samples.
+static void sample_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  const float *image = pointers[0], *noise = pointers[1], *patch = pointers[2];
+  float *loss = pointers[3], *gradient = pointers[4], *scratch = pointers[5];
+  for (int64_t sample = 0; sample < end - begin; sample++) {
+    memset(scratch, 0, sizeof(float) * (WIDTH + 1));
+    for (int position = 0; position < POSITIONS; position++) {
+      if (!is_hidden(noise + sample * POSITIONS, position)) continue;
+      for (int element = 0; element < WIDTH; element++) {
+        float difference = patch[element] - pixel(image + sample * IMAGE, position, element);
+        scratch[WIDTH] += difference * difference;
+        scratch[element] += 2 * difference;
+      }
+    }
+    loss[sample] = scratch[WIDTH] / (HIDDEN * WIDTH);
+    for (int element = 0; element < WIDTH; element++) gradient[sample * WIDTH + element] = scratch[element] / (HIDDEN * WIDTH);
+  }
+}
+
+// Arguments: loss of each sample, loss, loss of the only target. One unit.
+static void loss_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  const float *samples = pointers[0];
+  float sum = 0;
+  for (int sample = 0; sample < BATCH; sample++) sum += samples[sample] / BATCH;
+  *(float *)pointers[1] = sum;
+  *(float *)pointers[2] = sum;
+  (void)begin;
+  (void)end;
+}
+
+// Arguments: gradient of each sample, gradient. Units are elements.
+static void gradient_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  const float *samples = pointers[0];
+  float *gradient = pointers[1];
+  for (int64_t element = 0; element < end - begin; element++) {
+    gradient[element] = 0;
+    for (int sample = 0; sample < BATCH; sample++) gradient[element] += samples[sample * WIDTH + element] / BATCH;
+  }
+}
+
+// Arguments: gradient, parameter, moments, rate, decay, corrections, betas. Units are elements.
+static void optimizer_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  const float *gradient = pointers[0];
+  float *parameter = pointers[1], *first = pointers[2], *second = pointers[3];
+  float rate = *(float *)pointers[4], decay = *(float *)pointers[5];
+  float first_correction = *(float *)pointers[6], second_correction = *(float *)pointers[7];
+  const float *betas = pointers[8];
+  for (int64_t i = 0; i < end - begin; i++) {
+    first[i] = betas[0] * first[i] + (1 - betas[0]) * gradient[i];
+    second[i] = betas[1] * second[i] + (1 - betas[1]) * gradient[i] * gradient[i];
+    parameter[i] -= rate * decay * parameter[i];
+    parameter[i] -= rate * first[i] * first_correction / (sqrtf(second[i] * second_correction) + 1e-8f);
+  }
+}
+
+// Arguments: noise, patch, prediction, mask. Units are samples.
+static void predict_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  const float *noise = pointers[0], *patch = pointers[1];
+  float *prediction = pointers[2], *mask = pointers[3];
+  for (int64_t row = 0; row < (end - begin) * POSITIONS; row++) {
+    memcpy(prediction + row * WIDTH, patch, sizeof(float) * WIDTH);
+    mask[row] = (float)is_hidden(noise + row / POSITIONS * POSITIONS, (int)(row % POSITIONS));
+  }
+}
+
+#define ARENA_AT(element, stride) {4 * (element), 4 * (stride), WAMIM_STORAGE_ARENA, 0}
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define CALL(kernel, arguments, description) {kernel, arguments, COUNT(arguments), description}
+
+static const wamim_argument sample_arguments[] = {
+    ARENA_AT(IMAGES, IMAGE), ARENA_AT(NOISE, POSITIONS), ARENA_AT(PARAMETER, 0), ARENA_AT(SAMPLE_LOSS, 1),
+    ARENA_AT(SAMPLE_GRADIENT, WIDTH), {64, 0, WAMIM_STORAGE_SCRATCH, 0},
+};
+static const wamim_argument loss_arguments[] = {ARENA_AT(SAMPLE_LOSS, 0), ARENA_AT(LOSS, 0), ARENA_AT(LOSS_0, 0)};
+static const wamim_argument gradient_arguments[] = {ARENA_AT(SAMPLE_GRADIENT, 1), ARENA_AT(GRADIENT, 1)};
+static const wamim_argument optimizer_arguments[] = {
+    ARENA_AT(GRADIENT, 1), ARENA_AT(PARAMETER, 1), ARENA_AT(FIRST_MOMENT, 1), ARENA_AT(SECOND_MOMENT, 1), ARENA_AT(RATE, 0),
+    ARENA_AT(DECAY, 0), ARENA_AT(FIRST_CORRECTION, 0), ARENA_AT(SECOND_CORRECTION, 0), ARENA_AT(BETAS, 0),
+};
+static const wamim_argument predict_arguments[] = {
+    ARENA_AT(NOISE, POSITIONS), ARENA_AT(PARAMETER, 0), ARENA_AT(PREDICTION, POSITIONS * WIDTH), ARENA_AT(MASK, POSITIONS),
+};
+
+static const wamim_call sample_calls[] = {CALL(sample_kernel, sample_arguments, 0)};
+static const wamim_call loss_calls[] = {CALL(loss_kernel, loss_arguments, 1)};
+static const wamim_call gradient_calls[] = {CALL(gradient_kernel, gradient_arguments, 2)};
+static const wamim_call update_calls[] = {
+    CALL(gradient_kernel, gradient_arguments, 2),
+    CALL(optimizer_kernel, optimizer_arguments, 3),
+};
+static const wamim_call predict_calls[] = {CALL(predict_kernel, predict_arguments, 4)};
+
+#define GROUP(calls, tiles, units) {calls, COUNT(calls), tiles, units}
+static const wamim_group sample_groups[] = {GROUP(sample_calls, BATCH, BATCH)};
+static const wamim_group gradient_groups[] = {GROUP(loss_calls, 1, 1), GROUP(gradient_calls, 5, WIDTH)};
+static const wamim_group update_groups[] = {GROUP(loss_calls, 1, 1), GROUP(update_calls, 5, WIDTH)};
+static const wamim_group forward_groups[] = {GROUP(loss_calls, 1, 1), GROUP(predict_calls, 3, BATCH)};
+
+#define PHASE(groups) {groups, COUNT(groups), 0}
+static const wamim_phase step_phases[] = {PHASE(sample_groups), PHASE(update_groups)};
+static const wamim_phase gradient_phases[] = {PHASE(sample_groups), PHASE(gradient_groups)};
+static const wamim_phase forward_phases[] = {PHASE(sample_groups), PHASE(forward_groups)};
+
+static const wamim_schedule schedules[] = {
+    {"step", step_phases, COUNT(step_phases)},
+    {"gradients", gradient_phases, COUNT(gradient_phases)},
+    {"forward", forward_phases, COUNT(forward_phases)},
+};
+
+static const float betas[2] = {0.9f, 0.95f};
+static const wamim_constant constants[] = {{4 * BETAS, sizeof betas, betas}};
+
+#define TENSOR(name, shape, element) "{\"name\":\"" name "\",\"type\":\"f32\",\"shape\":" shape ",\"offset\":" element "}"
+
+// Offsets are numbers in text, so they are written out; the assertion below fails where they are wrong.
+const char wamim_fake_manifest[] =
+    "{\"model\":\"fake\",\"compiler\":\"0\",\"processor\":{\"name\":\"x86-64\",\"features\":[]},\"batch\":4,\"states\":["
+    "{\"tensor\":" TENSOR("patch", "[3,4,4]", "0") ",\"isParameter\":true,\"initializer\":{\"normal\":{\"standardDeviation\":0.5}}},"
+    "{\"tensor\":" TENSOR("adamw.first.patch", "[3,4,4]", "192") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}},"
+    "{\"tensor\":" TENSOR("adamw.second.patch", "[3,4,4]", "384") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}}"
+    "],\"inputs\":["
+    "{\"tensor\":" TENSOR("images", "[4,3,16,16]", "576") ",\"role\":\"images\"},"
+    "{\"tensor\":" TENSOR("noise", "[4,16]", "12864") ",\"role\":\"uniformNoise\"},"
+    "{\"tensor\":" TENSOR("lr", "[]", "13120") ",\"role\":\"learningRate\"},"
+    "{\"tensor\":" TENSOR("decay", "[]", "13124") ",\"role\":\"weightDecay\"},"
+    "{\"tensor\":" TENSOR("c1", "[]", "13128") ",\"role\":\"firstMomentCorrection\"},"
+    "{\"tensor\":" TENSOR("c2", "[]", "13132") ",\"role\":\"secondMomentCorrection\"}"
+    "],\"schedules\":["
+    "{\"name\":\"step\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
+    TENSOR("loss", "[]", "13920") "," TENSOR("loss.0", "[]", "13924") "]},"
+    "{\"name\":\"gradients\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
+    TENSOR("loss", "[]", "13920") "," TENSOR("loss.0", "[]", "13924") "," TENSOR("grad.patch", "[3,4,4]", "13928") "]},"
+    "{\"name\":\"forward\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
+    TENSOR("loss", "[]", "13920") "," TENSOR("prediction.0", "[4,16,48]", "14120") "," TENSOR("mask", "[4,16]", "26408") "]}"
+    "],\"calls\":["
+    "{\"name\":\"samples\",\"kind\":\"rows\",\"flops\":9216,\"bytes\":13312},"
+    "{\"name\":\"loss\",\"kind\":\"rows\",\"flops\":4,\"bytes\":24},"
+    "{\"name\":\"patch\",\"kind\":\"columns\",\"flops\":192,\"bytes\":960},"
+    "{\"name\":\"adamw\",\"kind\":\"optimizer\",\"flops\":576,\"bytes\":1344},"
+    "{\"name\":\"prediction\",\"kind\":\"rows\",\"flops\":0,\"bytes\":12800}"
+    "],\"training\":{\"baseLearningRate\":0.5,\"betas\":[0.9,0.95],\"epsilon\":1e-8,\"weightDecay\":0.05,\"epochs\":20,"
+    "\"warmupEpochs\":2,\"augmentation\":{\"cropArea\":[0.2,1.0],\"cropAspect\":[0.75,1.3333333],\"horizontalFlip\":true,"
+    "\"mean\":[0.485,0.456,0.406],\"standardDeviation\":[0.229,0.224,0.225]}},"
+    "\"pictures\":{\"patches\":{\"patch\":4,\"normalized\":false}},\"graph\":\"model fake\\n\"}";
+
+_Static_assert(
+    4 * FIRST_MOMENT == 192 && 4 * SECOND_MOMENT == 384 && 4 * IMAGES == 576 && 4 * NOISE == 12864 && 4 * RATE == 13120 &&
+        4 * LOSS == 13920 && 4 * GRADIENT == 13928 && 4 * PREDICTION == 14120 && 4 * MASK == 26408 && 4 * ARENA <= 27376,
+    "the offsets in the manifest are those of the arena");
+
+const wamim_program wamim_fake_program = {
+    .abi_version = WAMIM_ABI_VERSION,
+    .schedule_count = COUNT(schedules),
+    .schedules = schedules,
+    .constants = constants,
+    .constant_count = COUNT(constants),
+    .arena_bytes = 27376,
+    .scratch_bytes = 512,
+    .manifest = wamim_fake_manifest,
+    .manifest_bytes = sizeof wamim_fake_manifest - 1,
+};

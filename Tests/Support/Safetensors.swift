@@ -1,0 +1,53 @@
+import Foundation
+
+/// Single-precision tensors by name, read from a safetensors file.
+public struct Safetensors {
+  /// A tensor as it lies in the file.
+  public struct Tensor {
+    public var shape: [Int]
+    public var elements: [Double]
+  }
+
+  /// Why a file cannot be read.
+  public struct Malformed: Error, CustomStringConvertible {
+    public var description: String
+  }
+
+  public private(set) var tensors: [String: Tensor] = [:]
+
+  /// Reads the file at `path`.
+  ///
+  /// - Throws: `Malformed` where header, types or offsets do not fit together.
+  public init(contentsOf path: String) throws {
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    guard bytes.count >= 8 else { throw Malformed(description: "\(path) is too short for a header") }
+    let length = bytes[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= UInt64(bytes.count - 8) else { throw Malformed(description: "\(path) is shorter than its header says") }
+    let start = 8 + Int(length)
+    let header = try JSONDecoder().decode([String: Entry].self, from: Data(bytes[8..<start]))
+    for (name, entry) in header where name != "__metadata__" {
+      guard let shape = entry.shape, let range = entry.offsets, entry.dtype == "F32", range.count == 2,
+        0 <= range[0], range[1] <= bytes.count - start, range[1] - range[0] == 4 * shape.reduce(1, *)
+      else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is not in single precision") }
+      let elements = stride(from: start + range[0], to: start + range[1], by: 4).map { place in
+        let bits = bytes[place..<place + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return Double(Float(bitPattern: bits))
+      }
+      tensors[name] = Tensor(shape: shape, elements: elements)
+    }
+  }
+
+  /// The elements of all tensors.
+  public var elements: [String: [Double]] { tensors.mapValues(\.elements) }
+
+  private struct Entry: Decodable {
+    var dtype: String?
+    var shape: [Int]?
+    var offsets: [Int]?
+
+    enum CodingKeys: String, CodingKey {
+      case dtype, shape
+      case offsets = "data_offsets"
+    }
+  }
+}

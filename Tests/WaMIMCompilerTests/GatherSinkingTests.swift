@@ -1,0 +1,79 @@
+import TestSupport
+import Testing
+import WaMIMCompiler
+import WaMIMGraph
+import WaMIMInterpreter
+
+/// Rows are picked before they are computed on.
+struct GatherSinkingTests {
+  /// The rows of each matmul in the graph whose scope is `scope`.
+  private func rows(_ graph: Graph, in scope: String) -> [Int] {
+    graph.nodes.compactMap { node in
+      if case .matmul = node.operation, node.scope == scope { node.type.shape[1] } else { nil }
+    }
+  }
+
+  @Test func patchesAreEmbeddedOnlyWhereVisible() throws {
+    let model = WaMIMModel {
+      ($0.image, $0.patch, $0.levels) = (224, 16, [2, 3, 4, 5])
+      $0.batch = 1
+    }
+    let before = try model.graph()
+    let after = try Passes.run(before, for: .forward)
+    #expect(rows(before, in: "patch_embed.proj") == [196])
+    #expect(rows(after, in: "patch_embed.proj") == [49])
+  }
+
+  @Test func theGradientOfThePatchEmbeddingTakesVisibleRowsOnly() throws {
+    let graph = try Passes.run(WaMIMModel().graph(), for: .gradients)
+    let output = try #require(graph.outputs.first { $0.name == "grad.patch_embed.proj.weight" })
+    var value = output.value
+    while case .reshape = graph[value].operation { value = graph[value].operands[0] }
+    guard case .matmul = graph[value].operation else { return #expect(Bool(false), "the gradient of a weight is a matmul") }
+    // 3 samples of 16 visible patches, not of 64.
+    #expect(graph[graph[value].operands[0]].type.shape[0] == 3 * 16)
+  }
+
+  /// A chain of row-wise operations, every other one needed elsewhere or not.
+  private func chain(_ use: (GraphBuilder, Tensor, Tensor) -> Void) throws -> Graph {
+    try Graph("chain") { builder in
+      let x = builder.input("x", [2, 8, 4])
+      let weight = builder.parameter("w", [4, 6], .constant(1))
+      let indices = builder.add(.rank, [builder.input("noise", [2, 8], role: .uniformNoise)])
+      use(builder, x.matmul(weight).applying(.hyperbolicTangent), indices)
+    }
+  }
+
+  @Test func aValueThatIsNeededAsAWholeIsComputedAsAWhole() throws {
+    let graph = try chain { builder, y, indices in
+      builder.output("some", y.gathered(indices.sliced(1, 0..<2)))
+      builder.output("all", y.sum([1]))
+    }
+    #expect(try graph.after("sink-gathers").computations.filter { $0 == "gather" }.count == 1)
+    #expect(rows(try graph.after("sink-gathers"), in: "") == [8])
+  }
+
+  @Test func differentPicksKeepTheValueWhole() throws {
+    let graph = try chain { builder, y, indices in
+      builder.output("first", y.gathered(indices.sliced(1, 0..<2)))
+      builder.output("last", y.gathered(indices.sliced(1, 6..<8)))
+    }
+    #expect(rows(try graph.after("sink-gathers"), in: "") == [8])
+  }
+
+  @Test func aPermutationOfAllRowsStaysWhereItIs() throws {
+    let graph = try chain { builder, y, indices in builder.output("all", y.gathered(indices)) }
+    #expect(try graph.after("sink-gathers") == graph)
+  }
+
+  @Test func theSamePickTwiceIsSunkOnce() throws {
+    let graph = try chain { builder, y, indices in
+      let some = indices.sliced(1, 0..<3)
+      builder.output("first", y.gathered(some))
+      builder.output("second", y.gathered(some) * 2)
+    }
+    let sunk = try graph.after("sink-gathers")
+    #expect(rows(sunk, in: "") == [3])
+    #expect(sunk.computations.filter { $0 == "gather" }.count == 1)
+  }
+}

@@ -1,0 +1,33 @@
+import Testing
+import WaMIMGraph
+import WaMIMLanguage
+
+/// Printed graphs describe the graphs that were printed.
+@Suite struct RoundTripTests {
+  @Test("random graphs survive printing and reading")
+  func randomGraphs() throws {
+    var names: Set<String> = []
+    for index in 0..<UInt64(300) {
+      let graph = RandomGraph.make(seed: seed &+ index)
+      try graph.verify()
+      names.formUnion(graph.nodes.map(\.operation.name))
+      let text = Language.print(graph)
+      let again = try Language.graph(source: text, file: "dump.wg")
+      #expect(again.withoutLocations == graph.withoutLocations, "seed \(seed &+ index)")
+      #expect(Language.print(again) == text, "seed \(seed &+ index)")
+    }
+    #expect(names == Set(OperationSchema.all.map(\.name)), "every operation occurs")
+  }
+
+  @Test("what AdamW adds to a graph survives, too")
+  func updates() throws {
+    let graph = try Graph("updates") { builder in
+      let weight = builder.parameter("weight", [3, 4], .xavierUniform(fanIn: 4, fanOut: 3))
+      builder.minimize(weight.total())
+      AdamW(builder.training).update([(weight, weight * 2)], in: builder)
+    }
+    #expect(graph.updates.count == 3)
+    let again = try Language.graph(source: Language.print(graph), file: "dump.wg")
+    #expect(again.withoutLocations == graph.withoutLocations)
+  }
+}

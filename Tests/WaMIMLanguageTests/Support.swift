@@ -1,0 +1,58 @@
+import Foundation
+import WaMIMGraph
+import WaMIMLanguage
+
+/// The repository's root.
+let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
+
+/// The models that come with the compiler.
+let modelPaths: [String] = {
+  let folder = repository.appendingPathComponent("graphs")
+  let files = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+  return files.filter { $0.hasSuffix(".wg") }.sorted().map { folder.appendingPathComponent($0).path }
+}()
+
+extension Graph {
+  /// The graph without the places of its source text.
+  var withoutLocations: Graph {
+    var graph = self
+    for index in graph.nodes.indices { graph.nodes[index].location = nil }
+    return graph
+  }
+}
+
+/// Random numbers that a printed seed gives again.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) {
+    state = seed
+  }
+
+  /// SplitMix64.
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+/// The seed of this run's random tests: `WAMIM_SEED`, or a new one.
+let seed: UInt64 = {
+  let seed = ProcessInfo.processInfo.environment["WAMIM_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
+  print("WAMIM_SEED=\(seed)")
+  return seed
+}()
+
+/// What the language says about `source`, or nil where it is a model.
+func complaint(about source: String, _ overrides: [Override] = []) -> String? {
+  do {
+    _ = try Language.graph(source: source, file: "model.wg", overrides: overrides)
+    return nil
+  } catch {
+    return error.description
+  }
+}

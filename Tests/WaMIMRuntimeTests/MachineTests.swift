@@ -1,0 +1,106 @@
+import CFakeProgram
+import Testing
+import WaMIMManifest
+import WaMIMRuntime
+
+@Suite("Machine") struct MachineTests {
+  @Test("A processor without the instructions is refused, and unknown names are not")
+  func processor() throws {
+    try ProcessorCheck.check(Manifest.Processor(name: "any", features: ["fast-unaligned-access", "-avx512f", "64bit"]))
+    // No processor has all of these.
+    let error = #expect(throws: TrainerError.self) {
+      try ProcessorCheck.check(Manifest.Processor(name: "chimera", features: ["+tbm", "xop", "amx-int8", "avx512fp16", "sve"]))
+    }
+    #expect(error?.message.contains("chimera") == true)
+  }
+
+  @Test("A run that needs more memory than there is is refused with both numbers")
+  func memory() throws {
+    let need = MemoryCheck.Need(arenaBytes: 3 << 30, scratchBytesPerThread: 1 << 20, threads: 4, otherBytes: 0)
+    let error = #expect(throws: TrainerError.self) {
+      try MemoryCheck.check(need, available: AvailableMemory(bytes: 2 << 30, limitedBy: "the machine's free memory"))
+    }
+    #expect(error?.message.contains("3.00 GiB") == true && error?.message.contains("2.00 GiB") == true)
+    try MemoryCheck.check(need, available: AvailableMemory(bytes: 4 << 30, limitedBy: "the machine's free memory"))
+  }
+
+  @Test("The operating system's files are understood")
+  func limits() {
+    #expect(AvailableMemory.machine(meminfo: "MemTotal: 10 kB\nMemAvailable:    2048 kB\n") == 2048 * 1024)
+    #expect(AvailableMemory.machine(meminfo: "nothing") == nil)
+    let folders = AvailableMemory.folders(cgroup: "12:cpu:/x\n4:memory:/a\n0::/b/c\n")
+    #expect(
+      folders.map(\.path) == [
+        "/sys/fs/cgroup/memory/a", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/b/c", "/sys/fs/cgroup/b", "/sys/fs/cgroup",
+      ])
+    #expect(folders.map(\.limitFile).prefix(3) == ["memory.limit_in_bytes", "memory.limit_in_bytes", "memory.max"])
+  }
+
+  @Test("A program of another version is refused")
+  func version() {
+    var program = wamim_fake_program
+    program.abi_version += 1
+    #expect(throws: TrainerError.self) { try Program(&program) }
+  }
+
+  @Test("A program whose tensors leave the arena is refused")
+  func arena() {
+    var program = wamim_fake_program
+    program.arena_bytes = 1000
+    #expect(throws: TrainerError.self) { try Program(&program) }
+  }
+
+  @Test("Schedules leave the same bits whatever the number of threads", arguments: [2, 3, 7, 24])
+  func executor(threads: Int) throws {
+    #expect(try state(afterSteps: 40, threads: threads) == state(afterSteps: 40, threads: 1))
+  }
+
+  @Test("Every call is counted once for each tile")
+  func times() throws {
+    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 3, measuring: true)
+    for _ in 0..<10 { try model.run("step") }
+    let calls = (0..<5).map { model.executor.times?[$0].calls }
+    #expect(calls == [40, 10, 50, 50, 0])
+  }
+
+  @Test("The learning rate rises in a line, and falls as half a cosine")
+  func learningRate() {
+    let schedule = LearningRateSchedule(baseLearningRate: 1e-3, batch: 512, epochs: 100, warmupEpochs: 10)
+    #expect(schedule.rate(at: 0) == 0)
+    #expect(abs(schedule.rate(at: 5) - 1e-3) < 1e-12)
+    #expect(abs(schedule.rate(at: 10) - 2e-3) < 1e-12)
+    #expect(abs(schedule.rate(at: 55) - 1e-3) < 1e-12)
+    #expect(abs(schedule.rate(at: 100)) < 1e-12)
+    #expect(LearningRateSchedule(baseLearningRate: 1, batch: 256, epochs: 10, warmupEpochs: 0).rate(at: 0) == 1)
+  }
+
+  @Test("Numbers are written as people read them")
+  func formats() {
+    #expect(Format.fixed(3.14159, decimals: 2) == "3.14")
+    #expect(Format.fixed(-0.5, decimals: 1) == "-0.5")
+    #expect(Format.fixed(-0.001, decimals: 2) == "0.00")
+    #expect(Format.fixed(0.999, decimals: 1) == "1.0")
+    #expect(Format.fixed(12, decimals: 0) == "12")
+    #expect(Format.bytes(1536) == "1.50 KiB")
+    #expect(Format.count(86_100_000) == "86.1 M")
+    #expect(Format.duration(3_700) == "1 h 01 min")
+    #expect(Format.shape([1, 2]) == "[1, 2]")
+  }
+
+  private func state(afterSteps steps: Int, threads: Int) throws -> [Float] {
+    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads)
+    try model.initializeStates(seed: 1)
+    for step in 0..<steps {
+      let images = try ImageBatch(model.program).input
+      let numbers = RandomNumbers(seed: UInt64(step), purpose: .benchmark)
+      let values = model.values(images)
+      for index in values.indices { values[index] = numbers.uniform(at: UInt64(index)) }
+      model.fillNoise(seed: 1, step: step)
+      model.setInput(.learningRate, to: 0.01)
+      model.setInput(.weightDecay, to: 0.1)
+      model.setMomentCorrections(step: step + 1)
+      try model.run("step")
+    }
+    return model.program.manifest.states.flatMap { Array(model.values($0.tensor)) }
+  }
+}

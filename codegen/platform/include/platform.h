@@ -1,0 +1,49 @@
+// What the runtime needs from the machine and cannot say in Swift: processor features, OpenBLAS where it is linked, signals.
+#ifndef WAMIM_PLATFORM_H
+#define WAMIM_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/// What is known about a processor feature.
+enum {
+  WAMIM_FEATURE_ABSENT = 0,
+  WAMIM_FEATURE_PRESENT = 1,
+  /// The feature's name isn't one that can be asked for, such as a tuning hint.
+  WAMIM_FEATURE_UNKNOWN = 2,
+};
+
+/// Says whether this processor, and the operating system on it, support the feature of LLVM's name `name`.
+int32_t wamim_processor_feature(const char *name);
+
+/// The number of processors that this process may run on; at least 1.
+int32_t wamim_available_processors(void);
+
+/// Names the calling thread in debuggers and profilers, which show the first 15 bytes.
+void wamim_name_calling_thread(const char *name);
+
+/// Makes OpenBLAS run each call on the thread that makes it; does nothing where OpenBLAS isn't linked.
+void wamim_limit_blas_to_calling_thread(void);
+
+/// Makes the calling thread treat denormal numbers as zero, as they would slow it down a hundredfold.
+void wamim_flush_denormals(void);
+
+/// Tells the processor that the calling thread is waiting in a loop.
+static inline void wamim_spin_hint(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+/// Makes the first SIGINT or SIGTERM set a flag instead of ending the process; a second one ends it.
+void wamim_catch_interruptions(void);
+
+/// The signal that has arrived since `wamim_catch_interruptions`, or 0.
+int32_t wamim_interruption(void);
+
+/// Forgets an interruption that has been dealt with.
+void wamim_clear_interruption(void);
+
+#endif

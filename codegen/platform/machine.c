@@ -1,0 +1,73 @@
+// Processor count, OpenBLAS and signals.
+#define _GNU_SOURCE
+#include "platform.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <xmmintrin.h>
+#endif
+
+// Weak: a program without matmuls is linked without OpenBLAS. The second name is in an object of OpenBLAS that every matmul pulls in,
+// which isn't so for the first where OpenBLAS is a static library.
+__attribute__((weak)) void openblas_set_num_threads(int count);
+__attribute__((weak)) void goto_set_num_threads(int count);
+
+void wamim_limit_blas_to_calling_thread(void) {
+  if (openblas_set_num_threads) {
+    openblas_set_num_threads(1);
+  } else if (goto_set_num_threads) {
+    goto_set_num_threads(1);
+  }
+}
+
+void wamim_flush_denormals(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  // Bit 15 flushes denormal results to zero, bit 6 reads denormal operands as zero.
+  _mm_setcsr(_mm_getcsr() | 0x8040);
+#elif defined(__aarch64__)
+  uint64_t control;
+  __asm__ __volatile__("mrs %0, fpcr" : "=r"(control));
+  __asm__ __volatile__("msr fpcr, %0" : : "r"(control | (1u << 24)));
+#endif
+}
+
+int32_t wamim_available_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    int count = CPU_COUNT(&set);
+    if (count > 0) return count;
+  }
+  // More processors than a cpu_set_t holds.
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int32_t)count : 1;
+}
+
+void wamim_name_calling_thread(const char *name) {
+  char shortened[16];
+  strncpy(shortened, name, sizeof shortened - 1);
+  shortened[sizeof shortened - 1] = 0;
+  pthread_setname_np(pthread_self(), shortened);
+}
+
+static volatile sig_atomic_t interruption = 0;
+
+static void note_interruption(int signal) { interruption = signal; }
+
+void wamim_catch_interruptions(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = note_interruption;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  sigaction(SIGINT, &action, 0);
+  sigaction(SIGTERM, &action, 0);
+}
+
+int32_t wamim_interruption(void) { return interruption; }
+
+void wamim_clear_interruption(void) { interruption = 0; }

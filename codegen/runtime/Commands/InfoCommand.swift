@@ -1,0 +1,73 @@
+import ArgumentParser
+import WaMIMManifest
+
+/// `info`: what this executable is.
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Show the model, its parameters, and what a step costs in arithmetic and memory.")
+
+  @Flag(help: "Print the expanded graph, as text that wamimc compiles to this executable again.")
+  var graph = false
+
+  @OptionGroup var threads: ThreadOptions
+
+  func run() throws {
+    let program = try Trainer.program()
+    let manifest = program.manifest
+    if graph {
+      Console.write(manifest.graph.hasSuffix("\n") ? manifest.graph : manifest.graph + "\n")
+      return
+    }
+    printParameters(program.parameters)
+    Console.print("")
+    Console.print("model         \(manifest.model), compiled by wamimc \(manifest.compiler)")
+    Console.print("processor     \(manifest.processor.name)\(processorNote(manifest.processor))")
+    Console.print("batch         \(manifest.batch)")
+    for input in manifest.inputs where !input.tensor.shape.isEmpty {
+      Console.print("input         \(input.tensor.name) \(Format.shape(input.tensor.shape))")
+    }
+    printTotals(program)
+    Console.print("")
+    printTraining(manifest)
+  }
+
+  private func processorNote(_ processor: Manifest.Processor) -> String {
+    (try? ProcessorCheck.check(processor)) == nil ? " (which this machine's is not: it lacks instructions)" : ""
+  }
+
+  private func printParameters(_ parameters: [Manifest.Tensor]) {
+    let width = parameters.map(\.name.count).max() ?? 0
+    for parameter in parameters {
+      Console.print(
+        "\(Format.left(parameter.name, width: width))  \(Format.left(Format.shape(parameter.shape), width: 20))"
+          + Format.right("\(parameter.count)", width: 12))
+    }
+  }
+
+  private func printTotals(_ program: Program) {
+    let manifest = program.manifest
+    let count = program.parameters.reduce(0) { $0 + $1.count }
+    Console.print("parameters    \(count) (\(Format.count(Double(count))))")
+    let states = manifest.states.reduce(0) { $0 + 4 * $1.tensor.count }
+    Console.print("states        \(Format.bytes(states)) with the optimiser's moments")
+    for schedule in manifest.schedules {
+      let flops = manifest.flops(schedule: schedule.name, of: program)
+      let total = schedule.arenaBytes + threads.count * schedule.scratchBytes
+      Console.print(
+        "\(Format.left(schedule.name, width: 14))\(Format.count(Double(flops)))FLOP; memory \(Format.bytes(total)): arena "
+          + "\(Format.bytes(schedule.arenaBytes)), scratch \(threads.count) x \(Format.bytes(schedule.scratchBytes))")
+    }
+  }
+
+  private func printTraining(_ manifest: Manifest) {
+    let training = manifest.training
+    let augmentation = training.augmentation
+    Console.print(
+      "optimiser     AdamW, base learning rate \(training.baseLearningRate) for a batch of 256, betas \(training.betas), epsilon "
+        + "\(training.epsilon), weight decay \(training.weightDecay)")
+    Console.print("schedule      \(training.epochs) epochs, \(training.warmupEpochs) of linear warm-up, half a cosine to 0")
+    let crop = augmentation.cropArea.map { "random resized crop of area \($0), aspect \(augmentation.cropAspect)" } ?? "centre crop"
+    Console.print("augmentation  \(crop)\(augmentation.horizontalFlip ? ", horizontal flip" : "")")
+    Console.print("normalised    by mean \(augmentation.mean) and standard deviation \(augmentation.standardDeviation)")
+  }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import CProgram
+import Synchronization
+
+/// The command line of a generated executable.
+struct Trainer: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains the model that this executable was compiled for.",
+    discussion: """
+      Without a subcommand, `fit` is meant. All shapes, the batch among them, were fixed when wamimc made this executable; \
+      `info` shows them.
+      """,
+    subcommands: [FitCommand.self, GradCommand.self, BenchCommand.self, ReconstructCommand.self, InfoCommand.self],
+    defaultSubcommand: FitCommand.self)
+
+  /// Parses `words`, the executable's name and its arguments, runs the command that they name, and returns the exit code.
+  static func run(program: UnsafePointer<wamim_program>, words: [String]) -> Int32 {
+    current.withLock { $0 = GeneratedProgram(pointer: program, executable: words.first ?? "train") }
+    do {
+      var command = try parseAsRoot(Array(words.dropFirst()))
+      try command.run()
+      return 0
+    } catch let error as TrainerError {
+      Console.fail(error.message)
+      return 1
+    } catch {
+      let message = fullMessage(for: error)
+      let code = exitCode(for: error)
+      Console.write(message + "\n", to: code.isSuccess ? 1 : 2)
+      return code.rawValue
+    }
+  }
+
+  /// What the executable is about, set once before the command line is parsed.
+  private static let current = Mutex<GeneratedProgram?>(nil)
+
+  private struct GeneratedProgram: @unchecked Sendable {
+    var pointer: UnsafePointer<wamim_program>
+    var executable: String
+  }
+
+  /// The program of this executable, checked.
+  static func program() throws(TrainerError) -> Program {
+    guard let program = current.withLock({ $0 }) else { throw TrainerError("this executable holds no program") }
+    return try Program(program.pointer)
+  }
+
+  /// The executable, as it was called.
+  static var executable: String { current.withLock { $0?.executable ?? "train" } }
+}

@@ -1,0 +1,42 @@
+import Glibc
+
+/// Standard output and standard error, written without buffers so that lines appear when they are made.
+package enum Console {
+  /// Writes `text` and a line break to standard output.
+  package static func print(_ text: String) {
+    write(text + "\n", to: STDOUT_FILENO)
+  }
+
+  /// Writes `text` to standard output as it is.
+  package static func write(_ text: String) {
+    write(text, to: STDOUT_FILENO)
+  }
+
+  /// Writes a line that starts with `warning:` to standard error.
+  package static func warn(_ text: String) {
+    write("warning: \(text)\n", to: STDERR_FILENO)
+  }
+
+  /// Writes a line that starts with `error:` to standard error.
+  package static func fail(_ text: String) {
+    write("error: \(text)\n", to: STDERR_FILENO)
+  }
+
+  /// Whether a person watches standard output.
+  package static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
+  /// Writes all of `text`; what the other end no longer reads is lost without complaint.
+  package static func write(_ text: String, to file: Int32) {
+    var text = text
+    text.withUTF8 { bytes in
+      var written = 0
+      while written < bytes.count {
+        guard let base = bytes.baseAddress else { return }
+        let count = Glibc.write(file, base + written, bytes.count - written)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 { return }
+        written += count
+      }
+    }
+  }
+}

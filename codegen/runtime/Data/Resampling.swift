@@ -1,0 +1,146 @@
+/// Resizing as Pillow does it: separable, antialiased bicubic, with 8 bits between the passes.
+package enum Resampling {
+  /// A rectangle of pixels.
+  package struct Box: Sendable, Equatable {
+    package var x: Int
+    package var y: Int
+    package var width: Int
+    package var height: Int
+
+    package init(x: Int, y: Int, width: Int, height: Int) {
+      self.x = x
+      self.y = y
+      self.width = width
+      self.height = height
+    }
+  }
+
+  /// The pixels of `image` within `box`, resized to `width` times `height`; pixels outside the box take no part.
+  package static func resize(_ image: Image, box: Box, width: Int, height: Int) -> Image {
+    let horizontal = Weights(from: box.width, to: width)
+    let vertical = Weights(from: box.height, to: height)
+    let narrow = resizeRows(of: image, box: box, weights: horizontal)
+    return resizeColumns(of: narrow, weights: vertical)
+  }
+
+  /// What each output position takes from which inputs, in fixed point.
+  struct Weights {
+    /// The first input of each output.
+    var starts: [Int] = []
+    /// How many inputs each output takes.
+    var counts: [Int] = []
+    /// `width` weights for each output.
+    var values: [Int32] = []
+    var width = 0
+
+    /// Bits after the binary point: products with 8-bit values, and sums that overshoot, still fit 32 bits.
+    static let fractionBits = 22
+
+    init(from input: Int, to output: Int) {
+      let scale = Double(input) / Double(output)
+      let stretch = max(scale, 1)
+      let support = 2 * stretch
+      width = Int(support.rounded(.up)) * 2 + 1
+      values = [Int32](repeating: 0, count: width * output)
+      for position in 0..<output {
+        let center = (Double(position) + 0.5) * scale
+        let start = max(0, Int(center - support + 0.5))
+        let end = min(input, Int(center + support + 0.5))
+        let weights = (start..<end).map { Self.bicubic((Double($0) - center + 0.5) / stretch) }
+        let sum = weights.reduce(0, +)
+        for (index, weight) in weights.enumerated() {
+          let fixed = weight / sum * Double(1 << Self.fractionBits)
+          values[position * width + index] = Int32(fixed.rounded(.toNearestOrAwayFromZero))
+        }
+        starts.append(start)
+        counts.append(end - start)
+      }
+    }
+
+    /// Keys's cubic with a = -0.5.
+    private static func bicubic(_ distance: Double) -> Double {
+      let x = abs(distance)
+      if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
+      if x < 2 { return ((-0.5 * x + 2.5) * x - 4) * x + 2 }
+      return 0
+    }
+  }
+
+  /// Resizes each row of the box.
+  private static func resizeRows(of image: Image, box: Box, weights: Weights) -> Image {
+    let channels = image.channels
+    let width = weights.starts.count
+    var result = Image(width: width, height: box.height, channels: channels)
+    result.pixels.withUnsafeMutableBufferPointer { output in
+      image.pixels.withUnsafeBufferPointer { input in
+        weights.values.withUnsafeBufferPointer { values in
+          for x in 0..<width {
+            let taps = UnsafeBufferPointer(rebasing: values[x * weights.width..<x * weights.width + weights.counts[x]])
+            let first = (box.y * image.width + box.x + weights.starts[x]) * channels
+            for y in 0..<box.height {
+              let pixels = UnsafeBufferPointer(rebasing: input[(first + y * image.width * channels)...])
+              let target = (y * width + x) * channels
+              if channels == 3 {
+                let sums = weighedColor(pixels, taps)
+                for channel in 0..<3 { output[target + channel] = clamped(sums[channel]) }
+              } else {
+                output[target] = clamped(weighedGrey(pixels, taps))
+              }
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  /// The sum of pixels of three channels, each times its weight.
+  @inline(__always)
+  private static func weighedColor(_ pixels: UnsafeBufferPointer<UInt8>, _ taps: UnsafeBufferPointer<Int32>) -> SIMD4<Int32> {
+    var sums = SIMD4<Int32>(repeating: half)
+    for tap in 0..<taps.count {
+      let color = SIMD4(Int32(pixels[3 * tap]), Int32(pixels[3 * tap + 1]), Int32(pixels[3 * tap + 2]), 0)
+      sums &+= color &* taps[tap]
+    }
+    return sums
+  }
+
+  /// The sum of pixels of one channel, each times its weight.
+  @inline(__always)
+  private static func weighedGrey(_ pixels: UnsafeBufferPointer<UInt8>, _ taps: UnsafeBufferPointer<Int32>) -> Int32 {
+    var sum = half
+    for tap in 0..<taps.count { sum &+= Int32(pixels[tap]) &* taps[tap] }
+    return sum
+  }
+
+  /// What makes shifting round to nearest.
+  private static let half = Int32(1) << (Weights.fractionBits - 1)
+
+  /// Resizes each column of `image`, a row of sums at a time.
+  private static func resizeColumns(of image: Image, weights: Weights) -> Image {
+    let rowBytes = image.width * image.channels
+    var result = Image(width: image.width, height: weights.starts.count, channels: image.channels)
+    var sums = [Int32](repeating: 0, count: rowBytes)
+    result.pixels.withUnsafeMutableBufferPointer { output in
+      image.pixels.withUnsafeBufferPointer { input in
+        sums.withUnsafeMutableBufferPointer { sums in
+          for y in 0..<weights.starts.count {
+            sums.update(repeating: half)
+            for tap in 0..<weights.counts[y] {
+              let weight = weights.values[y * weights.width + tap]
+              let row = (weights.starts[y] + tap) * rowBytes
+              for x in 0..<rowBytes { sums[x] &+= weight &* Int32(input[row + x]) }
+            }
+            for x in 0..<rowBytes { output[y * rowBytes + x] = clamped(sums[x]) }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  @inline(__always)
+  private static func clamped(_ sum: Int32) -> UInt8 {
+    UInt8(truncatingIfNeeded: max(0, min(255, sum >> Int32(Weights.fractionBits))))
+  }
+}

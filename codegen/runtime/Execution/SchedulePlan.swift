@@ -1,0 +1,70 @@
+import CProgram
+import WaMIMManifest
+
+/// A schedule with its tasks numbered: what threads look up when they have taken a number.
+struct SchedulePlan {
+  /// One tile of one group.
+  struct Task {
+    let calls: UnsafeBufferPointer<wamim_call>
+    let begin: Int64
+    let end: Int64
+  }
+
+  /// The groups of a phase, the most expensive tiles first.
+  struct Phase {
+    /// Each group, and the number of tasks up to its end.
+    fileprivate let groups: [(group: wamim_group, taskEnd: Int)]
+    let taskCount: Int
+
+    /// The task of number `index`.
+    @inline(__always)
+    func task(_ index: Int) -> Task {
+      var position = 0
+      while groups[position].taskEnd <= index { position += 1 }
+      let group = groups[position].group
+      let tile = UInt64(index - (position == 0 ? 0 : groups[position - 1].taskEnd))
+      return Task(
+        calls: UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)),
+        begin: Int64(tile * group.units / UInt64(group.tiles)),
+        end: Int64((tile + 1) * group.units / UInt64(group.tiles)))
+    }
+  }
+
+  let phases: [Phase]
+  /// The most arguments that a call of the schedule has.
+  let maximumArguments: Int
+
+  /// Numbers the tasks of `schedule`; `calls` says what they cost.
+  init(_ schedule: wamim_schedule, calls: [Manifest.Call]) {
+    let descriptions = UnsafeBufferPointer(start: schedule.phases, count: Int(schedule.phase_count))
+    var maximumArguments = 0
+    phases = descriptions.map { phase in
+      let groups = UnsafeBufferPointer(start: phase.groups, count: Int(phase.group_count)).filter { $0.tiles > 0 }
+      for group in groups {
+        for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
+          maximumArguments = max(maximumArguments, Int(call.argument_count))
+        }
+      }
+      let costs = groups.map { Self.costOfTile($0, calls: calls) }
+      // Ties keep the compiler's order.
+      let order = groups.indices.sorted { (-costs[$0], $0) < (-costs[$1], $1) }
+      var end = 0
+      let numbered = order.map { index in
+        end += Int(groups[index].tiles)
+        return (group: groups[index], taskEnd: end)
+      }
+      return Phase(groups: numbered, taskCount: end)
+    }
+    self.maximumArguments = maximumArguments
+  }
+
+  /// A rough cost of one tile, in floating-point operations: a byte moved takes about as long as four of them.
+  private static func costOfTile(_ group: wamim_group, calls: [Manifest.Call]) -> Double {
+    let total = UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)).reduce(0.0) { sum, call in
+      guard Int(call.description) < calls.count else { return sum }
+      let description = calls[Int(call.description)]
+      return sum + Double(description.flops) + 4 * Double(description.bytes)
+    }
+    return total / Double(group.tiles)
+  }
+}

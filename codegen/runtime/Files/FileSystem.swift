@@ -1,0 +1,95 @@
+import Glibc
+
+/// Files by path, with errors that name them.
+package enum FileSystem {
+  /// The operating system's words for the last call's failure.
+  package static func lastError() -> String { describe(errno) }
+
+  /// The operating system's words for `code`.
+  package static func describe(_ code: Int32) -> String {
+    guard let text = strerror(code) else { return "error \(code)" }
+    return String(cString: text)
+  }
+
+  /// All bytes of the file at `path`, of which there may be at most `limit`.
+  package static func read(_ path: String, limit: Int = 1 << 30) throws(TrainerError) -> [UInt8] {
+    let file = try OpenFile(reading: path)
+    var bytes: [UInt8] = []
+    // Files of /proc say that they are empty, so read until nothing comes.
+    var chunk = max(4096, min(file.byteCount + 1, limit + 1))
+    while true {
+      let start = bytes.count
+      let count = try file.read(appendingTo: &bytes, upTo: chunk)
+      guard bytes.count <= limit else {
+        throw TrainerError("\(path) is larger than \(Format.bytes(limit))")
+      }
+      if count == 0 { return bytes }
+      chunk = max(4096, min(chunk, limit + 1 - start))
+    }
+  }
+
+  /// The text of the file at `path`.
+  package static func readText(_ path: String) throws(TrainerError) -> String {
+    String(decoding: try read(path), as: UTF8.self)
+  }
+
+  /// Replaces the file at `path` by what `body` writes, at once and only where all of it could be written.
+  ///
+  /// The bytes go to a temporary file beside it, are forced to the disk, and take the name then.
+  package static func replace(_ path: String, writing body: (OpenFile) throws(TrainerError) -> Void) throws(TrainerError) {
+    // Always the same name, so that what a killed process leaves behind is gone after the next write.
+    let temporary = "\(path).tmp"
+    do throws(TrainerError) {
+      let file = try OpenFile(creating: temporary)
+      try body(file)
+      try file.synchronize()
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    guard rename(temporary, path) == 0 else {
+      let reason = lastError()
+      unlink(temporary)
+      throw TrainerError("cannot write \(path): \(reason)")
+    }
+    synchronizeFolder(parent(of: path))
+  }
+
+  /// Makes the folder `path`, and those above it.
+  package static func createFolder(_ path: String) throws(TrainerError) {
+    var partial = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      partial += partial.isEmpty || partial.hasSuffix("/") ? String(part) : "/\(part)"
+      if mkdir(partial, 0o777) != 0 && errno != EEXIST {
+        throw TrainerError("cannot make the folder \(partial): \(lastError())")
+      }
+    }
+    guard kind(of: path) == .folder else {
+      throw TrainerError("\(path) is not a folder; give another --out")
+    }
+  }
+
+  /// What a path leads to.
+  package enum Kind { case missing, folder, file }
+
+  package static func kind(of path: String) -> Kind {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return .missing }
+    return status.st_mode & S_IFMT == S_IFDIR ? .folder : .file
+  }
+
+  /// The folder that holds `path`.
+  package static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// Forces a folder's entries to the disk, where its file system can.
+  private static func synchronizeFolder(_ path: String) {
+    let folder = open(path, O_RDONLY | O_DIRECTORY)
+    if folder >= 0 {
+      fsync(folder)
+      close(folder)
+    }
+  }
+}

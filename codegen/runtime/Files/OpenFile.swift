@@ -1,0 +1,111 @@
+import Glibc
+
+/// A file that is open for reading or for writing, and is closed when the last reference goes.
+package final class OpenFile {
+  package let path: String
+  /// The file's size when it was opened.
+  package let byteCount: Int
+  private let descriptor: Int32
+
+  /// Opens the file at `path` for reading.
+  package init(reading path: String) throws(TrainerError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.lastError())") }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+      close(descriptor)
+      throw TrainerError("cannot read \(path): it is a folder, not a file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = Int(status.st_size)
+  }
+
+  /// Makes the file at `path`, or empties it, and opens it for writing.
+  package convenience init(creating path: String) throws(TrainerError) {
+    try self.init(writing: path, flags: O_CREAT | O_TRUNC)
+  }
+
+  /// Opens the file at `path` for writing after what it holds.
+  package convenience init(appendingTo path: String) throws(TrainerError) {
+    try self.init(writing: path, flags: O_CREAT | O_APPEND)
+  }
+
+  private init(writing path: String, flags: Int32) throws(TrainerError) {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC | flags, 0o666)
+    guard descriptor >= 0 else { throw TrainerError("cannot write \(path): \(FileSystem.lastError())") }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = 0
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Reads at most `limit` bytes from where the last read ended, and returns how many there were.
+  func read(appendingTo bytes: inout [UInt8], upTo limit: Int) throws(TrainerError) -> Int {
+    let start = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: limit))
+    var count = -1
+    repeat {
+      count = bytes.withUnsafeMutableBytes { buffer in
+        buffer.baseAddress.map { Glibc.read(descriptor, $0 + start, limit) } ?? 0
+      }
+    } while count < 0 && errno == EINTR
+    let code = errno
+    bytes.removeLast(limit - max(count, 0))
+    guard count >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.describe(code))") }
+    return count
+  }
+
+  /// Fills `target` with the bytes from `offset` on.
+  package func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(TrainerError) {
+    var done = 0
+    while done < target.count {
+      guard let base = target.baseAddress else { return }
+      let count = pread(descriptor, base + done, target.count - done, offset + done)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.lastError())") }
+      guard count > 0 else { throw TrainerError("cannot read \(path): it ended while it was being read") }
+      done += count
+    }
+  }
+
+  /// Writes all of `bytes`.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(TrainerError) {
+    var done = 0
+    while done < bytes.count {
+      guard let base = bytes.baseAddress else { return }
+      let count = Glibc.write(descriptor, base + done, bytes.count - done)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw TrainerError("cannot write \(path): \(FileSystem.lastError())") }
+      done += count
+    }
+  }
+
+  /// Writes `text` as UTF-8.
+  package func write(_ text: String) throws(TrainerError) {
+    try write(Array(text.utf8))
+  }
+
+  /// Writes all of `bytes`.
+  package func write(_ bytes: [UInt8]) throws(TrainerError) {
+    let result: Result<Void, TrainerError> = bytes.withUnsafeBytes { buffer in
+      Result { () throws(TrainerError) in try write(buffer) }
+    }
+    try result.get()
+  }
+
+  /// Forces what was written to the disk.
+  package func synchronize() throws(TrainerError) {
+    guard fsync(descriptor) == 0 || errno == EINVAL else {
+      throw TrainerError("cannot write \(path): \(FileSystem.lastError())")
+    }
+  }
+
+  /// Keeps other processes from locking the same file while it is open; false where one already does.
+  package func lock() -> Bool {
+    flock(descriptor, LOCK_EX | LOCK_NB) == 0
+  }
+}

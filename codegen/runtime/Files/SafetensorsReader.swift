@@ -1,0 +1,72 @@
+import WaMIMManifest
+
+/// A safetensors file that is open for reading, whose header has been checked.
+package final class SafetensorsReader {
+  package let path: String
+  package let header: SafetensorsHeader
+  private let file: OpenFile
+
+  /// Opens the file at `path` and checks that its header and its size agree.
+  package init(_ path: String) throws(TrainerError) {
+    let file = try OpenFile(reading: path)
+    guard file.byteCount >= 8 else {
+      throw TrainerError("\(path) is not a safetensors file: it has only \(file.byteCount) bytes")
+    }
+    var length: UInt64 = 0
+    let prefix = try Self.bytes(of: file, at: 0, count: 8)
+    for byte in prefix.reversed() { length = length << 8 | UInt64(byte) }
+    guard length <= UInt64(SafetensorsHeader.maximumBytes) else {
+      throw TrainerError("\(path) is not a safetensors file: it begins with a header length of \(length) bytes")
+    }
+    guard Int(length) <= file.byteCount - 8 else {
+      throw TrainerError("\(path) is cut off: its header has \(length) bytes, and the whole file \(file.byteCount)")
+    }
+    self.path = path
+    self.file = file
+    header = try SafetensorsHeader(
+      json: try Self.bytes(of: file, at: 8, count: Int(length)), fileBytes: file.byteCount, path: path)
+  }
+
+  /// Checks that the file holds every one of `tensors` in its shape, and nothing else.
+  ///
+  /// A scalar may be stored with the shape [1].
+  package func check(holds tensors: [Manifest.Tensor]) throws(TrainerError) {
+    for tensor in tensors {
+      guard let entry = header.entries[tensor.name] else {
+        throw TrainerError(
+          "\(path) lacks the tensor `\(tensor.name)`, which this model needs in the shape \(Format.shape(tensor.shape))")
+      }
+      let expected = Safetensors.type(of: tensor)
+      guard entry.type == expected else {
+        throw TrainerError("\(path): tensor `\(tensor.name)` is of type \(entry.type), and this model needs \(expected)")
+      }
+      guard entry.shape == tensor.shape || (tensor.shape.isEmpty && entry.shape == [1]) else {
+        throw TrainerError(
+          "\(path): tensor `\(tensor.name)` has the shape \(Format.shape(entry.shape)), and this model needs "
+            + "\(Format.shape(tensor.shape))")
+      }
+    }
+    let known = Set(tensors.map(\.name))
+    if let surplus = header.entries.keys.filter({ !known.contains($0) }).min(), let entry = header.entries[surplus] {
+      throw TrainerError(
+        "\(path) holds the tensor `\(surplus)` of shape \(Format.shape(entry.shape)), which this model does not have")
+    }
+  }
+
+  /// Reads the elements of the tensor `name` into `target`, whose size has to be the tensor's.
+  package func read(_ name: String, into target: UnsafeMutableRawBufferPointer) throws(TrainerError) {
+    guard let entry = header.entries[name], entry.range.count == target.count else {
+      throw TrainerError("\(path) lacks the tensor `\(name)` in the size that this model needs")
+    }
+    try file.read(into: target, at: entry.range.lowerBound)
+  }
+
+  private static func bytes(of file: OpenFile, at offset: Int, count: Int) throws(TrainerError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let result: Result<Void, TrainerError> = bytes.withUnsafeMutableBytes { buffer in
+      Result { () throws(TrainerError) in try file.read(into: buffer, at: offset) }
+    }
+    try result.get()
+    return bytes
+  }
+}

@@ -1,0 +1,48 @@
+/// Pastes predicted patches where the model didn't see the image.
+package struct PatchReconstruction {
+  /// The side of a patch, in pixels.
+  package let patch: Int
+  /// Whether predictions are of patches brought to zero mean and unit variance.
+  package let isNormalized: Bool
+
+  package init(patch: Int, isNormalized: Bool) {
+    self.patch = patch
+    self.isNormalized = isNormalized
+  }
+
+  /// The picture of one image.
+  ///
+  /// - Parameters:
+  ///   - image: The input, normalised.
+  ///   - prediction: [positions, channels · patch · patch].
+  package func rebuild(_ image: Planes, prediction: [Float], mask: PatchMask) -> Planes {
+    var result = image
+    let size = image.channels * patch * patch
+    let columns = image.width / patch
+    for position in 0..<image.height / patch * columns {
+      let (row, column) = (position / columns, position % columns)
+      guard mask.isHidden(row: row, column: column, height: image.height / patch, width: columns) else { continue }
+      let (mean, deviation) = isNormalized ? statistics(image, row: row, column: column) : (0, 1)
+      for element in 0..<size {
+        let channel = element / (patch * patch)
+        let y = row * patch + element / patch % patch
+        let x = column * patch + element % patch
+        result[channel, y, x] = prediction[position * size + element] * deviation + mean
+      }
+    }
+    return result
+  }
+
+  /// The mean and the standard deviation of one patch of the input.
+  private func statistics(_ image: Planes, row: Int, column: Int) -> (Float, Float) {
+    var values: [Float] = []
+    for channel in 0..<image.channels {
+      for y in 0..<patch {
+        for x in 0..<patch { values.append(image[channel, row * patch + y, column * patch + x]) }
+      }
+    }
+    let mean = values.reduce(0, +) / Float(values.count)
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(values.count)
+    return (mean, (variance + 1e-6).squareRoot())
+  }
+}

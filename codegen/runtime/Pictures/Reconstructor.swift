@@ -1,0 +1,149 @@
+import WaMIMManifest
+
+/// Turns what the schedule `forward` leaves into pictures.
+package struct Reconstructor {
+  private enum Method {
+    case wavelet(WaveletReconstruction)
+    case patches(PatchReconstruction)
+  }
+
+  private let method: Method
+  private let model: TrainedModel
+  private let batch: ImageBatch
+  private let mask: Manifest.Tensor
+  private let predictions: [Manifest.Tensor]
+
+  /// Throws where the model has no pictures, or lacks what they are made from.
+  package init(_ model: TrainedModel, batch: ImageBatch) throws(TrainerError) {
+    let manifest = model.program.manifest
+    guard let pictures = manifest.pictures else {
+      throw TrainerError("the model \(manifest.model) defines no pictures: what it predicts is not said to be wavelets or patches")
+    }
+    let method = try Self.method(pictures)
+    var predictions: [Manifest.Tensor] = []
+    for index in 0..<Self.predictionCount(pictures) {
+      predictions.append(try model.output("prediction.\(index)", of: "forward"))
+    }
+    self.model = model
+    self.batch = batch
+    self.method = method
+    self.predictions = predictions
+    mask = try model.output("mask", of: "forward")
+    try checkShapes()
+  }
+
+  /// What the pictures take from the input, for the caption.
+  package var explanation: String {
+    switch method {
+    case .patches: return "Visible patches are the input's, hidden ones predicted."
+    case .wavelet(let wavelet):
+      let deepest = wavelet.levels.max() ?? 0
+      let missing = (1...max(1, deepest)).filter { !wavelet.levels.contains($0) }.map(String.init).joined(separator: ", ")
+      return "Hidden details are predicted at levels \(wavelet.levels.sorted().map(String.init).joined(separator: ", "))"
+        + (missing.isEmpty ? "" : ", left out at level \(missing)")
+        + ". Visible details, and LL of level \(deepest), are the input's."
+    }
+  }
+
+  /// The pictures of the first `count` samples of the batch that the schedule has just seen.
+  ///
+  /// - Parameter images: The batch as it was put into the input, which the schedule may have overwritten since.
+  package func rows(images: [Float], count: Int) throws(TrainerError) -> [PictureGrid.Row] {
+    var rows: [PictureGrid.Row] = []
+    for sample in 0..<count {
+      let (channels, height, width) = (batch.augmentation.channels, batch.augmentation.height, batch.augmentation.width)
+      let image = planes(images, sample: sample, channels: channels, height: height, width: width)
+      let maskValues = Array(model.values(mask)[sample * mask.shape[1]..<(sample + 1) * mask.shape[1]])
+      guard let patchMask = PatchMask(maskValues, height: image.height, width: image.width) else {
+        throw TrainerError("the output `mask` of shape \(Format.shape(mask.shape)) doesn't cut the image into square patches")
+      }
+      rows.append(
+        PictureGrid.Row(
+          input: picture(image), masked: picture(image, hiddenBy: patchMask),
+          reconstruction: picture(rebuild(image, sample: sample, mask: patchMask))))
+    }
+    return rows
+  }
+
+  private func rebuild(_ image: Planes, sample: Int, mask: PatchMask) -> Planes {
+    switch method {
+    case .wavelet(let wavelet):
+      let predicted = predictions.map { tensor in
+        planes(model.values(tensor), sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
+      }
+      return wavelet.rebuild(image, predictions: predicted, mask: mask)
+    case .patches(let patches):
+      let size = predictions[0].count / predictions[0].shape[0]
+      let prediction = Array(model.values(predictions[0])[sample * size..<(sample + 1) * size])
+      return patches.rebuild(image, prediction: prediction, mask: mask)
+    }
+  }
+
+  /// One sample of a tensor [samples, channels, height, width].
+  private func planes(
+    _ values: some RandomAccessCollection<Float>, sample: Int, channels: Int, height: Int, width: Int
+  ) -> Planes {
+    let size = channels * height * width
+    return Planes(channels: channels, height: height, width: width, values: Array(values.dropFirst(sample * size).prefix(size)))
+  }
+
+  /// Normalised numbers as pixels, hidden patches in grey.
+  private func picture(_ planes: Planes, hiddenBy mask: PatchMask? = nil) -> Image {
+    var image = Image(width: planes.width, height: planes.height, channels: planes.channels)
+    for row in 0..<planes.height {
+      for column in 0..<planes.width {
+        let isHidden = mask?.isHidden(row: row, column: column, height: planes.height, width: planes.width) ?? false
+        for channel in 0..<planes.channels {
+          image.pixels[(row * planes.width + column) * planes.channels + channel] =
+            isHidden ? 128 : batch.normalization.byte(planes[channel, row, column], channel: channel)
+        }
+      }
+    }
+    return image
+  }
+
+  private static func method(_ pictures: Manifest.Pictures) throws(TrainerError) -> Method {
+    switch pictures {
+    case .patches(let patch, let normalized): return .patches(PatchReconstruction(patch: patch, isNormalized: normalized))
+    case .wavelet(let wavelet, let levels, let subbands, let normalization):
+      guard wavelet == "haar" else {
+        throw TrainerError("pictures can be made from haar coefficients, and this model predicts \(wavelet) ones")
+      }
+      guard let normalization = WaveletReconstruction.Normalization(rawValue: normalization) else {
+        throw TrainerError("pictures cannot be made from targets of the normalization `\(normalization)`")
+      }
+      return .wavelet(
+        WaveletReconstruction(levels: levels, subbands: subbands == "all" ? 4 : 3, normalization: normalization))
+    }
+  }
+
+  private static func predictionCount(_ pictures: Manifest.Pictures) -> Int {
+    if case .wavelet(_, let levels, _, _) = pictures { return levels.count }
+    return 1
+  }
+
+  /// Checks that mask and predictions have the shapes that pictures are made from.
+  private func checkShapes() throws(TrainerError) {
+    let (samples, channels) = (batch.input.shape[0], batch.input.shape[1])
+    let (height, width) = (batch.augmentation.height, batch.augmentation.width)
+    guard mask.shape.count == 2, mask.shape[0] == samples else {
+      throw TrainerError("the output `mask` has the shape \(Format.shape(mask.shape)), not [\(samples), patches]")
+    }
+    for (index, tensor) in predictions.enumerated() {
+      let expected: [Int]
+      switch method {
+      case .wavelet(let wavelet):
+        let level = wavelet.levels[index]
+        guard (1...30).contains(level), height % (1 << level) == 0, width % (1 << level) == 0 else {
+          throw TrainerError("images of \(height) x \(width) pixels have no whole level \(level) to make pictures from")
+        }
+        expected = [samples, channels * wavelet.subbands, height >> level, width >> level]
+      case .patches(let patches):
+        expected = [samples, height / patches.patch * (width / patches.patch), channels * patches.patch * patches.patch]
+      }
+      guard tensor.shape == expected else {
+        throw TrainerError("the output `\(tensor.name)` has the shape \(Format.shape(tensor.shape)), not \(Format.shape(expected))")
+      }
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import CProgram
+import FoundationEssentials
+import WaMIMManifest
+
+/// A generated program: its schedules, its constants, and the manifest that explains them.
+package struct Program: @unchecked Sendable {
+  package let manifest: Manifest
+  /// Bytes of the arena.
+  package let arenaBytes: Int
+  /// Bytes of each thread's scratch memory.
+  package let scratchBytes: Int
+  let schedules: [wamim_schedule]
+  let constants: [wamim_constant]
+
+  /// Reads the manifest of `program`, and checks that the program is one that this runtime can run.
+  package init(_ program: UnsafePointer<wamim_program>) throws(TrainerError) {
+    let root = program.pointee
+    guard root.abi_version == UInt32(WAMIM_ABI_VERSION) else {
+      throw TrainerError(
+        "this program was generated for version \(root.abi_version) of the runtime's interface, and is linked with a runtime of "
+          + "version \(WAMIM_ABI_VERSION); compile the model again with the wamimc that the runtime belongs to")
+    }
+    let bytes = UnsafeRawBufferPointer(start: root.manifest, count: Int(root.manifest_bytes))
+    do {
+      manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
+    } catch {
+      throw TrainerError("this program's manifest cannot be read, compile the model again: \(error)")
+    }
+    arenaBytes = Int(root.arena_bytes)
+    scratchBytes = Int(root.scratch_bytes)
+    schedules = Array(UnsafeBufferPointer(start: root.schedules, count: Int(root.schedule_count)))
+    constants = Array(UnsafeBufferPointer(start: root.constants, count: Int(root.constant_count)))
+    try checkTensors()
+  }
+
+  /// The index of the schedule `name`.
+  package func schedule(_ name: String) throws(TrainerError) -> Int {
+    guard let index = manifest.schedules.firstIndex(where: { $0.name == name }), index < schedules.count else {
+      let known = manifest.schedules.map(\.name).joined(separator: ", ")
+      throw TrainerError("this program has no schedule `\(name)`, which this command runs; it has: \(known)")
+    }
+    return index
+  }
+
+  /// The states that the model learns, in the graph's order.
+  package var parameters: [Manifest.Tensor] {
+    manifest.states.filter(\.isParameter).map(\.tensor)
+  }
+
+  /// The first input of `role`.
+  package func input(_ role: Manifest.InputRole) -> Manifest.Tensor? {
+    manifest.inputs.first { $0.role == role }?.tensor
+  }
+
+  /// Checks that everything that the manifest and the constants name lies inside the arena.
+  private func checkTensors() throws(TrainerError) {
+    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + manifest.schedules.flatMap(\.outputs)
+    for tensor in tensors {
+      guard tensor.offset >= 0, tensor.offset % 4 == 0, tensor.shape.allSatisfy({ $0 >= 0 }),
+        tensor.offset + 4 * tensor.count <= arenaBytes
+      else {
+        throw TrainerError("the tensor `\(tensor.name)` does not fit this program's arena; compile the model again")
+      }
+    }
+    for constant in constants {
+      guard Int(constant.offset) + Int(constant.byte_count) <= arenaBytes else {
+        throw TrainerError("a constant does not fit this program's arena; compile the model again")
+      }
+    }
+  }
+}

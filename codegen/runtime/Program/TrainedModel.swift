@@ -1,0 +1,144 @@
+import CProgram
+import Glibc
+import Synchronization
+import WaMIMManifest
+
+/// A program with its memory and threads: tensors can be read and written by name, and schedules run.
+package final class TrainedModel {
+  package let program: Program
+  package let executor: Executor
+  private let arena: MappedMemory
+  /// Whether nothing has been written to states yet, so that they are zero.
+  private var isFresh = true
+
+  /// Checks the processor and the memory, maps the arena, copies the constants and starts the threads.
+  ///
+  /// - Parameters:
+  ///   - schedules: What will be run; memory is checked for the largest of them.
+  ///   - otherBytes: Memory that the caller needs besides.
+  ///   - measuring: Whether to measure each kernel's time.
+  package init(
+    program: Program, schedules: [String], threads: Int, otherBytes: Int = 0, measuring: Bool = false
+  ) throws(TrainerError) {
+    try ProcessorCheck.check(program.manifest.processor)
+    var arenaBytes = 0
+    var scratchBytes = 0
+    for name in schedules {
+      let schedule = program.manifest.schedules[try program.schedule(name)]
+      arenaBytes = max(arenaBytes, schedule.arenaBytes)
+      scratchBytes = max(scratchBytes, schedule.scratchBytes)
+    }
+    try MemoryCheck.check(
+      MemoryCheck.Need(
+        arenaBytes: arenaBytes, scratchBytesPerThread: scratchBytes, threads: threads, otherBytes: otherBytes))
+    self.program = program
+    arena = try MappedMemory(byteCount: program.arenaBytes, for: "the model")
+    for constant in program.constants {
+      guard let bytes = constant.bytes else { continue }
+      (arena.base + Int(constant.offset)).copyMemory(from: bytes, byteCount: Int(constant.byte_count))
+    }
+    executor = try Executor(program: program, arena: arena, threadCount: threads, measuring: measuring)
+  }
+
+  deinit {
+    executor.stop()
+  }
+
+  /// The elements of `tensor`, in place.
+  package func values(_ tensor: Manifest.Tensor) -> UnsafeMutableBufferPointer<Float> {
+    let start = (arena.base + tensor.offset).bindMemory(to: Float.self, capacity: tensor.count)
+    return UnsafeMutableBufferPointer(start: start, count: tensor.count)
+  }
+
+  /// The bytes of `tensor`, in place.
+  package func bytes(_ tensor: Manifest.Tensor) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: arena.base + tensor.offset, count: 4 * tensor.count)
+  }
+
+  /// Writes `value` to every element of the input of `role`, where the program has one.
+  package func setInput(_ role: Manifest.InputRole, to value: Double) {
+    for input in program.manifest.inputs where input.role == role {
+      values(input.tensor).update(repeating: Float(value))
+    }
+  }
+
+  /// Gives every state its first value, on as many threads as kernels have.
+  package func initializeStates(
+    seed: UInt64, where isIncluded: (Manifest.State) -> Bool = { _ in true }
+  ) throws(TrainerError) {
+    // Fresh memory is zero, and large moments that stay untouched until the first step make for a quick start.
+    let states = program.manifest.states.filter { isIncluded($0) && !(isFresh && $0.initializer == .constant(0)) }
+    isFresh = false
+    let filler = StateFiller(states: states, buffers: states.map { values($0.tensor) }, seed: seed)
+    var helpers: [WorkerThread] = []
+    defer { for helper in helpers { helper.join() } }
+    for index in 1..<max(1, min(executor.threadCount, states.count)) {
+      helpers.append(try WorkerThread(name: "initialize \(index)") { filler.work() })
+    }
+    filler.work()
+  }
+
+  /// Fills the noise of `step` with independent uniform numbers.
+  package func fillNoise(seed: UInt64, step: Int) {
+    for (index, input) in program.manifest.inputs.enumerated() where input.role == .uniformNoise {
+      let numbers = RandomNumbers(seed: seed, purpose: .noise, UInt64(step), UInt64(index))
+      let values = values(input.tensor)
+      for position in values.indices { values[position] = numbers.uniform(at: UInt64(position)) }
+    }
+  }
+
+  /// Sets the corrections of the optimiser's moments for `step`, which counts from 1.
+  package func setMomentCorrections(step: Int) {
+    let betas = program.manifest.training.betas
+    func correction(_ beta: Double) -> Double { 1 / (1 - pow(beta, Double(step))) }
+    if betas.count > 0 { setInput(.firstMomentCorrection, to: correction(betas[0])) }
+    if betas.count > 1 { setInput(.secondMomentCorrection, to: correction(betas[1])) }
+  }
+
+  /// Runs the schedule `name`.
+  package func run(_ name: String) throws(TrainerError) {
+    isFresh = false
+    executor.run(schedule: try program.schedule(name))
+  }
+
+  /// The tensor that the schedule `schedule` leaves under `name`.
+  package func output(_ name: String, of schedule: String) throws(TrainerError) -> Manifest.Tensor {
+    let outputs = program.manifest.schedules[try program.schedule(schedule)].outputs
+    guard let tensor = outputs.first(where: { $0.name == name }) else {
+      throw TrainerError("the schedule `\(schedule)` of this program has no output `\(name)`")
+    }
+    return tensor
+  }
+
+  /// The first element of the output `name` of `schedule`.
+  package func scalar(_ name: String, of schedule: String) throws(TrainerError) -> Float {
+    let values = values(try output(name, of: schedule))
+    guard let first = values.first else {
+      throw TrainerError("the output `\(name)` of the schedule `\(schedule)` is empty")
+    }
+    return first
+  }
+}
+
+/// States that threads fill with their first values, each taking the next one that is left.
+private final class StateFiller: @unchecked Sendable {
+  private let states: [Manifest.State]
+  private let buffers: [UnsafeMutableBufferPointer<Float>]
+  private let seed: UInt64
+  private let next = Atomic<Int>(0)
+
+  init(states: [Manifest.State], buffers: [UnsafeMutableBufferPointer<Float>], seed: UInt64) {
+    self.states = states
+    self.buffers = buffers
+    self.seed = seed
+  }
+
+  /// Fills states until none are left.
+  func work() {
+    while true {
+      let index = next.add(1, ordering: .relaxed).oldValue
+      guard index < states.count else { return }
+      InitialValues.fill(buffers[index], of: states[index].tensor.name, by: states[index].initializer, seed: seed)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/// Random numbers that are a function of a key and a position, so that no result depends on who draws first.
+///
+/// A key comes from a seed and what the numbers are for; the number at a position is the key's sequence of SplitMix64 at that place,
+/// reached without drawing those before it.
+package struct RandomNumbers: Sendable {
+  private let key: UInt64
+  private var position: UInt64 = 0
+
+  /// What a sequence is for; sequences for different purposes are independent.
+  package enum Purpose: UInt64, Sendable {
+    case initialValues = 1
+    case noise
+    case order
+    case augmentation
+    case synthetic
+    case benchmark
+    case selection
+  }
+
+  /// The sequence for `purpose` and whatever `identifiers` tell apart within it.
+  package init(seed: UInt64, purpose: Purpose, _ identifiers: UInt64...) {
+    var key = Self.mix(seed &+ Self.increment)
+    key = Self.mix(key ^ purpose.rawValue &* Self.increment)
+    for identifier in identifiers { key = Self.mix(key &+ Self.increment) ^ Self.mix(identifier &+ Self.increment) }
+    self.key = Self.mix(key)
+  }
+
+  /// The 64 random bits at `position`.
+  @inline(__always)
+  package func bits(at position: UInt64) -> UInt64 {
+    Self.mix(key &+ (position &+ 1) &* Self.increment)
+  }
+
+  /// The number in [0, 1) at `position`, a multiple of 2^-24.
+  @inline(__always)
+  package func uniform(at position: UInt64) -> Float {
+    Float(bits(at: position) >> 40) * 0x1p-24
+  }
+
+  /// The next 64 random bits.
+  package mutating func nextBits() -> UInt64 {
+    defer { position &+= 1 }
+    return bits(at: position)
+  }
+
+  /// The next number in [0, 1), a multiple of 2^-53.
+  package mutating func next() -> Double {
+    Double(nextBits() >> 11) * 0x1p-53
+  }
+
+  /// The next number in `range`.
+  package mutating func next(in range: ClosedRange<Double>) -> Double {
+    range.lowerBound + (range.upperBound - range.lowerBound) * next()
+  }
+
+  /// The next integer below `bound`, which has to be positive.
+  package mutating func next(below bound: Int) -> Int {
+    Int(truncatingIfNeeded: UInt64(truncatingIfNeeded: bound).multipliedFullWidth(by: nextBits()).high)
+  }
+
+  private static let increment: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+  @inline(__always)
+  private static func mix(_ value: UInt64) -> UInt64 {
+    var z = value
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}

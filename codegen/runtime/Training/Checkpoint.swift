@@ -1,0 +1,84 @@
+import WaMIMManifest
+
+/// Where a training run stands, beside the values of its states.
+package struct TrainingPosition: Sendable, Equatable {
+  /// Steps done.
+  package var step: Int
+  /// Steps that make an epoch.
+  package var stepsPerEpoch: Int
+  package var seed: UInt64
+  /// What the run was told, under the names of the command line's options; a resumed run continues with it.
+  package var options: [String: String]
+
+  package init(step: Int, stepsPerEpoch: Int, seed: UInt64, options: [String: String]) {
+    self.step = step
+    self.stepsPerEpoch = stepsPerEpoch
+    self.seed = seed
+    self.options = options
+  }
+}
+
+/// Training runs on disk: every state in the safetensors format, and where the run stands as the file's metadata.
+package enum Checkpoint {
+  static let format = "wamim.checkpoint.1"
+
+  /// Replaces the file at `path` by the states of `model`; on failure the old file stays.
+  package static func save(_ model: TrainedModel, at position: TrainingPosition, to path: String) throws(TrainerError) {
+    var metadata = [
+      "format": format, "model": model.program.manifest.model, "step": "\(position.step)",
+      "epoch": "\(Double(position.step) / Double(position.stepsPerEpoch))", "steps_per_epoch": "\(position.stepsPerEpoch)",
+      "seed": "\(position.seed)",
+    ]
+    for (name, value) in position.options { metadata["option.\(name)"] = value }
+    let tensors = model.program.manifest.states.map { state in
+      Safetensors.Tensor(
+        name: state.tensor.name, type: Safetensors.type(of: state.tensor), shape: state.tensor.shape,
+        bytes: UnsafeRawBufferPointer(model.bytes(state.tensor)))
+    }
+    try Safetensors.write(tensors, metadata: metadata, to: path)
+  }
+
+  /// Fills the states of `model` from the file at `path`, which has to hold exactly those, and says where the run stands.
+  package static func load(_ path: String, into model: TrainedModel) throws(TrainerError) -> TrainingPosition {
+    let reader = try SafetensorsReader(path)
+    try reader.check(holds: model.program.manifest.states.map(\.tensor))
+    let position = try position(in: reader, model: model.program.manifest.model)
+    for state in model.program.manifest.states { try reader.read(state.tensor.name, into: model.bytes(state.tensor)) }
+    return position
+  }
+
+  /// Fills the parameters of `model` from the file at `path`, and leaves the optimiser's moments alone.
+  ///
+  /// The file may be a whole checkpoint, or hold the parameters only.
+  package static func loadParameters(_ path: String, into model: TrainedModel) throws(TrainerError) {
+    let reader = try SafetensorsReader(path)
+    let states = model.program.manifest.states
+    let holdsMoments = states.contains { !$0.isParameter && reader.header.entries[$0.tensor.name] != nil }
+    try reader.check(holds: holdsMoments ? states.map(\.tensor) : model.program.parameters)
+    for parameter in model.program.parameters { try reader.read(parameter.name, into: model.bytes(parameter)) }
+  }
+
+  /// Reads only where the run in the file at `path` stands.
+  package static func position(_ path: String, model: String) throws(TrainerError) -> TrainingPosition {
+    try position(in: try SafetensorsReader(path), model: model)
+  }
+
+  private static func position(in reader: SafetensorsReader, model: String) throws(TrainerError) -> TrainingPosition {
+    let metadata = reader.header.metadata
+    guard metadata["format"] == format else {
+      throw TrainerError("\(reader.path) is not a checkpoint of a training run: its metadata does not say \(format)")
+    }
+    guard metadata["model"] == model else {
+      throw TrainerError("\(reader.path) is a checkpoint of the model \(metadata["model"] ?? "?"), and this trainer's is \(model)")
+    }
+    guard let step = metadata["step"].flatMap({ Int($0) }), step >= 0,
+      let stepsPerEpoch = metadata["steps_per_epoch"].flatMap({ Int($0) }), stepsPerEpoch > 0,
+      let seed = metadata["seed"].flatMap({ UInt64($0) })
+    else {
+      throw TrainerError("\(reader.path): its metadata does not say where the run stands (step, steps_per_epoch, seed)")
+    }
+    var options: [String: String] = [:]
+    for (name, value) in metadata where name.hasPrefix("option.") { options[String(name.dropFirst(7))] = value }
+    return TrainingPosition(step: step, stepsPerEpoch: stepsPerEpoch, seed: seed, options: options)
+  }
+}
