@@ -17,14 +17,12 @@ public struct LLVMBackend: Sendable {
   }
 
   public var processor: TargetProcessor
-  public var optimization: OptimizationLevel
 
   /// Creates a backend.
   ///
   /// - Parameter processor: The processor whose instructions the code uses.
-  public init(processor: TargetProcessor = .native, optimization: OptimizationLevel = .most) {
+  public init(processor: TargetProcessor = .native) {
     self.processor = processor
-    self.optimization = optimization
   }
 
   /// The program in the form of `output`: UTF-8 text, or the bytes of an object file.
@@ -64,12 +62,12 @@ public struct LLVMBackend: Sendable {
   }
 
   private func emit(named name: String, as output: Output, _ define: (IRBuilder) throws -> Void) throws -> [UInt8] {
-    let machine = try TargetMachine(processor: processor, optimization: optimization)
+    let machine = try TargetMachine(processor: processor)
     let module = IRModule(name: name, machine: machine)
     try define(module.builder(for: processor))
     try module.verify()
     if output == .unoptimized { return Array(module.text.utf8) }
-    try module.optimize(optimization, machine: machine)
+    try module.optimize(machine: machine)
     switch output {
     case .unoptimized, .llvm: return Array(module.text.utf8)
     case .assembly: return try module.machineCode(LLVMAssemblyFile, machine: machine)

@@ -19,7 +19,8 @@ enum ProcessorTable {
       + group(["ivybridge"], second + ["avx", "f16c"])
       + group(["bdver2"], second + ["avx", "fma", "f16c"])
       + group(["haswell", "broadwell", "skylake", "x86-64-v3", "alderlake", "znver1", "znver2", "znver3"], third)
-      + group(["skylake-avx512", "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake", "sapphirerapids"], fourth)
+      + group(
+        ["skylake-avx512", "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake", "sapphirerapids"], fourth)
       + group(["x86-64-v4", "znver4", "znver5"], fourth, "icelake-server")
 
     private static let second = ["sse3", "ssse3", "sse4.1", "sse4.2"]

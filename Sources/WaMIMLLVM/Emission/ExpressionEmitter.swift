@@ -53,8 +53,8 @@ struct ExpressionEmitter {
   /// The value of an instruction that is the same in all columns, or nil.
   func scalar(_ instruction: Int) -> Value? { uniform[instruction] }
 
-  /// How many instructions differ from column to column.
-  var varyingCount: Int { uniform.count { $0 == nil } }
+  /// About how many machine instructions a vector of columns takes.
+  var cost: Int { zip(instructions, uniform).map { $1 == nil ? $0.cost : 0 }.reduce(0, +) }
 
   /// Evaluates all instructions for runs of `lanes` columns that begin at each of `columns`.
   ///
@@ -94,4 +94,16 @@ struct ExpressionEmitter {
 extension Access {
   /// Whether it means different elements in different columns.
   var variesWithColumn: Bool { strides.last != 0 || (pick?.strides.last ?? 0) != 0 }
+}
+
+extension Instruction {
+  /// About how many machine instructions it becomes.
+  var cost: Int {
+    switch self {
+    case .unary(.exponential, _), .unary(.logarithm, _), .unary(.errorFunction, _), .unary(.hyperbolicTangent, _): 20
+    case .unary(.squareRoot, _), .unary(.reciprocalSquareRoot, _), .binary(.divide, _, _): 4
+    case .load, .unary(.negate, _), .binary: 1
+    case .constant, .scalar: 0
+    }
+  }
 }

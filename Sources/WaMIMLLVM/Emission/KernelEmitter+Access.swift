@@ -19,7 +19,8 @@ extension KernelEmitter {
     return asNumbers(loaded, from: access.argument, lanes: lanes)
   }
 
-  private func gather(_ access: Access, from place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) -> Value {
+  private func gather(_ access: Access, from place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) -> Value
+  {
     let element = elementType(access.argument)
     let elements = addresses(access, from: place, column: column, at: loops, count: count).map { builder.load(element, $0) }
     guard lanes > 1 else { return elements.first ?? builder.undefined(element) }

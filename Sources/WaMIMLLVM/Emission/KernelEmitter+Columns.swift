@@ -36,7 +36,7 @@ private struct ColumnNest {
 
   /// Vectors of columns whose sums are in registers at the same time.
   private var unrolling: Int {
-    switch kernel.instructions.count * kernel.results.count {
+    switch kernel.instructions.map(\.cost).reduce(0, +) + kernel.results.count {
     case ...12: 4
     case ...24: 2
     default: 1

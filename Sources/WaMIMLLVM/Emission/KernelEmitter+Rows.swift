@@ -83,12 +83,12 @@ private struct RowLoop {
 
   private var builder: IRBuilder { emitter.builder }
 
-  /// Vectors evaluated together: enough to hide latencies, fewer where an expression needs many registers.
+  /// Vectors evaluated together: enough that sums do not wait for each other; a long expression fills the processor by itself.
   private var unrolling: Int {
-    switch expression.varyingCount {
-    case ...8: 4
-    case ...20: 2
-    default: stage.results.isEmpty ? 1 : 2
+    switch expression.cost {
+    case ...6: 4
+    case ...16: 2
+    default: 1
     }
   }
 

@@ -88,8 +88,8 @@ extension IRBuilder {
     let magnitude = minimum(constant(10, lanes: lanes), self.magnitude(x))
     let power = exponentialOfModerate(add(magnitude, magnitude), lanes: lanes)
     let far = subtract(one, divide(constant(2, lanes: lanes), add(power, one)))
-    return select(
-      compare(LLVMRealOLT, magnitude, constant(0.625, lanes: lanes)), near, copySign(far, from: x))
+    // A sum would lose the sign of a negative zero.
+    return copySign(select(compare(LLVMRealOLT, magnitude, constant(0.625, lanes: lanes)), near, far), from: x)
   }
 
   /// The error function.

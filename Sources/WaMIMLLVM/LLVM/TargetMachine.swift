@@ -10,19 +10,12 @@ struct TargetMachine: ~Copyable {
   private static let isInitialized =
     LLVMInitializeNativeTarget() == 0 && LLVMInitializeNativeAsmPrinter() == 0 && LLVMInitializeNativeAsmParser() == 0
 
-  init(processor: TargetProcessor, optimization: OptimizationLevel) throws {
+  init(processor: TargetProcessor) throws {
     let triple = takeMessage(LLVMGetDefaultTargetTriple())
     let target = try TargetMachine.target(for: triple)
-    let level: LLVMCodeGenOptLevel =
-      switch optimization {
-      case .none: LLVMCodeGenLevelNone
-      case .some: LLVMCodeGenLevelLess
-      case .more: LLVMCodeGenLevelDefault
-      case .most: LLVMCodeGenLevelAggressive
-      }
     self.triple = triple
     reference = LLVMCreateTargetMachine(
-      target, triple, processor.baseline, processor.featureString, level, LLVMRelocPIC, LLVMCodeModelDefault)
+      target, triple, processor.baseline, processor.featureString, LLVMCodeGenLevelAggressive, LLVMRelocPIC, LLVMCodeModelDefault)
   }
 
   private static func target(for triple: String) throws -> LLVMTargetRef? {

@@ -12,7 +12,8 @@ struct LinkDriver {
       ?? (environment["PATH"] ?? "").split(separator: ":").map { URL(fileURLWithPath: String($0)).appendingPathComponent("swiftc") }
     guard let compiler = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) else {
       throw BackendError(
-        "No Swift compiler was found to link with; install the Swift toolchain, and put it on the PATH or name its swiftc in SWIFTC.")
+        "No Swift compiler was found to link with; install the Swift toolchain, and put it on the PATH or name its swiftc in SWIFTC."
+      )
     }
     let driver = LinkDriver(compiler: compiler)
     guard FileManager.default.fileExists(atPath: driver.staticLibraries.path) else {

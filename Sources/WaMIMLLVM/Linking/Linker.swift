@@ -29,10 +29,12 @@ public struct Linker: Sendable {
     let libraries = try LibrarySearch(folders: libraryFolders).all()
     let driver = try LinkDriver.find()
     let folder = executable.deletingLastPathComponent()
-    let mark = ".\(executable.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)"
-    let (objectFile, output) = (folder.appendingPathComponent(mark + ".o"), folder.appendingPathComponent(mark))
-    defer { [objectFile, output].forEach { try? FileManager.default.removeItem(at: $0) } }
+    let workplace = folder.appendingPathComponent(
+      ".\(executable.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
+    defer { try? FileManager.default.removeItem(at: workplace) }
+    let (objectFile, output) = (workplace.appendingPathComponent("program.o"), workplace.appendingPathComponent("program"))
     do {
+      try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: false)
       try Data(object).write(to: objectFile)
     } catch {
       throw BackendError("Cannot write in \(folder.path): \(error.localizedDescription)")

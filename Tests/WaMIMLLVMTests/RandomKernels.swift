@@ -1,0 +1,243 @@
+import WaMIMCompiler
+import WaMIMGraph
+
+/// Makes kernels with random loops, layouts and expressions, and arrays to run them on.
+struct RandomKernels {
+  var generator: SeededGenerator
+  private var arguments: [KernelArgument] = []
+  private var arrays: [[Float]] = []
+  private var units = 1
+
+  init(generator: SeededGenerator) { self.generator = generator }
+
+  // MARK: Arrays
+
+  /// Adds an argument of `count` elements a unit, or in all where it does not move with the unit.
+  private mutating func add(
+    _ access: KernelArgument.Access, count: Int, moves: Bool, element: ElementType = .float32, below: Int? = nil
+  ) -> Int {
+    arguments.append(KernelArgument(element: element, access: access, unitStride: moves ? count : 0, count: count))
+    let total = moves ? count * units : count
+    arrays.append(
+      element == .int32 ? (0..<total).map { _ in Float(generator.int(0...(below ?? 100) - 1)) } : generator.floats(total))
+    return arguments.count - 1
+  }
+
+  /// Strides over loops of an array that holds the loops in `kept`, in any order, with a margin; the first loop is outermost.
+  ///
+  /// - Returns: The strides, the offset and the elements from one index of loop 0 to the next, or in all.
+  private mutating func layout(_ extents: [Int], kept: [Bool]) -> (strides: [Int], offset: Int, count: Int) {
+    var inner = extents.indices.dropFirst().filter { kept[$0] }
+    if generator.chance(0.3) { inner.shuffle(using: &generator) }
+    var strides = extents.map { _ in 0 }
+    var count = 1
+    for loop in inner.reversed() {
+      strides[loop] = count
+      count *= extents[loop]
+      if generator.chance(0.15) { count += generator.int(1...3) }
+    }
+    let offset = generator.chance(0.3) ? generator.int(1...5) : 0
+    return (strides, offset, count + offset)
+  }
+
+  /// A new array that is read, with a random subset of the loops, and perhaps a row picked by a table.
+  private mutating func readAccess(_ extents: [Int], isRow: Bool, movesAlways: Bool = false) -> Access {
+    var kept = extents.map { _ in generator.chance(0.75) }
+    if isRow { kept[kept.count - 1] = false }
+    var (strides, offset, count) = layout(extents, kept: kept)
+    var pick: Access.Pick?
+    if generator.chance(0.2) {
+      let rows = generator.int(1...4)
+      var tableKept = extents.map { _ in generator.chance(0.6) }
+      tableKept[tableKept.count - 1] = false
+      let table = layout(extents, kept: tableKept)
+      let moves = tableKept[0]
+      let argument = add(.read, count: table.count, moves: moves, element: .int32, below: rows)
+      var tableStrides = table.strides
+      tableStrides[0] = moves ? table.count : 0
+      pick = Access.Pick(argument: argument, offset: table.offset, strides: tableStrides, stride: count)
+      count *= rows
+    }
+    let isInteger = generator.chance(0.1)
+    let argument = add(.read, count: count, moves: kept[0], element: isInteger ? .int32 : .float32)
+    strides[0] = kept[0] ? count : 0
+    return Access(argument: argument, offset: offset, strides: strides, pick: pick)
+  }
+
+  /// A new array with an element for each index of the loops (of all but the last, for a number of a row).
+  private mutating func writeAccess(_ extents: [Int], isRow: Bool, access: KernelArgument.Access) -> Access {
+    var kept = extents.map { _ in true }
+    if isRow { kept[kept.count - 1] = false }
+    var (strides, offset, count) = layout(extents, kept: kept)
+    let argument = add(access, count: count, moves: true, element: access == .write && generator.chance(0.1) ? .int32 : .float32)
+    strides[0] = count
+    return Access(argument: argument, offset: offset, strides: strides)
+  }
+
+  // MARK: Expressions
+
+  /// Instructions with values of moderate size, whatever they load.
+  private mutating func expression(_ loads: [Access], slots: [Int], count: Int) -> [Instruction] {
+    var list: [Instruction] = loads.map { .load($0) } + slots.map { .scalar(slot: $0) }
+    list.append(.constant(Float(generator.int(-8...8)) / 8))
+    list.append(.constant(1))
+    let one = list.count - 1
+    func push(_ instruction: Instruction) -> Int {
+      list.append(instruction)
+      return list.count - 1
+    }
+    for _ in 0..<count {
+      let (x, y) = (generator.int(0...list.count - 1), generator.int(0...list.count - 1))
+      let bounded = push(.unary(.hyperbolicTangent, x))
+      switch generator.int(0...9) {
+      case 0: _ = push(.unary(.exponential, bounded))
+      case 1: _ = push(.unary(.logarithm, push(.binary(.add, push(.binary(.multiply, bounded, bounded)), one))))
+      case 2: _ = push(.unary(.reciprocalSquareRoot, push(.binary(.add, push(.binary(.multiply, bounded, bounded)), one))))
+      case 3: _ = push(.unary(.errorFunction, x))
+      case 4: _ = push(.binary(.divide, bounded, push(.binary(.add, push(.binary(.multiply, bounded, bounded)), one))))
+      case 5: _ = push(.binary(.multiply, bounded, push(.unary(.negate, push(.unary(.hyperbolicTangent, y))))))
+      case 6: _ = push(.unary(.squareRoot, push(.binary(.maximum, push(.unary(.exponential, bounded)), one))))
+      case 7: _ = push(.binary(generator.chance(0.5) ? .maximum : .minimum, x, y))
+      case 8: _ = push(.binary(.atLeast, 0, one - 1))
+      default: _ = push(.binary(generator.chance(0.5) ? .add : .subtract, x, y))
+      }
+    }
+    return list
+  }
+
+  private mutating func finish(_ body: KernelBody, tolerance: Float) -> KernelCase {
+    defer { (arguments, arrays) = ([], []) }
+    return KernelCase(kernel: Kernel(arguments: arguments, body: body), arrays: arrays, units: units, tolerance: tolerance)
+  }
+
+  // MARK: Kernels
+
+  /// Elementwise stages, reductions and numbers of a row, in any order; later stages read what earlier ones have written.
+  mutating func rows() -> KernelCase {
+    units = generator.int(1...5)
+    let inner = (0..<generator.int(0...2)).map { _ in generator.int(1...4) }
+    return finish(.rows(rowKernel(outer: [units] + inner, width: generator.int(1...70))), tolerance: 2e-5)
+  }
+
+  private mutating func rowKernel(outer: [Int], width: Int, loading given: [Access] = []) -> RowKernel {
+    let extents = outer + [width]
+    var (slots, written): ([Int], [Access]) = ([], given)
+    var stages: [RowStage] = []
+    for _ in 0..<generator.int(1...4) {
+      let isRow = generator.chance(0.25)
+      var loads = (0..<generator.int(1...3)).map { _ in readAccess(extents, isRow: isRow) }
+      if !isRow, let access = written.randomElement(using: &generator) { loads.append(access) }
+      let updated: Access? = !isRow && generator.chance(0.3) ? writeAccess(extents, isRow: false, access: .update) : nil
+      if let updated { loads.append(updated) }
+      let instructions = expression(loads, slots: slots, count: generator.int(0...5))
+      var stage = RowStage(extent: isRow ? .row : .elements, instructions: instructions)
+      for _ in 0..<generator.int(0...2) {
+        let reduction: ReductionFunction? = isRow ? nil : (generator.chance(0.7) ? .sum : .maximum)
+        stage.results.append(.init(slot: slots.count, operand: generator.int(0...instructions.count - 1), reduction: reduction))
+        slots.append(slots.count)
+      }
+      if let updated { stage.stores.append(Store(access: updated, operand: instructions.count - 1)) }
+      if stage.results.isEmpty || generator.chance(0.5) {
+        let access = writeAccess(extents, isRow: isRow, access: .write)
+        stage.stores.append(Store(access: access, operand: generator.int(0...instructions.count - 1)))
+        if !isRow && arguments[access.argument].element == .float32 { written.append(access) }
+      }
+      stages.append(stage)
+    }
+    return RowKernel(outer: outer, width: width, stages: stages)
+  }
+
+  /// Sums over some loops, partitioned by the first one or by columns.
+  mutating func columns() -> KernelCase {
+    let width = generator.int(1...70)
+    let reduced = (0..<generator.int(0...2)).map { _ in generator.int(1...6) }
+    let block = generator.int(1...40)
+    let byColumns = generator.chance(0.5)
+    units = byColumns ? (width + block - 1) / block : generator.int(1...4)
+    let outer = (byColumns ? [] : [units]) + (0..<generator.int(0...1)).map { _ in generator.int(1...4) }
+    // Where the units are columns no array moves with them: a loop that runs once stands in for the one over units.
+    let extents = (byColumns ? [1] : []) + outer + reduced + [width]
+    func dropping(_ access: Access) -> Access {
+      guard byColumns else { return access }
+      var access = access
+      access.strides.removeFirst()
+      access.pick?.strides.removeFirst()
+      arguments[access.argument].unitStride = 0
+      if let pick = access.pick { arguments[pick.argument].unitStride = 0 }
+      return access
+    }
+    let saved = units
+    if byColumns { units = 1 }
+    let loads = (0..<generator.int(1...3)).map { _ in dropping(readAccess(extents, isRow: false)) }
+    let instructions = expression(loads, slots: [], count: generator.int(0...4))
+    let results = (0..<generator.int(1...2)).map { _ in
+      let kept = (byColumns ? [1] : []) + outer + [width]
+      let access = dropping(writeAccess(kept, isRow: false, access: .write))
+      return ColumnKernel.Result(
+        function: generator.chance(0.7) ? .sum : .maximum, operand: generator.int(0...instructions.count - 1), access: access)
+    }
+    units = saved
+    let kernel = ColumnKernel(
+      partition: byColumns ? .columns(block: block) : .outer, outer: outer, reduced: reduced, width: width,
+      instructions: instructions, results: results)
+    return finish(.columns(kernel), tolerance: 2e-5)
+  }
+
+  /// A product of matrices that lie one way or the other, with an epilogue over its rows or without.
+  mutating func matmul() -> KernelCase {
+    let (m, n, k) = (generator.int(1...40), generator.int(1...40), generator.int(1...40))
+    switch generator.int(0...2) {
+    case 0: return samples(rows: generator.int(1...7), n: n, k: k)
+    case 1: return products(m: m, n: n, k: k)
+    default: return blocks(m: m, n: n, k: k)
+    }
+  }
+
+  /// A new matrix of `rows` by `columns` as the product takes it.
+  private mutating func matrix(
+    _ rows: Int, _ columns: Int, access: KernelArgument.Access, moves: Bool, batches: Int = 1, isTransposed: Bool
+  ) -> MatmulKernel.Matrix {
+    let (lyingRows, lyingColumns) = isTransposed ? (columns, rows) : (rows, columns)
+    let (rowStride, offset) = (lyingColumns + generator.int(0...2), generator.int(0...3))
+    let argument = add(access, count: offset + batches * lyingRows * rowStride, moves: moves)
+    return .init(
+      argument: argument, offset: offset, rowStride: rowStride, isTransposed: isTransposed, batchStride: lyingRows * rowStride)
+  }
+
+  /// Samples whose rows follow each other exactly, as in one matrix of all of them.
+  private mutating func samples(rows: Int, n: Int, k: Int) -> KernelCase {
+    units = generator.int(1...5)
+    let argument = add(.read, count: rows * k, moves: true)
+    let left = MatmulKernel.Matrix(argument: argument, offset: 0, rowStride: k, isTransposed: false)
+    let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))
+    let result = MatmulKernel.Matrix(
+      argument: add(.write, count: rows * n, moves: true), offset: 0, rowStride: n, isTransposed: false)
+    var kernel = MatmulKernel(
+      partition: .samples(rows: rows), m: units * rows, n: n, k: k, left: left, right: right, result: result)
+    if generator.chance(0.7) {
+      let product = Access(argument: result.argument, offset: 0, strides: [rows * n, n, 1])
+      kernel.epilogue = rowKernel(outer: [units, rows], width: n, loading: [product])
+    }
+    return finish(.matmul(kernel), tolerance: 2e-5)
+  }
+
+  private mutating func products(m: Int, n: Int, k: Int) -> KernelCase {
+    units = generator.int(1...3)
+    let batches = generator.int(1...3)
+    let left = matrix(m, k, access: .read, moves: true, batches: batches, isTransposed: generator.chance(0.5))
+    let right = matrix(k, n, access: .read, moves: generator.chance(0.5), batches: batches, isTransposed: generator.chance(0.5))
+    let result = matrix(m, n, access: .update, moves: true, batches: batches, isTransposed: generator.chance(0.3))
+    let kernel = MatmulKernel(partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result)
+    return finish(.matmul(kernel), tolerance: 5e-6)
+  }
+
+  private mutating func blocks(m: Int, n: Int, k: Int) -> KernelCase {
+    let block = generator.int(1...m)
+    units = (m + block - 1) / block
+    let left = matrix(m, k, access: .read, moves: false, isTransposed: generator.chance(0.5))
+    let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))
+    let result = matrix(m, n, access: .update, moves: false, isTransposed: generator.chance(0.3))
+    let kernel = MatmulKernel(partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result)
+    return finish(.matmul(kernel), tolerance: 5e-6)
+  }
+}
