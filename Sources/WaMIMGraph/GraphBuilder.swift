@@ -22,6 +22,8 @@ public final class GraphBuilder {
   static let largestPredictionCount = 1_000
 
   /// The names of the parts being built, outermost first, each with those around it, so that nodes of one part share one string.
+  /// Whether the operations come from a description, which may run away, and not from a stage of the compiler.
+  private let isDescribed: Bool
   private var scopes: [String] = []
   private var counters: [String: Int] = [:]
   private var outputNames: Set<String> = []
@@ -29,11 +31,13 @@ public final class GraphBuilder {
   /// Starts an empty graph called `name`.
   public init(name: String) {
     graph = Graph(name: name)
+    isDescribed = true
   }
 
   /// Starts with the operations of `graph`, to add more.
   public init(extending graph: Graph) {
     self.graph = graph
+    isDescribed = false
     outputNames = Set(graph.outputs.map(\.name))
     nextPrediction = graph.outputs.count { $0.name.hasPrefix("loss.") }
   }
@@ -98,7 +102,7 @@ public final class GraphBuilder {
   /// Adds an operation on `operands`, its type inferred.
   public func add(_ operation: Operation, _ operands: [Tensor] = []) -> Tensor {
     let ids = operands.map(\.value)
-    guard graph.nodes.count < GraphBuilder.largestNodeCount else {
+    guard !isDescribed || graph.nodes.count < GraphBuilder.largestNodeCount else {
       fail("the model has more than \(GraphBuilder.largestNodeCount) operations: does a loop or a recursion run away?")
       return operands.first ?? Tensor(builder: self, value: ValueID(0))
     }
