@@ -9,12 +9,6 @@ public struct TargetProcessor: Hashable, Sendable {
   /// The processor that instructions are scheduled for: `name`, or the nearest one that every supported LLVM knows.
   var tuning: String
 
-  init(name: String, features: [String], tuning: String) {
-    self.name = name
-    self.features = features
-    self.tuning = tuning
-  }
-
   /// The processor that this runs on.
   public static var native: TargetProcessor {
     let name = takeMessage(LLVMGetHostCPUName())

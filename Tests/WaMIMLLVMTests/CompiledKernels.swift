@@ -49,7 +49,7 @@ final class CompiledKernels {
       }
       return buffer
     }
-    defer { buffers.forEach { $0.deallocate() } }
+    defer { for buffer in buffers { buffer.deallocate() } }
     for range in ranges {
       let pointers = zip(kernel.arguments, buffers).map { argument, buffer in
         UnsafeMutableRawPointer(buffer.baseAddress.map { $0 + guardCount + range.lowerBound * argument.unitStride })

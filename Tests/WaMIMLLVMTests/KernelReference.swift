@@ -22,9 +22,9 @@ struct KernelReference {
     case .rows(let rows): run(rows, first: units)
     case .columns(let columns): run(columns, units)
     case .matmul(let matmul): run(matmul, units)
-    case .attention(let attention): units.forEach { run(attention, unit: $0) }
-    case .attentionGradient(let gradient): units.forEach { run(gradient, unit: $0) }
-    case .index(let index): units.forEach { run(index, unit: $0) }
+    case .attention(let attention): for unit in units { run(attention, unit: unit) }
+    case .attentionGradient(let gradient): for unit in units { run(gradient, unit: unit) }
+    case .index(let index): for unit in units { run(index, unit: unit) }
     }
   }
 
