@@ -54,7 +54,6 @@ import WaMIMLLVM
         let worst = zip(numbers, arrays[1]).map { (number: $0, result: $1, error: error($1, item.truth(Double($0)))) }
           .max { $0.error < $1.error }
         #expect((worst?.error ?? 0) <= item.limit, "\(item.function) on \(processor.name): \(String(describing: worst))")
-        print(item.function, processor.name, worst.map { "\($0.number) \($0.error)" } ?? "")
       }
     }
   }

@@ -41,9 +41,11 @@ struct IRModule: ~Copyable {
   /// Loops arrive here as vectors, unrolled as far as they should be, and functions inlined where they should be: the passes
   /// below find what is left as well as LLVM's standard pipeline does, in a fifth of its time.
   func optimize(machine: borrowing TargetMachine) throws {
+    let combine = IRModule.combinePass
     let loops = "loop-simplify,lcssa,loop-mssa(loop-rotate,licm)"
-    let passes =
-      "function(early-cse<memssa>,instcombine,simplifycfg,\(loops),early-cse<memssa>,gvn,instcombine,dse,adce,simplifycfg),globaldce"
+    let functions =
+      "early-cse<memssa>,\(combine),simplifycfg,\(loops),early-cse<memssa>,gvn,\(combine),dse,adce,simplifycfg"
+    let passes = "function(\(functions)),globaldce"
     let options = LLVMCreatePassBuilderOptions()
     defer { LLVMDisposePassBuilderOptions(options) }
     if let error = LLVMRunPasses(module, passes, machine.reference, options) {
@@ -52,6 +54,9 @@ struct IRModule: ~Copyable {
       throw BackendError("LLVM could not optimise the program: \(message.map { String(cString: $0) } ?? "no reason given")")
     }
   }
+
+  /// From version 18 on LLVM stops the process where one round of combining instructions has not found everything, unless told not to.
+  private static let combinePass = LLVM_VERSION_MAJOR >= 18 ? "instcombine<no-verify-fixpoint>" : "instcombine"
 
   /// The module as LLVM's assembly language.
   var text: String { takeMessage(LLVMPrintModuleToString(module)) }
