@@ -31,7 +31,7 @@ struct AgreementTests {
     golden + ["dim=20", "heads=1", "decoder_dim=16", "decoder_heads=1"],
     golden + ["image=48", "patch=8", "levels=[1, 2, 3, 4]", "dim=24", "heads=4"],
     golden + ["image=64", "patch=16", "dim=36", "heads=2", "levels=[3, 4, 5, 6]", "ratio=0.5"],
-    golden + ["image=24", "patch=3", "levels=[3]", "taps=[3]", "weights=[2.0]", "dim=72", "heads=3"],
+    golden + ["image=24", "patch=4", "levels=[1, 2, 3]", "taps=[1, 3, 4]", "weights=[2.0, 1.0, 0.5]", "dim=72", "heads=3"],
     golden + ["image=16", "patch=2", "dim=40", "heads=5", "levels=[1, 2, 3]", "taps=[1, 2, 4]", "weights=[1.0, 1.0, 1.0]", "batch=4"],
   ]
 

@@ -63,12 +63,12 @@ struct Clustering {
 
   private mutating func place(_ value: ValueID, joins: Bool) {
     let dependencies = Set(graph[value].operands.compactMap { owner[base($0).index]?.index })
-    guard joins, let domain = rowDomain(value) else {
+    guard let domain = rowDomain(value) else {
       add(Cluster(members: [value], domain: epilogueDomain(value, joins), head: head(value), isBackward: isBackward(value)), after: dependencies)
       return
     }
     var home: Int?
-    for candidate in candidates(value, domain).sorted(by: >) {
+    for candidate in (joins ? candidates(value, domain) : []).sorted(by: >) {
       if let chosen = home {
         if let merged = merge(candidate, into: chosen) { home = merged }
       } else if dependencies.allSatisfy({ $0 == candidate || !ancestors[$0].contains(candidate) }) {

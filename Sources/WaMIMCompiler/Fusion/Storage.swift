@@ -20,7 +20,7 @@ struct Storage {
     views = graph.values.map { View(whole: $0, shape: graph[$0].type.shape) }
     let users = graph.users()
     let outputs = Set(graph.outputs.map(\.value) + (graph.loss.map { [$0] } ?? []))
-    if updatesInPlace { forwardIntoStates(graph, users, outputs) }
+    if updatesInPlace { forwardIntoStates(graph, outputs) }
     forwardIntoConcatenations(graph, users, outputs)
     for value in graph.values where graph[value].operation.isMovement && !forwarded.contains(value) {
       if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isOutput: outputs.contains(value)) {
@@ -51,12 +51,11 @@ struct Storage {
     }
   }
 
-  /// Lets the new values of states be computed over the old ones, where nothing but the update wants them.
-  private mutating func forwardIntoStates(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
+  /// Lets the new values of states be computed over the old ones.
+  private mutating func forwardIntoStates(_ graph: Graph, _ outputs: Set<ValueID>) {
     for update in graph.updates {
       let value = update.value
-      guard graph[value].operation.isElementwise, users[value.index].isEmpty, !outputs.contains(value),
-        graph.updates.count(where: { $0.value == value }) == 1
+      guard graph[value].operation.isElementwise, !outputs.contains(value), graph.updates.count(where: { $0.value == value }) == 1
       else { continue }
       views[value.index] = View(whole: update.state, shape: graph[update.state].type.shape)
       forwarded.insert(value)
