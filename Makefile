@@ -103,10 +103,10 @@ uninstall:
 
 ## format, lint: the toolchain's formatter, in place or as a check.
 format:
-	swift format --in-place --recursive Package.swift Sources Tests codegen examples
+	git ls-files '*.swift' | xargs swift format --in-place
 
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests codegen examples
+	git ls-files '*.swift' | xargs swift format lint --strict
 
 clean:
 	rm -rf .build $(DEMO)

@@ -53,7 +53,8 @@ let package = Package(
       path: "codegen/runtime"),
 
     // Tests, and what they share.
-    .target(name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support",
+    .target(
+      name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support",
       exclude: ["CFakeProgram"]),
     .testTarget(
       name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),

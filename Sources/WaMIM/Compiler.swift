@@ -1,8 +1,8 @@
 import Foundation
 import WaMIMCompiler
 @_exported import WaMIMGraph
-import WaMIMLanguage
 import WaMIMLLVM
+import WaMIMLanguage
 
 /// Turns a graph into a standalone executable that trains it.
 ///

@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import WaMIM
 import WaMIMCompiler
-import WaMIMLanguage
 import WaMIMLLVM
+import WaMIMLanguage
 
 /// The command: options in, stages called in order, diagnostics out.
 @main
@@ -22,13 +22,17 @@ struct Wamimc: ParsableCommand {
   @Argument(help: "The model, in the .wg language.")
   var model: String?
 
-  @Option(name: .shortAndLong, help: "Where the executable goes; with --emit, the text or object, which otherwise goes to standard output.")
+  @Option(
+    name: .shortAndLong,
+    help: "Where the executable goes; with --emit, the text or object, which otherwise goes to standard output.")
   var output: String?
 
   @Option(name: .customLong("set"), help: ArgumentHelp("Replace a value of the model's top level.", valueName: "name=value"))
   var overrides: [String] = []
 
-  @Option(help: ArgumentHelp("What to write instead of an executable: graph, kernels, plan, llvm, asm, obj or after:PASS.", valueName: "stage"))
+  @Option(
+    help: ArgumentHelp(
+      "What to write instead of an executable: graph, kernels, plan, llvm, asm, obj or after:PASS.", valueName: "stage"))
   var emit: Stage?
 
   @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients or forward.", valueName: "name"))
@@ -46,7 +50,9 @@ struct Wamimc: ParsableCommand {
   func validate() throws {
     if listPasses { return }
     guard model != nil else { throw ValidationError("name the model to compile, such as graphs/wamim_vit_demo.wg") }
-    guard emit != nil || output != nil else { throw ValidationError("say where the executable goes with -o FILE, or what to show with --emit STAGE") }
+    guard emit != nil || output != nil else {
+      throw ValidationError("say where the executable goes with -o FILE, or what to show with --emit STAGE")
+    }
     for name in disabled where !Compiler.passes.contains(where: { $0.name == name }) {
       throw ValidationError("there is no pass '\(name)': --list-passes names them")
     }

@@ -32,7 +32,9 @@ struct AgreementTests {
     golden + ["image=48", "patch=8", "levels=[1, 2, 3, 4]", "dim=24", "heads=4"],
     golden + ["image=64", "patch=16", "dim=36", "heads=2", "levels=[3, 4, 5, 6]", "ratio=0.5"],
     golden + ["image=24", "patch=4", "levels=[1, 2, 3]", "taps=[1, 3, 4]", "weights=[2.0, 1.0, 0.5]", "dim=72", "heads=3"],
-    golden + ["image=16", "patch=2", "dim=40", "heads=5", "levels=[1, 2, 3]", "taps=[1, 2, 4]", "weights=[1.0, 1.0, 1.0]", "batch=4"],
+    golden + [
+      "image=16", "patch=2", "dim=40", "heads=5", "levels=[1, 2, 3]", "taps=[1, 2, 4]", "weights=[1.0, 1.0, 1.0]", "batch=4",
+    ],
   ]
 
   @Test(arguments: models) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {

@@ -38,7 +38,8 @@ struct Workshop: ~Copyable {
     try process.run()
     process.waitUntilExit()
     return CommandResult(
-      status: process.terminationStatus, output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: output)), as: UTF8.self),
+      status: process.terminationStatus,
+      output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: output)), as: UTF8.self),
       errors: String(decoding: try Data(contentsOf: URL(fileURLWithPath: errors)), as: UTF8.self))
   }
 
@@ -48,7 +49,9 @@ struct Workshop: ~Copyable {
   }
 
   /// Compiles a model of `graphs/`, with `settings` in place of its own, to `name`.
-  func compile(_ model: String = "wamim_vit_demo", _ settings: [String] = [], options: [String] = [], to name: String = "train") throws {
+  func compile(_ model: String = "wamim_vit_demo", _ settings: [String] = [], options: [String] = [], to name: String = "train")
+    throws
+  {
     let overrides = settings.flatMap { ["--set", $0] }
     let result = try wamimc([Workshop.model(model)] + overrides + options + ["-o", path(name)])
     try #require(result.status == 0, "\(result.errors)")

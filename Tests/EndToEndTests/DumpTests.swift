@@ -24,7 +24,8 @@ struct DumpTests {
       try #require(dump.status == 0, "\(dump.errors)")
       let prefix = options.first { $0.hasPrefix("prefix=") }?.dropFirst("prefix=".count) ?? "CHECK"
       let check = try workshop.run(
-        try fileCheck(), ["--check-prefix=\(prefix)", "--input-file=\(workshop.path("dump"))", "--dump-input-context=20", file.path])
+        try fileCheck(),
+        ["--check-prefix=\(prefix)", "--input-file=\(workshop.path("dump"))", "--dump-input-context=20", file.path])
       #expect(check.status == 0, "\(check.errors)")
     }
   }
@@ -32,7 +33,8 @@ struct DumpTests {
   /// FileCheck comes with LLVM's tools, in a folder for each version.
   private func fileCheck() throws -> String {
     let folders = ["19", "14"].map { "/usr/lib/llvm-\($0)/bin/FileCheck" }
-    return try #require(folders.first { FileManager.default.isExecutableFile(atPath: $0) }, "FileCheck is not installed: make test-dependencies")
+    return try #require(
+      folders.first { FileManager.default.isExecutableFile(atPath: $0) }, "FileCheck is not installed: make test-dependencies")
   }
 
   @Test(arguments: ["wamim_vit_demo", "wamim_vit_large"]) func theExpandedGraphCompilesToTheSameObject(model: String) throws {

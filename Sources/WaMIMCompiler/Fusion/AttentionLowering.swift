@@ -18,7 +18,8 @@ extension Lowering {
       value: rows(operands[2], .read, &arguments), result: rows(value, .write, &arguments),
       workspace: arguments.workspace(shape.workspaceCount))
     return LoweredCall(
-      kernel: Kernel(arguments: arguments.arguments, body: .attention(kernel)), bindings: arguments.bindings, units: arguments.units,
+      kernel: Kernel(arguments: arguments.arguments, body: .attention(kernel)), bindings: arguments.bindings,
+      units: arguments.units,
       reads: Set(operands.map(clustering.base)), writes: [value], name: graph.callName(value),
       flops: arguments.units * shape.productFlops * 2, order: value.index)
   }

@@ -64,7 +64,9 @@ struct Clustering {
   private mutating func place(_ value: ValueID, joins: Bool) {
     let dependencies = Set(graph[value].operands.compactMap { owner[base($0).index]?.index })
     guard let domain = rowDomain(value) else {
-      add(Cluster(members: [value], domain: epilogueDomain(value, joins), head: head(value), isBackward: isBackward(value)), after: dependencies)
+      add(
+        Cluster(members: [value], domain: epilogueDomain(value, joins), head: head(value), isBackward: isBackward(value)),
+        after: dependencies)
       return
     }
     var home: Int?
@@ -108,7 +110,8 @@ struct Clustering {
   /// Moves the members of `source` to `target` if no other cluster has to run between them; returns the merged cluster.
   private mutating func merge(_ source: Int, into target: Int) -> Int? {
     guard source != target, let domain = clusters[source].domain.flatMap({ clusters[target].domain?.joined(with: $0) }),
-      clusters[source].head == nil || clusters[target].head == nil, !isReadAskew(source, by: target), !isReadAskew(target, by: source)
+      clusters[source].head == nil || clusters[target].head == nil, !isReadAskew(source, by: target),
+      !isReadAskew(target, by: source)
     else { return nil }
     let between = { (first: Int, last: Int, ancestors: [BitSet]) in
       ancestors[last].contains { $0 != first && ancestors[$0].contains(first) }

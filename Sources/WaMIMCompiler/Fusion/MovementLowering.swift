@@ -66,7 +66,8 @@ extension Lowering {
         Access(argument: arguments.number(of: from.root, unitStride: strides[0], .read), offset: from.offset, strides: strides))
     }
     let strides = loopStrides(target)
-    let store = Access(argument: arguments.number(of: target.root, unitStride: strides[0], .write), offset: target.offset, strides: strides)
+    let store = Access(
+      argument: arguments.number(of: target.root, unitStride: strides[0], .write), offset: target.offset, strides: strides)
     return rowCall(
       domain, arguments, [RowStage(extent: .elements, instructions: [instruction], stores: [Store(access: store, operand: 0)])],
       reads: [base], writes: owner)
@@ -78,9 +79,11 @@ extension Lowering {
     let domain = Domain(view.shape)
     var arguments = ArgumentList(graph, units: domain.outer[0])
     let strides = loopStrides(view)
-    let store = Access(argument: arguments.number(of: view.root, unitStride: strides[0], .write), offset: view.offset, strides: strides)
+    let store = Access(
+      argument: arguments.number(of: view.root, unitStride: strides[0], .write), offset: view.offset, strides: strides)
     return rowCall(
-      domain, arguments, [RowStage(extent: .elements, instructions: [.constant(number)], stores: [Store(access: store, operand: 0)])],
+      domain, arguments,
+      [RowStage(extent: .elements, instructions: [.constant(number)], stores: [Store(access: store, operand: 0)])],
       reads: [], writes: value)
   }
 
@@ -97,7 +100,8 @@ extension Lowering {
         .load(
           Access(
             argument: source, offset: images.offset + row * images.strides[2] + column * images.strides[3],
-            strides: [images.strides[0], images.strides[1], 2 * images.strides[2], domain.width == nil ? 0 : 2 * images.strides[3]])))
+            strides: [images.strides[0], images.strides[1], 2 * images.strides[2], domain.width == nil ? 0 : 2 * images.strides[3]])
+        ))
     }
     let target = arguments.number(of: result.root, unitStride: result.strides[0], .write)
     let low = wavelet.lowPass

@@ -83,13 +83,17 @@ extension ColumnKernel {
     }
     let kept = outer.enumerated().map { "i\($0) < \($1)" }
     let combined = reduced.enumerated().map { "i\(outer.count + $0) < \($1)" }
-    var lines = ["for each column i\(outer.count + reduced.count) < \(width) of \(kept.isEmpty ? "all rows" : kept.joined(separator: ", ")), \(units) {", "  over \(combined.joined(separator: ", ")) {"]
+    var lines = [
+      "for each column i\(outer.count + reduced.count) < \(width) of \(kept.isEmpty ? "all rows" : kept.joined(separator: ", ")), \(units) {",
+      "  over \(combined.joined(separator: ", ")) {",
+    ]
     lines += instructions.enumerated().map { "    x\($0) = \($1.text)" }
     lines.append("  }")
     lines += results.map { result in
       // A result's place has no strides for the loops that are combined, but counts its column like the others.
       let strides = Array(result.access.strides.dropLast()) + reduced.map { _ in 0 } + result.access.strides.suffix(1)
-      return "  a\(result.access.argument)[\(affine(result.access.offset, strides))] = \(result.function.rawValue) of x\(result.operand)"
+      return
+        "  a\(result.access.argument)[\(affine(result.access.offset, strides))] = \(result.function.rawValue) of x\(result.operand)"
     }
     return lines + ["}"]
   }

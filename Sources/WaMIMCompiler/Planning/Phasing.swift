@@ -29,11 +29,12 @@ struct Phasing {
       let phase = fill(remaining, placed, limit)
       for group in phase { for call in group.calls { placed[call] = true } }
       remaining.removeAll { placed[$0] }
-      phases.append(phase.map { group in
-        var group = group
-        group.tiles = tileCount(group)
-        return group
-      })
+      phases.append(
+        phase.map { group in
+          var group = group
+          group.tiles = tileCount(group)
+          return group
+        })
     }
   }
 
@@ -68,7 +69,8 @@ struct Phasing {
   }
 
   private enum Decision {
-    case join(Int), start, wait
+    case join(Int)
+    case start, wait
   }
 
   private func place(_ call: Int, _ groups: [PhaseGroup], _ home: [Int: Int], _ placed: [Bool]) -> Decision {
@@ -82,7 +84,8 @@ struct Phasing {
     if let host = hosts.first { return .join(host) }
     // Samples share a group even where they are independent: what they read is near.
     let isSampled = calls[call].units == graph.batch && calls[call].units > 1 && !calls[call].isOnWeights(graph)
-    if isSampled, let group = groups.firstIndex(where: { $0.units == calls[call].units && !calls[$0.calls[0]].isOnWeights(graph) }) {
+    if isSampled, let group = groups.firstIndex(where: { $0.units == calls[call].units && !calls[$0.calls[0]].isOnWeights(graph) })
+    {
       return .join(group)
     }
     return .start

@@ -32,7 +32,8 @@ struct ProgramBuilder {
     }
     let manifest = Manifest(
       model: name, compiler: compiler, processor: .init(name: "", features: []), batch: source.batch, states: states(layout),
-      inputs: inputs(layout), schedules: described, calls: descriptions, training: source.training, pictures: source.pictures, graph: text)
+      inputs: inputs(layout), schedules: described, calls: descriptions, training: source.training, pictures: source.pictures,
+      graph: text)
     return Program(
       name: name, kernels: kernels, schedules: schedules, constants: constants(layout),
       arenaBytes: schedules.map(\.arenaBytes).max() ?? layout.byteCount, scratchBytes: schedules.map(\.scratchBytes).max() ?? 0,
@@ -51,7 +52,8 @@ struct ProgramBuilder {
       guard let offset = planner.arenaOffset(of: view.root) else { return nil }
       let type = graph[output.value].type
       return Manifest.Tensor(
-        name: output.name, type: type.element.rawValue, shape: type.shape.dimensions, offset: offset + view.offset * ElementType.byteCount)
+        name: output.name, type: type.element.rawValue, shape: type.shape.dimensions,
+        offset: offset + view.offset * ElementType.byteCount)
     }
     return (schedule, tensors)
   }
@@ -89,7 +91,8 @@ struct ProgramBuilder {
           initializer: initializer)
       case .state(let name, let shape):
         return .init(
-          tensor: .init(name: name, type: ElementType.float32.rawValue, shape: shape.dimensions, offset: offset), isParameter: false,
+          tensor: .init(name: name, type: ElementType.float32.rawValue, shape: shape.dimensions, offset: offset),
+          isParameter: false,
           initializer: .constant(0))
       default: return nil
       }

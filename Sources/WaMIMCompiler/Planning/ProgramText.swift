@@ -5,7 +5,9 @@ extension Program {
   public var kernelText: String {
     var counts: [KernelID: [String: Int]] = [:]
     for schedule in schedules {
-      for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) { counts[call.kernel, default: [:]][schedule.name, default: 0] += 1 }
+      for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) {
+        counts[call.kernel, default: [:]][schedule.name, default: 0] += 1
+      }
     }
     return kernels.enumerated().map { index, kernel in
       let uses = schedules.compactMap { schedule in
@@ -40,11 +42,14 @@ extension Schedule {
       "schedule \(name): \(phases.count) phases, arena \(mebibytes(arenaBytes)), scratch \(mebibytes(scratchBytes)) a thread",
       "  buffers (storage, offset, bytes, live, type, name)",
     ]
-    let ordered = buffers.sorted { ($0.storage == .arena ? 0 : 1, $0.live.lowerBound, $0.offset) < ($1.storage == .arena ? 0 : 1, $1.live.lowerBound, $1.offset) }
+    let ordered = buffers.sorted {
+      ($0.storage == .arena ? 0 : 1, $0.live.lowerBound, $0.offset) < ($1.storage == .arena ? 0 : 1, $1.live.lowerBound, $1.offset)
+    }
     for buffer in ordered {
       let storage = buffer.storage == .arena ? "arena  " : "scratch"
       lines.append(
-        "    \(storage) \(buffer.offset) \(buffer.byteCount) \(buffer.live.lowerBound)...\(buffer.live.upperBound) \(buffer.type) \(buffer.name)")
+        "    \(storage) \(buffer.offset) \(buffer.byteCount) \(buffer.live.lowerBound)...\(buffer.live.upperBound) \(buffer.type) \(buffer.name)"
+      )
     }
     for (index, phase) in phases.enumerated() {
       lines.append("  phase \(index)")

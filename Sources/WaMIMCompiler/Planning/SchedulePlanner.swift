@@ -58,9 +58,10 @@ struct SchedulePlanner {
     placeInArena(shared, outputs)
     placeInScratch(local)
     let planned = phases.map { groups in
-      Phase(groups: groups.map { group in
-        Group(calls: group.calls.map { call(at: $0, register) }, units: group.units, tiles: group.tiles)
-      })
+      Phase(
+        groups: groups.map { group in
+          Group(calls: group.calls.map { call(at: $0, register) }, units: group.units, tiles: group.tiles)
+        })
     }
     return Schedule(name: name, phases: planned, buffers: buffers, arenaBytes: arenaBytes, scratchBytes: scratchBytes)
   }
