@@ -71,14 +71,17 @@ struct Wamimc: ParsableCommand {
     }
     do {
       try compile()
-    } catch let error as DiagnosticError {
-      throw Failure(error.description)
-    } catch let error as GraphError {
-      throw Failure(error.description)
-    } catch let error as CompilationError {
-      throw Failure(error.description)
     } catch {
-      throw Failure("error: \(error)")
+      try FileHandle.standardError.write(contentsOf: Data((Wamimc.message(of: error) + "\n").utf8))
+      throw ExitCode.failure
+    }
+  }
+
+  /// What to print of `error`: models' mistakes carry their place and the word already.
+  private static func message(of error: any Error) -> String {
+    switch error {
+    case is DiagnosticError, is GraphError, is CompilationError: "\(error)"
+    default: "error: \(error)"
     }
   }
 
@@ -114,14 +117,5 @@ struct Wamimc: ParsableCommand {
     } else {
       try FileHandle.standardOutput.write(contentsOf: Data(bytes))
     }
-  }
-}
-
-/// What is wrong, already worded and placed.
-private struct Failure: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
   }
 }
