@@ -1,17 +1,17 @@
 import WaMIMGraph
 
 /// Where the elements of a value lie: a strided window on the buffer of another value, or of itself.
-struct View: Hashable {
+package struct View: Hashable {
   /// The value that owns the buffer.
-  var root: ValueID
+  package var root: ValueID
   /// Elements from the start of the buffer.
-  var offset: Int
-  var shape: Shape
+  package var offset: Int
+  package var shape: Shape
   /// The elements from one index to the next along each axis; 0 where the same elements repeat.
-  var strides: [Int]
+  package var strides: [Int]
 
   /// A whole buffer in row-major order.
-  init(whole root: ValueID, shape: Shape) {
+  package init(whole root: ValueID, shape: Shape) {
     self.root = root
     offset = 0
     self.shape = shape
@@ -28,14 +28,14 @@ struct View: Hashable {
     shape.rank == 0 || shape[-1] == 1 || strides[shape.rank - 1] == 1
   }
 
-  func transposed(_ permutation: [Int]) -> View {
+  package func transposed(_ permutation: [Int]) -> View {
     var view = self
     view.shape = Shape(permutation.map { shape[$0] })
     view.strides = permutation.map { strides[$0] }
     return view
   }
 
-  func sliced(axis: Int, start: Int, count: Int, step: Int) -> View {
+  package func sliced(axis: Int, start: Int, count: Int, step: Int) -> View {
     var view = self
     view.offset += start * strides[axis]
     view.shape[axis] = count
@@ -43,7 +43,7 @@ struct View: Hashable {
     return view
   }
 
-  func broadcast(to target: Shape) -> View {
+  package func broadcast(to target: Shape) -> View {
     var view = self
     let added = target.rank - shape.rank
     view.shape = target
@@ -54,7 +54,7 @@ struct View: Hashable {
   }
 
   /// The same elements in the same order under another shape, or nil where no strides can say that.
-  func reshaped(_ target: Shape) -> View? {
+  package func reshaped(_ target: Shape) -> View? {
     var view = self
     view.shape = target
     view.strides = [Int](repeating: 0, count: target.rank)

@@ -1,21 +1,26 @@
 /// Places arrays with known lifetimes in as little memory as a greedy order finds.
-struct ArenaPlanner {
+package struct ArenaPlanner {
   /// Something that needs memory for a while.
-  struct Request {
-    var byteCount: Int
-    var live: ClosedRange<Int>
+  package struct Request {
+    package var byteCount: Int
+    package var live: ClosedRange<Int>
+
+    package init(byteCount: Int, live: ClosedRange<Int>) {
+      self.byteCount = byteCount
+      self.live = live
+    }
   }
 
   /// Every array starts at a multiple of this, a cache line, so that vectors do not straddle two.
-  static let alignment = 64
+  package static let alignment = 64
 
   /// Bytes from the start of the memory, for each request.
-  private(set) var offsets: [Int]
+  package private(set) var offsets: [Int]
   /// Bytes in all.
-  private(set) var byteCount = 0
+  package private(set) var byteCount = 0
 
   /// Places the largest requests first, each at the lowest offset where nothing else lives at the same time.
-  init(_ requests: [Request]) {
+  package init(_ requests: [Request]) {
     offsets = [Int](repeating: 0, count: requests.count)
     var placed: [Int] = []
     for index in requests.indices.sorted(by: { (requests[$0].byteCount, $1) > (requests[$1].byteCount, $0) }) {
