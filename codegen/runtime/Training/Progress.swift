@@ -39,7 +39,8 @@ package struct Progress {
     lastReport = now
     let remaining = Double(totalSteps - step) * (now - start) / Double(max(1, step - firstStep))
     let share = 100 * self.waited / max(now - start, 1e-9)
-    let epochs = Format.fixed(Double(totalSteps) / Double(stepsPerEpoch), decimals: totalSteps.isMultiple(of: stepsPerEpoch) ? 0 : 2)
+    let isWhole = totalSteps.isMultiple(of: stepsPerEpoch)
+    let epochs = Format.fixed(Double(totalSteps) / Double(stepsPerEpoch), decimals: isWhole ? 0 : 2)
     let text =
       "epoch \(Format.fixed(Double(step) / Double(stepsPerEpoch), decimals: 2))/\(epochs)"
       + "  step \(step)/\(totalSteps)  loss \(Format.fixed(Double(loss), decimals: 4))"
