@@ -61,7 +61,7 @@ demo: build demo-data
 	@echo "input, mask and reconstruction: $(DEMO)/reconstruction.png"
 
 ifeq ($(DATA),synthetic)
-DEMO_IMAGES := synthetic
+DEMO_IMAGES := synthetic:2624
 demo-data:
 	@mkdir -p $(DEMO)
 else

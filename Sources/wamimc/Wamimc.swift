@@ -106,6 +106,7 @@ struct Wamimc: ParsableCommand {
     _ = try compiler.program(for: graph) { purpose, pass, graph in
       if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
     }
+    if name == Compilation.fusion { throw CompilationError("fusion leaves kernels, not a graph: show them with --emit kernels") }
     guard let text else { throw CompilationError("the pass '\(name)' does not run for the schedule '\(schedule)'") }
     try write(Array(text.utf8))
   }

@@ -19,7 +19,7 @@ struct Lowering {
     stored = StoredValues(graph, storage, clustering)
   }
 
-  /// The calls that compute everything the graph's roots need, in no particular order.
+  /// The calls that compute everything the graph's roots need, by the order of the values they compute.
   func calls() throws -> [LoweredCall] {
     var calls: [LoweredCall] = []
     var gradients: [AttentionOperands: [ValueID]] = [:]

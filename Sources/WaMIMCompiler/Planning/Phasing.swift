@@ -141,7 +141,7 @@ extension LoweredCall {
     units == 1 || kernel.arguments[index].unitStride * units == count
   }
 
-  /// Whether the call works on parameters and states alone.
+  /// Whether the call writes over parameters or states, whose rows are no samples.
   fileprivate func isOnWeights(_ graph: Graph) -> Bool {
     !overwrites.isEmpty
   }
