@@ -9,6 +9,10 @@ public enum UnaryFunction: String, Hashable, Sendable, CaseIterable {
   /// The error function, 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x.
   case errorFunction = "erf"
   case hyperbolicTangent = "tanh"
+  /// cos(πx), exact where it is -1, 0 or 1.
+  case cosinePi = "cospi"
+  /// sin(πx), exact where it is -1, 0 or 1.
+  case sinePi = "sinpi"
 
   /// What the function computes, in one sentence.
   public var summary: String {
@@ -20,6 +24,8 @@ public enum UnaryFunction: String, Hashable, Sendable, CaseIterable {
     case .reciprocalSquareRoot: "1 over the square root of each element."
     case .errorFunction: "The error function of each element."
     case .hyperbolicTangent: "The hyperbolic tangent of each element."
+    case .cosinePi: "The cosine of pi times each element."
+    case .sinePi: "The sine of pi times each element."
     }
   }
 }

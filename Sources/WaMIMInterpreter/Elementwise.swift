@@ -12,6 +12,8 @@ extension UnaryFunction {
     case .reciprocalSquareRoot: 1 / x.squareRoot()
     case .errorFunction: erf(x)
     case .hyperbolicTangent: tanh(x)
+    case .cosinePi: x.cospi
+    case .sinePi: x.sinpi
     }
   }
 }

@@ -67,6 +67,8 @@ struct KernelReference {
     case .reciprocalSquareRoot: 1 / x.squareRoot()
     case .errorFunction: Float(Foundation.erf(Double(x)))
     case .hyperbolicTangent: Float(Foundation.tanh(Double(x)))
+    case .cosinePi: Float(cosinePi(Double(x)))
+    case .sinePi: Float(sinePi(Double(x)))
     }
   }
 
@@ -200,4 +202,16 @@ struct KernelReference {
       }
     }
   }
+}
+
+/// sin(π · `x`), reduced to a quarter of a turn, where single precision loses nothing; integers give zeros with the sign of `x`.
+func sinePi(_ x: Double) -> Double {
+  let rest = abs(x) - 2 * (abs(x) / 2).rounded()
+  let result = Foundation.sin(.pi * (abs(rest) > 0.5 ? (rest < 0 ? -1 : 1) - rest : rest))
+  return x.sign == .minus ? -result : result
+}
+
+/// cos(π · `x`), in the same way.
+func cosinePi(_ x: Double) -> Double {
+  Foundation.sin(.pi * (0.5 - abs(x - 2 * (x / 2).rounded())))
 }

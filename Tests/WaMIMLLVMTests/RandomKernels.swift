@@ -89,7 +89,7 @@ struct RandomKernels {
     for _ in 0..<count {
       let (x, y) = (generator.int(0...list.count - 1), generator.int(0...list.count - 1))
       let bounded = push(.unary(.hyperbolicTangent, x))
-      switch generator.int(0...9) {
+      switch generator.int(0...10) {
       case 0: _ = push(.unary(.exponential, bounded))
       case 1: _ = push(.unary(.logarithm, push(.binary(.add, push(.binary(.multiply, bounded, bounded)), one))))
       case 2: _ = push(.unary(.reciprocalSquareRoot, push(.binary(.add, push(.binary(.multiply, bounded, bounded)), one))))
@@ -99,6 +99,7 @@ struct RandomKernels {
       case 6: _ = push(.unary(.squareRoot, push(.binary(.maximum, push(.unary(.exponential, bounded)), one))))
       case 7: _ = push(.binary(generator.chance(0.5) ? .maximum : .minimum, x, y))
       case 8: _ = push(.binary(.atLeast, 0, one - 1))
+      case 9: _ = push(.unary(generator.chance(0.5) ? .cosinePi : .sinePi, bounded))
       default: _ = push(.binary(generator.chance(0.5) ? .add : .subtract, x, y))
       }
     }

@@ -9,7 +9,7 @@ import WaMIMLLVM
   private static let functions: [(function: UnaryFunction, truth: @Sendable (Double) -> Double, limit: Double)] = [
     (.exponential, { Foundation.exp($0) }, 2), (.logarithm, { Foundation.log($0) }, 2), (.errorFunction, { Foundation.erf($0) }, 2),
     (.hyperbolicTangent, { Foundation.tanh($0) }, 2), (.squareRoot, { $0.squareRoot() }, 0.5),
-    (.reciprocalSquareRoot, { 1 / $0.squareRoot() }, 1.5),
+    (.reciprocalSquareRoot, { 1 / $0.squareRoot() }, 1.5), (.cosinePi, cosinePi, 2), (.sinePi, sinePi, 2),
   ]
 
   /// Numbers a step of the bit pattern apart, of both signs, and those around which a function's steps change.
@@ -18,7 +18,7 @@ import WaMIMLLVM
     let special: [Float] = [
       0, .leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude, .infinity, .nan, 1, 0.5, 2, 88.72283, 88.72284,
       87.33654, 87.33655, 103.27893, 103.97207, 103.97208, 104, 89, 0.625, 0.925, 4, 9.01, 10, Float(0.5).squareRoot(),
-      Float(2).squareRoot(),
+      Float(2).squareRoot(), 0.25, 0.75, 1.25, 1.5, 2.5, 3, 5, 4_194_303.5, 8_388_607.5, 8_388_609, 16_777_215, 16_777_216,
     ]
     let near = special.flatMap { [$0.nextDown, $0, $0.nextUp] }
     let usual = (0..<200_000).map { Float($0) * 0.0006 }
@@ -54,6 +54,22 @@ import WaMIMLLVM
         let worst = zip(numbers, arrays[1]).map { (number: $0, result: $1, error: error($1, item.truth(Double($0)))) }
           .max { $0.error < $1.error }
         #expect((worst?.error ?? 0) <= item.limit, "\(item.function) on \(processor.name): \(String(describing: worst))")
+      }
+    }
+  }
+
+  @Test func halfTurnsAreExactAtMultiplesOfOneHalf() throws {
+    let numbers = (-64...64).map { Float($0) / 2 } + [8_388_607.5, 8_388_608, 8_388_609, 16_777_215, .greatestFiniteMagnitude]
+    for processor in processorsToTest() {
+      let kernels = [UnaryFunction.cosinePi, .sinePi].map { kernel($0, rows: 1, width: numbers.count) }
+      let compiled = try CompiledKernels(kernels, backend: LLVMBackend(processor: processor))
+      for (index, shift) in [(0, 1), (1, 0)] {
+        var arrays = [numbers, [Float](repeating: 0, count: numbers.count)]
+        try compiled.run(index, arrays: &arrays, ranges: [0..<1])
+        for (number, result) in zip(numbers, arrays[1]) {
+          let quarters = (Int((2 * Double(number)).truncatingRemainder(dividingBy: 4)) + shift + 4) % 4
+          #expect(result == [0, 1, 0, -1][quarters], "function \(index) of \(number) on \(processor.name)")
+        }
       }
     }
   }

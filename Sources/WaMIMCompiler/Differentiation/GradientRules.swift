@@ -65,6 +65,8 @@ struct GradientRule {
     case .reciprocalSquareRoot: gradient * (result * result * result * -0.5)
     case .errorFunction: gradient * ((x * x * -1).applying(.exponential) * (2 / Float.pi.squareRoot()))
     case .hyperbolicTangent: gradient * (builder.constant(1) - result * result)
+    case .cosinePi: gradient * (x.applying(.sinePi) * Float(-Double.pi))
+    case .sinePi: gradient * (x.applying(.cosinePi) * Float(Double.pi))
     }
   }
 

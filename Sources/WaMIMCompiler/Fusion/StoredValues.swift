@@ -93,7 +93,9 @@ extension Operation {
   /// Whether computing an element again costs much more than reading it.
   fileprivate var isExpensive: Bool {
     switch self {
-    case .unary(.exponential), .unary(.logarithm), .unary(.errorFunction), .unary(.hyperbolicTangent): true
+    case .unary(.exponential), .unary(.logarithm), .unary(.errorFunction), .unary(.hyperbolicTangent), .unary(.cosinePi),
+      .unary(.sinePi):
+      true
     default: false
     }
   }

@@ -37,6 +37,8 @@ extension UnaryFunction {
     case .reciprocalSquareRoot: Float(1 / x.squareRoot())
     case .errorFunction: Float(erf(x))
     case .hyperbolicTangent: Float(tanh(x))
+    case .cosinePi: Float(x.cospi)
+    case .sinePi: Float(x.sinpi)
     }
   }
 }

@@ -12,6 +12,8 @@ extension IRBuilder {
     case .reciprocalSquareRoot: divide(constant(1, lanes: lanes), squareRoot(x))
     case .errorFunction: errorFunction(x, lanes: lanes)
     case .hyperbolicTangent: hyperbolicTangent(x, lanes: lanes)
+    case .cosinePi: cosinePi(x, lanes: lanes)
+    case .sinePi: sinePi(x, lanes: lanes)
     }
   }
 

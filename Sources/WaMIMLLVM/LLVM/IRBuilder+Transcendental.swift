@@ -109,7 +109,7 @@ extension IRBuilder {
   }
 
   /// A polynomial by Horner's rule, the constant coefficient first.
-  private func polynomial(_ coefficients: [Float], at x: Value, lanes: Int) -> Value {
+  func polynomial(_ coefficients: [Float], at x: Value, lanes: Int) -> Value {
     guard let last = coefficients.last else { return constant(0, lanes: lanes) }
     return coefficients.dropLast().reversed().reduce(constant(last, lanes: lanes)) { sum, coefficient in
       multiplyAdd(sum, x, constant(coefficient, lanes: lanes))

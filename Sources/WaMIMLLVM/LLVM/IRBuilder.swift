@@ -106,6 +106,11 @@ extension IRBuilder {
     callIntrinsic("llvm.sqrt", overloads: [type(of: value)], [value])
   }
 
+  /// The nearest integer, the even one of two that are as near.
+  func rounded(_ value: Value) -> Value {
+    callIntrinsic("llvm.rint", overloads: [type(of: value)], [value])
+  }
+
   func magnitude(_ value: Value) -> Value {
     callIntrinsic("llvm.fabs", overloads: [type(of: value)], [value])
   }
@@ -183,8 +188,7 @@ extension IRBuilder {
 
   /// The nearest integers; the nearest representable ones of numbers out of range, and 0 of what is not a number.
   func integers(nearest value: Value, lanes: Int) -> Value {
-    let rounded = callIntrinsic("llvm.rint", overloads: [type(of: value)], [value])
-    return callIntrinsic("llvm.fptosi.sat", overloads: [vector(int32, lanes: lanes), type(of: value)], [rounded])
+    callIntrinsic("llvm.fptosi.sat", overloads: [vector(int32, lanes: lanes), type(of: value)], [rounded(value)])
   }
 
   func index(fromInt32 value: Value) -> Value {
