@@ -28,12 +28,17 @@ struct GoldenCaseTests {
     var sources = golden.input.elements
     var losses: [Double] = []
     for step in 1...3 {
-      sources["learning_rate"] = [1e-3]
+      sources["schedule.progress"] = [Double(step - 1)]
+      sources["schedule.epochs"] = [3]
+      sources["schedule.warmup"] = [0]
+      sources["schedule.peak"] = [1e-3]
+      sources["schedule.minimum"] = [1e-3]
       sources["weight_decay"] = [0.05]
       sources["first_moment_correction"] = [1 / (1 - pow(0.9, Double(step)))]
       sources["second_moment_correction"] = [1 / (1 - pow(0.95, Double(step)))]
       let evaluation = try interpreter.evaluate(sources)
       losses.append(try #require(evaluation.loss))
+      #expect(relativeError(try #require(evaluation["learning_rate"]).elements, [1e-3]) < 1e-6)
       sources.merge(evaluation.updates.mapValues(\.elements)) { _, new in new }
     }
     let expected = try #require(golden.output.tensors["adamw.losses"])

@@ -19,12 +19,13 @@ import WaMIMLanguage
     #expect(names == Set(OperationSchema.all.map(\.name)), "every operation occurs")
   }
 
-  @Test("what AdamW adds to a graph survives, too")
+  @Test("what AdamW and its schedule add to a graph survives, too")
   func updates() throws {
     let graph = try Graph("updates") { builder in
       let weight = builder.parameter("weight", [3, 4], .xavierUniform(fanIn: 4, fanOut: 3))
       builder.minimize(weight.total())
-      AdamW(builder.training).update([(weight, weight * 2)], in: builder)
+      AdamW(builder.training).update(
+        [(weight, weight * 2)], rate: CosineSchedule().learningRate(in: builder), in: builder)
     }
     #expect(graph.updates.count == 3)
     let again = try Language.graph(source: Language.print(graph), file: "dump.wg")

@@ -63,17 +63,6 @@ import WaMIMRuntime
     #expect(calls == [40, 10, 50, 50, 0])
   }
 
-  @Test("The learning rate rises in a line, and falls as half a cosine")
-  func learningRate() {
-    let schedule = LearningRateSchedule(baseLearningRate: 1e-3, batch: 512, epochs: 100, warmupEpochs: 10)
-    #expect(schedule.rate(at: 0) == 0)
-    #expect(abs(schedule.rate(at: 5) - 1e-3) < 1e-12)
-    #expect(abs(schedule.rate(at: 10) - 2e-3) < 1e-12)
-    #expect(abs(schedule.rate(at: 55) - 1e-3) < 1e-12)
-    #expect(abs(schedule.rate(at: 100)) < 1e-12)
-    #expect(LearningRateSchedule(baseLearningRate: 1, batch: 256, epochs: 10, warmupEpochs: 0).rate(at: 0) == 1)
-  }
-
   @Test("Numbers are written as people read them")
   func formats() {
     #expect(Format.fixed(3.14159, decimals: 2) == "3.14")
@@ -96,7 +85,7 @@ import WaMIMRuntime
       let values = model.values(images)
       for index in values.indices { values[index] = numbers.uniform(at: UInt64(index)) }
       model.fillNoise(seed: 1, step: step)
-      model.setInput(.learningRate, to: 0.01)
+      model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
       model.setInput(.weightDecay, to: 0.1)
       model.setMomentCorrections(step: step + 1)
       try model.run("step")

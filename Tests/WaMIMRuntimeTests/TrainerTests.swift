@@ -30,6 +30,20 @@ import WaMIMRuntime
     #expect(last < 0.95 * first)
   }
 
+  @Test("The program is told how the learning rate goes, and what it made of that is in the metrics")
+  func learningRate() throws {
+    let folder = try TemporaryFolder()
+    // 16 images are 4 steps of 4; 0.64 for a batch of 256 is 0.01 for one of 4.
+    #expect(
+      train("fit", "--data", "synthetic:16", "--epochs", "3", "--warmup", "1", "--base-lr", "0.64", "--out", folder["run"]) == 0)
+    let rates = try metrics(folder, "run").map { Double($0.learningRate) }
+    let expected = (0..<12).map { step -> Double in
+      let epoch = Double(step) / 4
+      return epoch < 1 ? 0.01 * epoch : 0.005 * (1 + cos(.pi * (epoch - 1) / 2))
+    }
+    #expect(rates.count == 12 && zip(rates, expected).allSatisfy { abs($0 - $1) < 1e-8 })
+  }
+
   @Test("A run that was interrupted and resumed ends with the bits of one that was not", arguments: [1, 13, 25])
   func resuming(step: Int) throws {
     let folder = try TemporaryFolder()
@@ -135,7 +149,11 @@ import WaMIMRuntime
   }
 
   private func losses(_ folder: TemporaryFolder, _ run: String) throws -> [Float] {
+    try metrics(folder, run).map(\.loss)
+  }
+
+  private func metrics(_ folder: TemporaryFolder, _ run: String) throws -> [MetricsLine] {
     let text = String(decoding: try folder.read("\(run)/metrics.jsonl"), as: UTF8.self)
-    return try text.split(separator: "\n").map { try JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8)).loss }
+    return try text.split(separator: "\n").map { try JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8)) }
   }
 }

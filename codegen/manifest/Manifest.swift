@@ -104,8 +104,16 @@ extension Manifest {
     case images
     /// Independent uniform numbers in [0, 1), new in every step.
     case uniformNoise
-    /// The scheduled learning rate of the step, a scalar.
-    case learningRate
+    /// The epochs before the step, a scalar that is mostly a fraction.
+    case progress
+    /// The epochs of the whole run, a scalar.
+    case epochs
+    /// The epochs in which the learning rate rises, a scalar.
+    case warmupEpochs
+    /// The learning rate at the end of the warm-up, a scalar.
+    case peakLearningRate
+    /// The learning rate at the end of the run, a scalar.
+    case minimumLearningRate
     /// The weight decay, a scalar.
     case weightDecay
     /// 1 / (1 - beta1 ^ step), a scalar; steps count from 1.
@@ -129,7 +137,8 @@ extension Manifest {
   public struct Schedule: Codable, Sendable {
     /// `step` (trains), `gradients` (writes every gradient, changes no state) or `forward` (losses, predictions and targets).
     public var name: String
-    /// Tensors that hold meaningful values after the schedule has run, such as `loss`, `loss.0`, `target.0`, `grad.NAME`.
+    /// Tensors that hold meaningful values after the schedule has run, such as `loss`, `loss.0`, `target.0`, `grad.NAME` and, of
+    /// `step`, the `learning_rate`.
     public var outputs: [Tensor]
     /// Bytes of the arena that this schedule uses.
     public var arenaBytes: Int

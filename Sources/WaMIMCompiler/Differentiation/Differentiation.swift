@@ -22,11 +22,14 @@ public struct DifferentiatedGraph: Sendable {
     return try builder.finish()
   }
 
-  /// The graph with each parameter updated by AdamW, as the graph's training defaults say.
+  /// The graph with each parameter updated by AdamW, as the graph's training defaults say, and the scheduled learning rate as the
+  /// output `learning_rate`.
   public func withOptimizer() throws -> Graph {
     let builder = GraphBuilder(extending: graph)
     let pairs = gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) }
-    AdamW(graph.training).update(pairs, in: builder)
+    let rate = CosineSchedule().learningRate(in: builder)
+    AdamW(graph.training).update(pairs, rate: rate, in: builder)
+    builder.output("learning_rate", rate)
     return try builder.finish()
   }
 }

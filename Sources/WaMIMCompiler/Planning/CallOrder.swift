@@ -46,7 +46,7 @@ struct CallOrder {
   /// The index of the first value that belongs to the optimiser.
   private static func firstUpdate(_ graph: Graph) -> Int {
     graph.values.first {
-      if case .input(_, _, .learningRate) = graph[$0].operation { true } else { false }
+      if case .input(_, _, let role) = graph[$0].operation { role.isOfOptimizer } else { false }
     }?.index ?? graph.nodes.count
   }
 
@@ -71,5 +71,17 @@ struct CallOrder {
       }
     }
     return sequence.count == calls.count
+  }
+}
+
+extension InputRole {
+  /// Whether the optimiser reads the input, and not the model.
+  fileprivate var isOfOptimizer: Bool {
+    switch self {
+    case .images, .uniformNoise: false
+    case .progress, .epochs, .warmupEpochs, .peakLearningRate, .minimumLearningRate, .weightDecay, .firstMomentCorrection,
+      .secondMomentCorrection:
+      true
+    }
   }
 }

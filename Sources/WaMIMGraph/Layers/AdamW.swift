@@ -9,12 +9,11 @@ public struct AdamW {
     epsilon = Float(training.epsilon)
   }
 
-  /// Adds the update of each parameter by its gradient.
+  /// Adds the update of each parameter by its gradient, at the learning rate `rate`, a scalar.
   ///
-  /// Tensors of two or more axes decay, others do not. The runtime provides the learning rate, the weight decay and the
-  /// corrections 1 / (1 - beta^step).
-  public func update(_ gradients: [(parameter: Tensor, gradient: Tensor)], in builder: GraphBuilder) {
-    let rate = builder.input("learning_rate", [], role: .learningRate)
+  /// Tensors of two or more axes decay, others do not. The runtime provides the weight decay and the corrections
+  /// 1 / (1 - beta^step).
+  public func update(_ gradients: [(parameter: Tensor, gradient: Tensor)], rate: Tensor, in builder: GraphBuilder) {
     let decay = builder.input("weight_decay", [], role: .weightDecay)
     let firstCorrection = builder.input("first_moment_correction", [], role: .firstMomentCorrection)
     let secondCorrection = builder.input("second_moment_correction", [], role: .secondMomentCorrection)

@@ -23,15 +23,20 @@ enum {
   SECOND_MOMENT = FIRST_MOMENT + WIDTH,
   IMAGES = SECOND_MOMENT + WIDTH,
   NOISE = IMAGES + BATCH * IMAGE,
-  RATE = NOISE + BATCH * POSITIONS,
-  DECAY = RATE + 1,
+  PROGRESS = NOISE + BATCH * POSITIONS,
+  EPOCHS = PROGRESS + 1,
+  WARMUP = EPOCHS + 1,
+  PEAK = WARMUP + 1,
+  MINIMUM = PEAK + 1,
+  DECAY = MINIMUM + 1,
   FIRST_CORRECTION = DECAY + 1,
   SECOND_CORRECTION = FIRST_CORRECTION + 1,
   SAMPLE_LOSS = SECOND_CORRECTION + 1,
   SAMPLE_GRADIENT = SAMPLE_LOSS + BATCH,
   LOSS = SAMPLE_GRADIENT + BATCH * WIDTH,
   LOSS_0 = LOSS + 1,
-  GRADIENT = LOSS_0 + 1,
+  RATE = LOSS_0 + 1,
+  GRADIENT = RATE + 1,
   PREDICTION = GRADIENT + WIDTH,
   MASK = PREDICTION + BATCH * POSITIONS * WIDTH,
   BETAS = MASK + BATCH * POSITIONS,
@@ -93,6 +98,20 @@ static void gradient_kernel(void *const *pointers, int64_t begin, int64_t end) {
   }
 }
 
+// Arguments: progress, epochs, warm-up, peak, minimum, learning rate. One unit.
+static void rate_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  float progress = *(float *)pointers[0], epochs = *(float *)pointers[1], warmup = *(float *)pointers[2];
+  float peak = *(float *)pointers[3], minimum = *(float *)pointers[4], *rate = pointers[5];
+  float fall = epochs > warmup ? (progress - warmup) / (epochs - warmup) : 0;
+  if (progress < warmup) {
+    *rate = peak * progress / warmup;
+  } else {
+    *rate = minimum + (peak - minimum) * (1 + cosf(3.14159265f * fall)) / 2;
+  }
+  (void)begin;
+  (void)end;
+}
+
 // Arguments: gradient, parameter, moments, rate, decay, corrections, betas. Units are elements.
 static void optimizer_kernel(void *const *pointers, int64_t begin, int64_t end) {
   const float *gradient = pointers[0];
@@ -128,6 +147,9 @@ static const wamim_argument sample_arguments[] = {
 };
 static const wamim_argument loss_arguments[] = {ARENA_AT(SAMPLE_LOSS, 0), ARENA_AT(LOSS, 0), ARENA_AT(LOSS_0, 0)};
 static const wamim_argument gradient_arguments[] = {ARENA_AT(SAMPLE_GRADIENT, 1), ARENA_AT(GRADIENT, 1)};
+static const wamim_argument rate_arguments[] = {
+    ARENA_AT(PROGRESS, 0), ARENA_AT(EPOCHS, 0), ARENA_AT(WARMUP, 0), ARENA_AT(PEAK, 0), ARENA_AT(MINIMUM, 0), ARENA_AT(RATE, 0),
+};
 static const wamim_argument optimizer_arguments[] = {
     ARENA_AT(GRADIENT, 1), ARENA_AT(PARAMETER, 1), ARENA_AT(FIRST_MOMENT, 1), ARENA_AT(SECOND_MOMENT, 1), ARENA_AT(RATE, 0),
     ARENA_AT(DECAY, 0), ARENA_AT(FIRST_CORRECTION, 0), ARENA_AT(SECOND_CORRECTION, 0), ARENA_AT(BETAS, 0),
@@ -143,16 +165,18 @@ static const wamim_call update_calls[] = {
     CALL(gradient_kernel, gradient_arguments, 2),
     CALL(optimizer_kernel, optimizer_arguments, 3),
 };
+static const wamim_call rate_calls[] = {CALL(rate_kernel, rate_arguments, 5)};
 static const wamim_call predict_calls[] = {CALL(predict_kernel, predict_arguments, 4)};
 
 #define GROUP(calls, tiles, units) {calls, COUNT(calls), tiles, units}
 static const wamim_group sample_groups[] = {GROUP(sample_calls, BATCH, BATCH)};
+static const wamim_group sample_and_rate_groups[] = {GROUP(sample_calls, BATCH, BATCH), GROUP(rate_calls, 1, 1)};
 static const wamim_group gradient_groups[] = {GROUP(loss_calls, 1, 1), GROUP(gradient_calls, 5, WIDTH)};
 static const wamim_group update_groups[] = {GROUP(loss_calls, 1, 1), GROUP(update_calls, 5, WIDTH)};
 static const wamim_group forward_groups[] = {GROUP(loss_calls, 1, 1), GROUP(predict_calls, 3, BATCH)};
 
 #define PHASE(groups) {groups, COUNT(groups), 0}
-static const wamim_phase step_phases[] = {PHASE(sample_groups), PHASE(update_groups)};
+static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(update_groups)};
 static const wamim_phase gradient_phases[] = {PHASE(sample_groups), PHASE(gradient_groups)};
 static const wamim_phase forward_phases[] = {PHASE(sample_groups), PHASE(forward_groups)};
 
@@ -176,31 +200,37 @@ const char wamim_fake_manifest[] =
     "],\"inputs\":["
     "{\"tensor\":" TENSOR("images", "[4,3,16,16]", "576") ",\"role\":\"images\"},"
     "{\"tensor\":" TENSOR("noise", "[4,16]", "12864") ",\"role\":\"uniformNoise\"},"
-    "{\"tensor\":" TENSOR("lr", "[]", "13120") ",\"role\":\"learningRate\"},"
-    "{\"tensor\":" TENSOR("decay", "[]", "13124") ",\"role\":\"weightDecay\"},"
-    "{\"tensor\":" TENSOR("c1", "[]", "13128") ",\"role\":\"firstMomentCorrection\"},"
-    "{\"tensor\":" TENSOR("c2", "[]", "13132") ",\"role\":\"secondMomentCorrection\"}"
+    "{\"tensor\":" TENSOR("progress", "[]", "13120") ",\"role\":\"progress\"},"
+    "{\"tensor\":" TENSOR("epochs", "[]", "13124") ",\"role\":\"epochs\"},"
+    "{\"tensor\":" TENSOR("warmup", "[]", "13128") ",\"role\":\"warmupEpochs\"},"
+    "{\"tensor\":" TENSOR("peak", "[]", "13132") ",\"role\":\"peakLearningRate\"},"
+    "{\"tensor\":" TENSOR("minimum", "[]", "13136") ",\"role\":\"minimumLearningRate\"},"
+    "{\"tensor\":" TENSOR("decay", "[]", "13140") ",\"role\":\"weightDecay\"},"
+    "{\"tensor\":" TENSOR("c1", "[]", "13144") ",\"role\":\"firstMomentCorrection\"},"
+    "{\"tensor\":" TENSOR("c2", "[]", "13148") ",\"role\":\"secondMomentCorrection\"}"
     "],\"schedules\":["
     "{\"name\":\"step\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
-    TENSOR("loss", "[]", "13920") "," TENSOR("loss.0", "[]", "13924") "]},"
+    TENSOR("loss", "[]", "13936") "," TENSOR("loss.0", "[]", "13940") "," TENSOR("learning_rate", "[]", "13944") "]},"
     "{\"name\":\"gradients\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
-    TENSOR("loss", "[]", "13920") "," TENSOR("loss.0", "[]", "13924") "," TENSOR("grad.patch", "[3,4,4]", "13928") "]},"
+    TENSOR("loss", "[]", "13936") "," TENSOR("loss.0", "[]", "13940") "," TENSOR("grad.patch", "[3,4,4]", "13948") "]},"
     "{\"name\":\"forward\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
-    TENSOR("loss", "[]", "13920") "," TENSOR("prediction.0", "[4,16,48]", "14120") "," TENSOR("mask", "[4,16]", "26408") "]}"
+    TENSOR("loss", "[]", "13936") "," TENSOR("prediction.0", "[4,16,48]", "14140") "," TENSOR("mask", "[4,16]", "26428") "]}"
     "],\"calls\":["
     "{\"name\":\"samples\",\"kind\":\"rows\",\"flops\":9216,\"bytes\":13312},"
     "{\"name\":\"loss\",\"kind\":\"rows\",\"flops\":4,\"bytes\":24},"
     "{\"name\":\"patch\",\"kind\":\"columns\",\"flops\":192,\"bytes\":960},"
     "{\"name\":\"adamw\",\"kind\":\"optimizer\",\"flops\":576,\"bytes\":1344},"
-    "{\"name\":\"prediction\",\"kind\":\"rows\",\"flops\":0,\"bytes\":12800}"
+    "{\"name\":\"prediction\",\"kind\":\"rows\",\"flops\":0,\"bytes\":12800},"
+    "{\"name\":\"schedule\",\"kind\":\"rows\",\"flops\":12,\"bytes\":24}"
     "],\"training\":{\"baseLearningRate\":0.5,\"betas\":[0.9,0.95],\"epsilon\":1e-8,\"weightDecay\":0.05,\"epochs\":20,"
     "\"warmupEpochs\":2,\"augmentation\":{\"cropArea\":[0.2,1.0],\"cropAspect\":[0.75,1.3333333],\"horizontalFlip\":true,"
     "\"mean\":[0.485,0.456,0.406],\"standardDeviation\":[0.229,0.224,0.225]}},"
     "\"pictures\":{\"patches\":{\"patch\":4,\"normalized\":false}},\"graph\":\"model fake\\n\"}";
 
 _Static_assert(
-    4 * FIRST_MOMENT == 192 && 4 * SECOND_MOMENT == 384 && 4 * IMAGES == 576 && 4 * NOISE == 12864 && 4 * RATE == 13120 &&
-        4 * LOSS == 13920 && 4 * GRADIENT == 13928 && 4 * PREDICTION == 14120 && 4 * MASK == 26408 && 4 * ARENA <= 27376,
+    4 * FIRST_MOMENT == 192 && 4 * SECOND_MOMENT == 384 && 4 * IMAGES == 576 && 4 * NOISE == 12864 && 4 * PROGRESS == 13120 &&
+        4 * DECAY == 13140 && 4 * LOSS == 13936 && 4 * RATE == 13944 && 4 * GRADIENT == 13948 && 4 * PREDICTION == 14140 &&
+        4 * MASK == 26428 && 4 * ARENA <= 27376,
     "the offsets in the manifest are those of the arena");
 
 const wamim_program wamim_fake_program = {

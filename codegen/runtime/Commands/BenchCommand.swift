@@ -55,7 +55,9 @@ struct BenchCommand: ParsableCommand {
     }
     let training = model.program.manifest.training
     model.fillNoise(seed: 0, step: step)
-    model.setInput(.learningRate, to: training.baseLearningRate * Double(model.program.manifest.batch) / 256)
+    let schedule = ScheduleSettings(
+      baseLearningRate: training.baseLearningRate, batch: model.program.manifest.batch, epochs: training.epochs, warmupEpochs: 0)
+    model.setSchedule(schedule, progress: 0)
     model.setInput(.weightDecay, to: training.weightDecay)
     model.setMomentCorrections(step: step + 1)
   }

@@ -57,7 +57,7 @@ struct GradCommand: ParsableCommand {
     of model: TrainedModel, from reader: SafetensorsReader, inputs: [Manifest.Tensor], step: Int
   ) throws(TrainerError) {
     for tensor in inputs { try reader.read(tensor.name, into: model.bytes(tensor)) }
-    model.setInput(.learningRate, to: learningRate)
+    model.setSchedule(ScheduleSettings(constant: learningRate), progress: 0)
     model.setInput(.weightDecay, to: model.program.manifest.training.weightDecay)
     model.setMomentCorrections(step: step)
   }

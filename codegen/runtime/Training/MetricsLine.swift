@@ -7,7 +7,8 @@ package struct MetricsLine: Codable, Sendable, Equatable {
   package var loss: Float
   /// The loss of each target.
   package var losses: [Float]
-  package var learningRate: Double
+  /// The learning rate that the step used.
+  package var learningRate: Float
   package var imagesPerSecond: Double
 
   private enum CodingKeys: String, CodingKey {
@@ -17,7 +18,7 @@ package struct MetricsLine: Codable, Sendable, Equatable {
   }
 
   package init(
-    step: Int, epoch: Double, loss: Float, losses: [Float], learningRate: Double, imagesPerSecond: Double
+    step: Int, epoch: Double, loss: Float, losses: [Float], learningRate: Float, imagesPerSecond: Double
   ) {
     self.step = step
     self.epoch = epoch

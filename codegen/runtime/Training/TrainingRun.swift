@@ -1,7 +1,7 @@
 import CPlatform
 import WaMIMManifest
 
-/// A training run: the schedule `step` again and again, with fresh images, noise and learning rate each time.
+/// A training run: the schedule `step` again and again, with fresh images and noise each time.
 package struct TrainingRun {
   /// What a run is told.
   package struct Options: Sendable {
@@ -101,11 +101,10 @@ package struct TrainingRun {
   private func takeStep(
     _ step: Int, start: Double, progress: inout Progress, waited: Double
   ) throws(TrainerError) -> MetricsLine {
-    let schedule = LearningRateSchedule(
+    let schedule = ScheduleSettings(
       baseLearningRate: options.baseLearningRate, batch: order.batch, epochs: options.epochs, warmupEpochs: options.warmupEpochs)
-    let rate = schedule.rate(at: Double(step) / Double(order.stepsPerEpoch))
     model.fillNoise(seed: options.seed, step: step)
-    model.setInput(.learningRate, to: rate)
+    model.setSchedule(schedule, progress: Double(step) / Double(order.stepsPerEpoch))
     model.setInput(.weightDecay, to: options.weightDecay)
     model.setMomentCorrections(step: step + 1)
     try model.run("step")
@@ -119,7 +118,7 @@ package struct TrainingRun {
     progress.report(step: step + 1, loss: loss, seconds: Clock.seconds - start, waited: waited)
     return MetricsLine(
       step: step + 1, epoch: Double(step + 1) / Double(order.stepsPerEpoch), loss: loss, losses: lossesByTarget(),
-      learningRate: rate, imagesPerSecond: progress.imagesPerSecond)
+      learningRate: try model.scalar("learning_rate", of: "step"), imagesPerSecond: progress.imagesPerSecond)
   }
 
   /// The outputs `loss.0`, `loss.1`, … of the last step, as many as there are.

@@ -1,0 +1,28 @@
+/// A linear warm-up of the learning rate, then half a cosine down (Loshchilov and Hutter, arXiv 1608.03983), as MAE trains.
+///
+/// How long and between which rates are inputs, because a run can be told otherwise than the model says.
+public struct CosineSchedule {
+  public init() {}
+
+  /// The learning rate of the step, a scalar.
+  ///
+  /// It rises from 0 to the peak in a line while the progress is below the warm-up, and falls from there to the minimum at the end
+  /// of the run. Either part may have no length: a run without warm-up starts at the peak, and one that is all warm-up ends there.
+  public func learningRate(in builder: GraphBuilder) -> Tensor {
+    builder.scoped("schedule") {
+      let progress = builder.input("progress", [], role: .progress)
+      let epochs = builder.input("epochs", [], role: .epochs)
+      let warmup = builder.input("warmup", [], role: .warmupEpochs)
+      let peak = builder.input("peak", [], role: .peakLearningRate)
+      let minimum = builder.input("minimum", [], role: .minimumLearningRate)
+      let (zero, one) = (builder.constant(0), builder.constant(1))
+      // No length divides by 0.
+      let shortest = builder.constant(.leastNormalMagnitude)
+      let rise = progress.atLeast(warmup).maximum(progress / warmup.maximum(shortest)).minimum(one)
+      let fall = ((progress - warmup) / (epochs - warmup).maximum(shortest)).maximum(zero).minimum(one)
+      // (1 + cos(πx)) / 2 is the square of cos(πx/2), which keeps its digits where it is small.
+      let root = (fall * 0.5).applying(.cosinePi)
+      return rise * (minimum + (peak - minimum) * (root * root))
+    }
+  }
+}
