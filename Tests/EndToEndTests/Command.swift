@@ -57,11 +57,11 @@ struct Workshop: ~Copyable {
     try #require(result.status == 0, "\(result.errors)")
   }
 
+  /// The folder of what was built, the running tests among it.
+  static var products: URL { URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent() }
+
   /// The compiler beside the running tests.
-  static var compiler: String {
-    let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    return products.appendingPathComponent("wamimc").path
-  }
+  static var compiler: String { products.appendingPathComponent("wamimc").path }
 
   /// The repository's folder.
   static var repository: URL {
