@@ -63,6 +63,15 @@ import WaMIMRuntime
     #expect(calls == [40, 10, 50, 50, 0])
   }
 
+  @Test("Denormal numbers are what they were to a thread that has run a schedule")
+  func denormals() throws {
+    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    try model.run("step")
+    // Not a number that the compiler knows.
+    let smallest = Float(bitPattern: UInt32(min(model.executor.threadCount, 1)))
+    #expect(smallest > 0 && smallest / 1 == smallest)
+  }
+
   @Test("Numbers are written as people read them")
   func formats() {
     #expect(Format.fixed(3.14159, decimals: 2) == "3.14")

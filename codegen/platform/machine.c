@@ -25,14 +25,29 @@ void wamim_limit_blas_to_calling_thread(void) {
   }
 }
 
-void wamim_flush_denormals(void) {
+uint64_t wamim_flush_denormals(void) {
 #if defined(__x86_64__) || defined(__i386__)
+  unsigned control = _mm_getcsr();
   // Bit 15 flushes denormal results to zero, bit 6 reads denormal operands as zero.
-  _mm_setcsr(_mm_getcsr() | 0x8040);
+  _mm_setcsr(control | 0x8040);
+  return control;
 #elif defined(__aarch64__)
   uint64_t control;
   __asm__ __volatile__("mrs %0, fpcr" : "=r"(control));
   __asm__ __volatile__("msr fpcr, %0" : : "r"(control | (1u << 24)));
+  return control;
+#else
+  return 0;
+#endif
+}
+
+void wamim_restore_denormals(uint64_t control) {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_setcsr((unsigned)control);
+#elif defined(__aarch64__)
+  __asm__ __volatile__("msr fpcr, %0" : : "r"(control));
+#else
+  (void)control;
 #endif
 }
 

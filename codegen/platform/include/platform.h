@@ -25,8 +25,11 @@ void wamim_name_calling_thread(const char *name);
 /// Makes OpenBLAS run each call on the thread that makes it; does nothing where OpenBLAS isn't linked.
 void wamim_limit_blas_to_calling_thread(void);
 
-/// Makes the calling thread treat denormal numbers as zero, as they would slow it down a hundredfold.
-void wamim_flush_denormals(void);
+/// Makes the calling thread treat denormal numbers as zero, as they would slow it down a hundredfold; returns what it did before.
+uint64_t wamim_flush_denormals(void);
+
+/// Makes the calling thread treat denormal numbers as it did before `wamim_flush_denormals` returned `control`.
+void wamim_restore_denormals(uint64_t control);
 
 /// Tells the processor that the calling thread is waiting in a loop.
 static inline void wamim_spin_hint(void) {

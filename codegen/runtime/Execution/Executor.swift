@@ -59,7 +59,9 @@ package final class Executor: @unchecked Sendable {
 
   /// Runs the schedule of index `schedule` to its end.
   package func run(schedule: Int) {
-    wamim_flush_denormals()
+    // The thread is the caller's, whose other numbers keep their meaning.
+    let control = wamim_flush_denormals()
+    defer { wamim_restore_denormals(control) }
     let firstTask = firstTask
     job = .run(schedule: schedule, firstTask: firstTask)
     barrier.wait()
