@@ -4,7 +4,9 @@ import WaMIMGraph
 public enum Passes {
   /// The passes that a schedule for `purpose` goes through; one that runs twice has the same name both times.
   public static func all(for purpose: Purpose) -> [Pass] {
-    let forward = [selectOutputs(purpose), simplify, commonSubexpressions, sinkGathers, simplify, commonSubexpressions, deadCode]
+    // What nobody needs any more would count as a user of what it was computed from.
+    let tidy = [simplify, commonSubexpressions, deadCode]
+    let forward = [selectOutputs(purpose)] + tidy + [sinkGathers] + tidy + [sinkSlices] + tidy + [hoistInvariantRows] + tidy
     let backward = purpose == .forward ? [] : [differentiate(purpose)]
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
     return forward + backward + closing + (purpose == .forward ? [] : [recompute, deadCode])
@@ -44,8 +46,16 @@ extension Passes {
   static let deadCode = Pass("dead-code", "Removes what no loss, output or update needs.") { $0.withoutDeadCode() }
 
   static let sinkGathers = Pass("sink-gathers", "Picks rows before they are computed on, where that is less work.") {
-    try $0.withSunkGathers()
+    try $0.withPickedRowsOnly(.gathered)
   }
+
+  static let sinkSlices = Pass("sink-slices", "Computes only the rows that are sliced out later, where that is less work.") {
+    try $0.withPickedRowsOnly(.sliced)
+  }
+
+  static let hoistInvariantRows = Pass(
+    "hoist-invariant-rows", "Computes once a step, not once a sample, on rows that come from a table all samples share."
+  ) { try $0.withInvariantRowsHoisted() }
 
   static let removeDetach = Pass("remove-detach", "Removes the marks that stop gradients, when all gradients are there.") {
     $0.withoutDetachments()

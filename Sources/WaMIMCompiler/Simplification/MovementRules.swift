@@ -37,7 +37,17 @@ extension Simplifier {
       return try build(.transpose(permutation: permutation.map { inner[$0] }), [operand(x)], like: node)
     }
     let moved = permutation.filter { shape(x)[$0] != 1 }
-    return moved == moved.sorted() ? try build(.reshape(shape: node.type.shape), [x], like: node) : nil
+    if moved == moved.sorted() { return try build(.reshape(shape: node.type.shape), [x], like: node) }
+    return try transposeBelowReshape(node, x, permutation)
+  }
+
+  /// A transpose of joined axes of a transposed value, as one transpose of the axes before they are joined.
+  private mutating func transposeBelowReshape(_ node: Node, _ x: ValueID, _ permutation: [Int]) throws -> ValueID? {
+    guard case .reshape = operation(x), case .transpose = operation(operand(x)),
+      let groups = shape(operand(x)).axes(joinedInto: shape(x))
+    else { return nil }
+    let transposed = try build(.transpose(permutation: permutation.flatMap { groups[$0] }), [operand(x)], like: node)
+    return try build(.reshape(shape: node.type.shape), [transposed], like: node)
   }
 
   private mutating func simplifySlice(
@@ -127,6 +137,41 @@ extension Simplifier {
   }
 }
 
+extension Simplifier {
+  /// Picking rows out of order, and then those that lay next to each other before.
+  mutating func simplifyGather(_ node: Node) throws -> ValueID? {
+    guard case .gather = node.operation, case .gather = operation(node.operands[0]) else { return nil }
+    let (source, order) = (operand(node.operands[0]), rewriter.result[node.operands[0]].operands[1])
+    if isInverse(node.operands[1], of: order) { return source }
+    guard case .slice(1, let start, let count, 1) = operation(node.operands[1]), isInverse(operand(node.operands[1]), of: order)
+    else { return nil }
+    return try build(.slice(axis: 1, start: start, count: count, step: 1), [source], like: node)
+  }
+
+  private func isInverse(_ indices: ValueID, of order: ValueID) -> Bool {
+    if case .invertPermutation = operation(indices) { operand(indices) == order } else { false }
+  }
+}
+
 extension Shape {
   fileprivate var withoutLeadingOnes: [Int] { Array(dimensions.drop { $0 == 1 }) }
+
+  /// For each axis of `target` the axes that it consists of, where nothing but neighbours has been joined.
+  fileprivate func axes(joinedInto target: Shape) -> [[Int]]? {
+    var groups: [[Int]] = []
+    var next = 0
+    for extent in target.dimensions {
+      var (group, product) = ([Int](), 1)
+      while product < extent, next < rank {
+        group.append(next)
+        product *= self[next]
+        next += 1
+      }
+      guard product == extent else { return nil }
+      groups.append(group)
+    }
+    guard !groups.isEmpty, dimensions[next...].allSatisfy({ $0 == 1 }) else { return nil }
+    groups[groups.count - 1] += next..<rank
+    return groups
+  }
 }

@@ -49,6 +49,7 @@ struct Simplifier {
     if let value = try hoistAboveBroadcast(node) { return value }
     if let value = try simplifyMovement(node) { return value }
     if let value = try simplifyJoints(node) { return value }
+    if let value = try simplifyGather(node) { return value }
     if let value = try simplifyReduction(node) { return value }
     if let value = try simplifyContraction(node) { return value }
     return rewriter.append(node)

@@ -1,8 +1,9 @@
 extension Tensor {
   /// The squared error against `target` [batch, channels, side, side]: its mean over channels, averaged over hidden positions.
   ///
-  /// Positions are weighted by the mask brought to the target's grid: sum(error · m) / sum(m). The prediction, the target and the
-  /// loss become the outputs `prediction.K`, `target.K` and `loss.K`, where K counts the calls.
+  /// Positions are weighted by the mask brought to the target's grid: sum(error · m) / sum(m). Where no position spans several
+  /// patches, that is the mean over the hidden patches, and nothing else is compared. The prediction, the target and the loss
+  /// become the outputs `prediction.K`, `target.K` and `loss.K`, where K counts the calls.
   public func meanSquaredError(_ target: Tensor, on mask: Mask, file: String = #fileID, line: Int = #line) -> Tensor {
     builder.located(file, line) {
       guard shape == target.shape, shape.rank == 4, shape[2] == shape[3] else {
@@ -14,13 +15,33 @@ extension Tensor {
         builder.fail("a mask of \(mask.grid) × \(mask.grid) patches does not fit a target of \(cells) × \(cells)")
         return self
       }
-      let difference = self - target
-      let errors = (difference * difference).mean([1]).reshaped([shape[0], cells * cells])
-      let weights = mask.scaled(to: cells)
-      let loss = (errors * weights).total() / weights.total()
+      let loss = cells >= mask.grid ? hiddenPatchError(target, mask) : weightedError(target, mask.scaled(to: cells))
       builder.recordPrediction(self, target: target, loss: loss)
       return loss
     }
+  }
+
+  /// The mean squared error over the hidden patches, each of which holds as many positions as any other.
+  private func hiddenPatchError(_ target: Tensor, _ mask: Mask) -> Tensor {
+    let predicted = patches(grid: mask.grid).gathered(mask.hiddenPlaces)
+    let difference = predicted - target.patches(grid: mask.grid).gathered(mask.hiddenPlaces)
+    let count = Swift.max(1, difference.shape.count)
+    return (difference * difference).sum([2]).total() * (1 / Float(count))
+  }
+
+  /// The mean squared error over channels, averaged over positions by `weights` [batch, positions].
+  private func weightedError(_ target: Tensor, _ weights: Tensor) -> Tensor {
+    let difference = self - target
+    let errors = (difference * difference).mean([1]).reshaped(weights.shape)
+    return (errors * weights).total() / weights.total()
+  }
+
+  /// Maps [batch, channels, side, side] cut into `grid` · `grid` patches, each one row of its positions and their channels.
+  private func patches(grid: Int) -> Tensor {
+    let (batch, channels, cells) = (shape[0], shape[1], shape[2] / grid)
+    return reshaped([batch, channels, grid, cells, grid, cells])
+      .transposed([0, 2, 4, 3, 5, 1])
+      .reshaped([batch, grid * grid, cells * cells * channels])
   }
 
   /// The sum of `losses`, each times its weight.

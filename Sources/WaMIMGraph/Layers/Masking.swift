@@ -8,6 +8,8 @@ public struct Mask {
   public var visibleCount: Int
   /// The places of the visible patches in the grid, i32 [batch, visible].
   public var visible: Tensor
+  /// The places of the hidden patches in the grid, i32 [batch, patches - visible].
+  public var hiddenPlaces: Tensor
   /// For each place in the grid, its row when visible patches come first, i32 [batch, patches].
   public var restore: Tensor
   /// 1 for hidden patches and 0 for visible ones, f32 [batch, patches].
@@ -42,7 +44,7 @@ extension GraphBuilder {
       let shuffle = add(.invertPermutation, [restore])
       let mask = Mask(
         patch: patch, grid: grid, visibleCount: visibleCount,
-        visible: shuffle.sliced(1, 0..<visibleCount), restore: restore,
+        visible: shuffle.sliced(1, 0..<visibleCount), hiddenPlaces: shuffle.sliced(1, visibleCount..<patches), restore: restore,
         hidden: restore.toFloat().atLeast(constant(Float(visibleCount))))
       output("mask", mask.hidden)
       return mask
@@ -51,7 +53,7 @@ extension GraphBuilder {
 
   /// Something to go on with after a mistake.
   private func standInMask(_ images: Tensor) -> Mask {
-    Mask(patch: 1, grid: 1, visibleCount: 1, visible: images, restore: images, hidden: images)
+    Mask(patch: 1, grid: 1, visibleCount: 1, visible: images, hiddenPlaces: images, restore: images, hidden: images)
   }
 }
 

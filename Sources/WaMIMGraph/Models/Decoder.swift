@@ -25,12 +25,13 @@ public struct Decoder {
     return builder.located(file, line) {
       guard check(features, mask, target) else { return target }
       return builder.scoped("decoders.\(builder.nextIndex(of: "decoders"))") {
-        var tokens = restore(features, mask)
+        var tokens = embed(features, mask)
         for layer in 0..<depth where builder.error == nil {
           tokens = TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(layer)")
         }
         tokens = LayerNorm(epsilon: epsilon)(tokens, name: "norm")
-        let places = tokens.sliced(1, 1..<tokens.shape[1])
+        // Attention knows no order, so that the places' is not needed before here.
+        let places = tokens.sliced(1, 1..<tokens.shape[1]).gathered(mask.restore)
         return DecoderHead(epsilon: epsilon)(places, grid: mask.grid, like: target)
       }
     }
@@ -57,21 +58,18 @@ public struct Decoder {
     return builder.error == nil
   }
 
-  /// The full grid of tokens after the class token: visible ones embedded, hidden ones a learned mask token, all with positions.
-  private func restore(_ features: Tensor, _ mask: Mask) -> Tensor {
+  /// The class token, the visible tokens embedded and a learned mask token for each hidden patch, in this order, with positions.
+  private func embed(_ features: Tensor, _ mask: Mask) -> Tensor {
     let builder = features.builder
     let (batch, patches) = (features.shape[0], mask.grid * mask.grid)
     let embedded = Linear(width: dim)(features, name: "embed")
     let token = builder.parameter("mask_token", [1, 1, dim], .normal(standardDeviation: 0.02))
-    let classToken = embedded.sliced(1, 0..<1)
-    let visible = embedded.sliced(1, 1..<mask.visibleCount + 1)
-    var shuffled = visible
-    if mask.visibleCount < patches {
-      let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, dim])
-      shuffled = .concatenated([visible, hidden], axis: 1, in: builder)
-    }
-    let restored = Tensor.concatenated([classToken, shuffled.gathered(mask.restore)], axis: 1, in: builder)
-    return restored + builder.add(.positionTable(width: dim, grid: mask.grid, classToken: true))
+    let table = builder.add(.positionTable(width: dim, grid: mask.grid, classToken: true))
+    let places = table.sliced(0, 1..<patches + 1).broadcast(to: [batch, patches, dim])
+    let classToken = embedded.sliced(1, 0..<1) + table.sliced(0, 0..<1)
+    let visible = embedded.sliced(1, 1..<mask.visibleCount + 1) + places.gathered(mask.visible)
+    let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, dim]) + places.gathered(mask.hiddenPlaces)
+    return .concatenated([classToken, visible, hidden], axis: 1, in: builder)
   }
 }
 
@@ -91,6 +89,7 @@ struct DecoderHead {
     let builder = tokens.builder
     let side = target.shape[2]
     var (x, at, layer) = (tokens, grid, 0)
+    if at < side { x = x.reshaped([x.shape[0], grid * grid, 1, x.shape[-1]]) }
     while at < side {
       if at != grid {
         x = LayerNorm(epsilon: epsilon)(x, name: "head.\(layer)").gelu()
@@ -100,7 +99,7 @@ struct DecoderHead {
         builder.fail("the decoder's width of \(tokens.shape[-1]) cannot be halved on the way to \(side) × \(side) positions")
         return target
       }
-      x = builder.scoped("head.\(layer)") { doubled(x, grid: at) }
+      x = builder.scoped("head.\(layer)") { doubled(x) }
       (at, layer) = (at * 2, layer + 1)
     }
     while at > side {
@@ -108,28 +107,38 @@ struct DecoderHead {
       x = pooled.reshaped([x.shape[0], at * at / 4, x.shape[-1]])
       (at, layer) = (at / 2, layer + 1)
     }
-    return builder.scoped("head.\(layer)") { predicted(x, like: target) }
+    return builder.scoped("head.\(layer)") { predicted(x, grid: min(grid, side), like: target) }
   }
 
-  /// A transposed convolution of 2 × 2 with stride 2 that halves the width: each token becomes four.
-  private func doubled(_ x: Tensor, grid: Int) -> Tensor {
+  /// A transposed convolution of 2 × 2 with stride 2 that halves the width: each position of a patch becomes four.
+  ///
+  /// The positions [batch, patches, positions, width] stay with their patch; the four follow each other.
+  private func doubled(_ x: Tensor) -> Tensor {
     let builder = x.builder
-    let (batch, inputs) = (x.shape[0], x.shape[-1])
+    let (batch, patches, positions, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[-1])
     let width = inputs / 2
     let weight = builder.parameter("weight", [inputs, width, 2, 2], .xavierUniform(fanIn: width * 4, fanOut: inputs))
     let bias = builder.parameter("bias", [width], .constant(0))
     let matrix = weight.transposed([0, 2, 3, 1]).reshaped([inputs, 4 * width])
-    let quads = x.matmul(matrix).reshaped([batch, grid, grid, 2, 2, width]).transposed([0, 1, 3, 2, 4, 5])
-    return (quads + bias).reshaped([batch, 4 * grid * grid, width])
+    return x.matmul(matrix).reshaped([batch, patches, 4 * positions, width]) + bias
   }
 
-  /// A convolution of 1 × 1 to the target's channels.
-  private func predicted(_ x: Tensor, like target: Tensor) -> Tensor {
+  /// A convolution of 1 × 1 to the target's channels, and each position where it belongs.
+  private func predicted(_ x: Tensor, grid: Int, like target: Tensor) -> Tensor {
     let builder = x.builder
     let (channels, inputs) = (target.shape[1], x.shape[-1])
     let weight = builder.parameter("weight", [channels, inputs, 1, 1], .xavierUniform(fanIn: inputs, fanOut: channels))
     let bias = builder.parameter("bias", [channels], .constant(0))
     let rows = x.matmul(weight.reshaped([channels, inputs]), transposeRight: true) + bias
-    return rows.transposed([0, 2, 1]).reshaped(target.shape)
+    return arranged(rows, grid: grid).reshaped(target.shape)
+  }
+
+  /// Rows of patches, each the four quarters of a quarter and so on, as maps [batch, channels, grid, 2, …, grid, 2, …].
+  private func arranged(_ rows: Tensor, grid: Int) -> Tensor {
+    let doublings = (rows.shape.count / (rows.shape[0] * rows.shape[-1] * grid * grid)).trailingZeroBitCount / 2
+    let halves = [Int](repeating: 2, count: 2 * doublings)
+    let axes = (0..<doublings).map { 3 + 2 * $0 }
+    return rows.reshaped(Shape([rows.shape[0], grid, grid] + halves + [rows.shape[-1]]))
+      .transposed([0, 3 + 2 * doublings, 1] + axes + [2] + axes.map { $0 + 1 })
   }
 }

@@ -17,6 +17,9 @@ struct Member: Sendable {
     },
     mask("hidden", "1 for hidden patches and 0 for visible ones, f32 [batch, patches].") { .tensor($0.hidden) },
     mask("visible", "The places of the visible patches in the grid, i32 [batch, visible].") { .tensor($0.visible) },
+    mask("hidden_places", "The places of the hidden patches in the grid, i32 [batch, patches - visible].") {
+      .tensor($0.hiddenPlaces)
+    },
     mask("restore", "For each place in the grid its row when visible patches come first, i32 [batch, patches].") {
       .tensor($0.restore)
     },

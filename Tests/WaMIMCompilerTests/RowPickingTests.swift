@@ -5,7 +5,7 @@ import WaMIMGraph
 import WaMIMInterpreter
 
 /// Rows are picked before they are computed on.
-struct GatherSinkingTests {
+struct RowPickingTests {
   /// The rows of each matmul in the graph whose scope is `scope`.
   private func rows(_ graph: Graph, in scope: String) -> [Int] {
     graph.nodes.compactMap { node in
@@ -75,5 +75,56 @@ struct GatherSinkingTests {
     let sunk = try graph.after("sink-gathers")
     #expect(rows(sunk, in: "") == [3])
     #expect(sunk.computations.filter { $0 == "gather" }.count == 1)
+  }
+
+  // MARK: Slices
+
+  @Test func rowsThatAreSlicedAwayAreNotComputed() throws {
+    let graph = try chain { builder, y, _ in builder.output("some", y.sliced(1, 5..<8)) }
+    #expect(rows(try graph.after("sink-slices"), in: "") == [3])
+  }
+
+  @Test func onlyTheQueriesThatAreNeededAttend() throws {
+    let graph = try chain { builder, y, _ in
+      builder.output("some", builder.add(.attention(heads: 2), [y, y, y]).sliced(1, 5..<8))
+    }
+    let sunk = try graph.after("sink-slices")
+    let attention = try #require(sunk.nodes.first { $0.operation == .attention(heads: 2) })
+    #expect(attention.operands.map { sunk[$0].type.shape[1] } == [3, 8, 8])
+  }
+
+  @Test func picksGoThroughMovementsWithinRows() throws {
+    let graph = try chain { builder, y, indices in
+      let moved = y.reshaped([2, 2, 4, 3, 2]).transposed([0, 1, 2, 4, 3]).reshaped([2, 8, 6])
+      builder.output("some", moved.gathered(indices.sliced(1, 0..<2)))
+    }
+    #expect(rows(try graph.after("sink-gathers"), in: "") == [2])
+  }
+
+  @Test func picksStopAtMovementsOfRows() throws {
+    let graph = try chain { builder, y, indices in
+      let moved = y.reshaped([2, 2, 4, 6]).transposed([0, 2, 1, 3]).reshaped([2, 8, 6])
+      builder.output("some", moved.gathered(indices.sliced(1, 0..<2)))
+    }
+    #expect(rows(try graph.after("sink-gathers"), in: "") == [8])
+  }
+
+  @Test func pickingBackWhatWasReorderedIsASlice() throws {
+    let graph = try chain { builder, y, indices in
+      let order = builder.add(.invertPermutation, [indices])
+      builder.output("some", y.gathered(indices).gathered(order.sliced(1, 5..<8)))
+    }
+    let simplified = try graph.after("simplify", "dead-code")
+    #expect(simplified.computations.filter { $0 == "gather" || $0 == "slice" } == ["slice"])
+  }
+
+  @Test func aTrainingStepComputesHeadsForHiddenPatchesOnly() throws {
+    let graph = try Passes.run(WaMIMModel().graph(), for: .step)
+    let heads = graph.nodes.filter { node in
+      if case .matmul(transposeLeft: false, _) = node.operation { node.scope.hasPrefix("decoders.0.head") } else { false }
+    }
+    // 48 of 64 patches are hidden.
+    #expect(!heads.isEmpty && heads.allSatisfy { $0.type.shape[1] == 48 })
+    #expect(rows(graph, in: "decoders.0.blocks.0.attn.proj").first == 48)
   }
 }
