@@ -25,6 +25,13 @@ package enum Console {
   /// Whether a person watches standard output.
   package static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
+  /// Characters of a line on the terminal, or nil where there is none.
+  package static var terminalWidth: Int? {
+    var size = winsize()
+    guard isTerminal, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+
   /// Writes all of `text`; what the other end no longer reads is lost without complaint.
   package static func write(_ text: String, to file: Int32) {
     var text = text

@@ -1,4 +1,5 @@
 import ArgumentParser
+import WaMIMManifest
 
 /// `fit`: trains on a folder of images.
 struct FitCommand: ParsableCommand {
@@ -6,8 +7,9 @@ struct FitCommand: ParsableCommand {
     commandName: "fit",
     abstract: "Train on a folder of images.",
     discussion: """
-      Writes RUN/checkpoint.safetensors at the end of epochs, and RUN/metrics.jsonl with a line for each step. Interrupted by Ctrl-C \
-      or SIGTERM, it finishes the step, saves, and prints the command that continues with the same bits as if nothing had happened.
+      Writes to the folder RUN: checkpoint.safetensors, metrics.jsonl with a line for each step, events for `tensorboard --logdir RUN`, \
+      and run.json with what made the run. Interrupted by Ctrl-C or SIGTERM, it finishes the step, saves, and prints the command \
+      that continues with the same bits as if nothing had happened.
 
       Example: train fit --data photos --epochs 100 --out run
       """)
@@ -23,6 +25,12 @@ struct FitCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Continue from this run's folder or checkpoint.", valueName: "run"))
   var resume: String?
+
+  @Option(
+    name: .customLong("init"),
+    help: ArgumentHelp(
+      "Begin with the parameters of this safetensors file: a checkpoint, or one of timm's ViTs.", valueName: "file"))
+  var initial: String?
 
   @Flag(help: "Replace a run that the folder already holds.")
   var overwrite = false
@@ -41,11 +49,18 @@ struct FitCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Weight decay (default: the model's).", valueName: "x"))
   var weightDecay: Double?
 
-  @Option(help: ArgumentHelp("Epochs between checkpoints.", valueName: "n"))
-  var every = 1
+  @OptionGroup(title: "Augmentation (default: the model's)") var augmentation: AugmentationOptions
+
+  @OptionGroup(title: "Checkpoints") var checkpoints: CheckpointOptions
+
+  @OptionGroup(title: "Watching") var watching: WatchOptions
 
   @Option(help: ArgumentHelp("Stop and save after this step of the run, as if interrupted.", valueName: "n"))
   var limitSteps: Int?
+
+  @Flag(
+    help: "Run each step on one thread, and stop at the first kernel whose result is not finite: slow, and the same bits.")
+  var checkValues = false
 
   @Option(help: ArgumentHelp("Threads that read images ahead.", valueName: "n"))
   var loaders = 1
@@ -59,9 +74,11 @@ struct FitCommand: ParsableCommand {
       throw ValidationError("--base-lr has to be 0 or more")
     }
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) { throw ValidationError("--weight-decay has to be 0 or more") }
-    if !(1...1_000_000).contains(every) { throw ValidationError("--every has to be 1 or more") }
     if let limitSteps, limitSteps < 1 { throw ValidationError("--limit-steps has to be 1 or more") }
     if !(1...256).contains(loaders) { throw ValidationError("--loaders has to be from 1 to 256") }
+    if resume != nil && initial != nil {
+      throw ValidationError("--resume continues a run and --init begins one with given parameters: give only one of them")
+    }
   }
 
   func run() throws {
@@ -71,38 +88,57 @@ struct FitCommand: ParsableCommand {
     let position = try checkpoint.map { (path) throws(TrainerError) in
       try Checkpoint.position(path, model: program.manifest.model)
     }
-    let settings = FitSettings(command: self, training: program.manifest.training, previous: position?.options ?? [:])
+    let channels = try ImageBatch(program).augmentation.channels
+    let settings = try FitSettings(
+      command: self, training: program.manifest.training, channels: channels, previous: position?.options ?? [:])
     let seed = seed ?? position?.seed ?? 0
     if let position, seed != position.seed {
       throw TrainerError("the run to continue has the seed \(position.seed), not \(seed); leave --seed out")
     }
-    guard let dataPath = settings.data else {
-      throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
-    }
-    let batch = try ImageBatch(program)
-    let source = try data.source(for: batch, seed: seed, data: dataPath)
-    let model = try TrainedModel(
-      program: program, schedules: ["step"], threads: threads.count,
-      otherBytes: BatchLoader.bytes(images: program.manifest.batch, sampleBytes: batch.sampleBytes))
-    let firstStep: Int
+    let batch = try ImageBatch(program, settings: settings.augmentation)
+    let (source, validation) = try sources(settings, batch: batch, seed: seed)
+    let model = try makeModel(program, settings: settings, batch: batch)
     if let checkpoint {
-      firstStep = try Checkpoint.load(checkpoint, into: model).step
+      _ = try Checkpoint.load(checkpoint, into: model)
     } else {
       try model.initializeStates(seed: seed)
-      firstStep = 0
+      if let initial { try InitialParameters.load(try RunFolder.checkpoint(from: initial), into: model).report() }
     }
     let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
-    let folder = try RunFolder(outPath, resumedStep: checkpoint == nil ? nil : firstStep, overwriting: overwrite)
+    let folder = try RunFolder(outPath, resumedStep: position?.step, overwriting: overwrite)
     let run = TrainingRun(
-      model: model, source: source, folder: folder, options: settings.options(seed: seed, command: self),
-      recordedOptions: settings.recorded)
-    try announce(run, position: position, firstStep: firstStep)
-    let ending = try run.run(from: firstStep)
+      model: model, batch: batch, source: source, validation: validation, folder: folder,
+      options: settings.options(seed: seed, command: self), recordedOptions: settings.recorded)
+    try announce(run, position: position)
+    try RunRecord(run, initializedFrom: initial, command: Trainer.words, step: position?.step ?? 0)
+      .write(to: outPath, graph: program.manifest.graph, continuing: position != nil)
+    let ending = try run.run(from: position?.step)
     tellEnding(ending, folder: outPath)
   }
 
+  /// Opens the images to train on, and those to evaluate on.
+  private func sources(
+    _ settings: FitSettings, batch: ImageBatch, seed: UInt64
+  ) throws(TrainerError) -> (training: any ImageSource, validation: (any ImageSource)?) {
+    guard let path = settings.data else {
+      throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
+    }
+    let training = try data.source(for: batch, seed: seed, data: path)
+    guard let validation = settings.validation else { return (training, nil) }
+    // Drawn images to evaluate on are others than those to train on.
+    return (training, try data.source(for: batch, seed: ~seed, data: validation))
+  }
+
+  private func makeModel(_ program: Program, settings: FitSettings, batch: ImageBatch) throws(TrainerError) -> TrainedModel {
+    let evaluates = settings.validation != nil
+    let loaderBytes = BatchLoader.bytes(images: program.manifest.batch, sampleBytes: batch.sampleBytes)
+    return try TrainedModel(
+      program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? ["step", "forward"] : ["step"],
+      threads: threads.count, otherBytes: evaluates ? 2 * loaderBytes : loaderBytes)
+  }
+
   /// Says what is about to happen, and what differs from what one might expect.
-  private func announce(_ run: TrainingRun, position: TrainingPosition?, firstStep: Int) throws(TrainerError) {
+  private func announce(_ run: TrainingRun, position: TrainingPosition?) throws(TrainerError) {
     let order = run.order
     if let position, position.stepsPerEpoch != order.stepsPerEpoch {
       throw TrainerError(
@@ -113,7 +149,7 @@ struct FitCommand: ParsableCommand {
       Console.warn("there are \(order.images) images and a batch is \(order.batch): images are repeated to fill it")
     }
     let manifest = run.model.program.manifest
-    let start = firstStep > 0 ? ", continuing after step \(firstStep)" : ""
+    let start = position.map { ", continuing after step \($0.step)" } ?? ""
     Console.print(
       "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(order.batch) an epoch, \(run.totalSteps) steps, "
         + "\(run.model.executor.threadCount) threads\(start)")

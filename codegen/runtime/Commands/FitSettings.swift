@@ -3,33 +3,60 @@ import WaMIMManifest
 /// What a run uses: what the command line says, else what the resumed run used, else the model's defaults.
 struct FitSettings {
   let data: String?
+  let validation: String?
+  /// What images go through.
+  let augmentation: Manifest.Augmentation
+  /// The settings under the names of their options, for the checkpoint.
+  let recorded: [String: String]
+
   private let epochs: Double
   private let baseLearningRate: Double
   private let warmup: Double
   private let weightDecay: Double
+  private let every: Int?
+  private let keep: Int
+  private let logEvery: Int
+  private let pictures: Int
 
   /// - Parameter previous: The options that the checkpoint records, or none.
-  init(command: FitCommand, training: Manifest.Training, previous: [String: String]) {
+  init(
+    command: FitCommand, training: Manifest.Training, channels: Int, previous: [String: String]
+  ) throws(TrainerError) {
     func number(_ given: Double?, _ name: String) -> Double? { given ?? previous[name].flatMap { Double($0) } }
+    func count(_ given: Int?, _ name: String) -> Int? { given ?? previous[name].flatMap { Int($0) } }
     data = command.data.data ?? previous["data"]
+    validation = command.watching.validation ?? previous["val"]
     epochs = number(command.epochs, "epochs") ?? training.epochs
     baseLearningRate = number(command.baseLearningRate, "base-lr") ?? training.baseLearningRate
     warmup = number(command.warmup, "warmup") ?? min(training.warmupEpochs, epochs / 10)
     weightDecay = number(command.weightDecay, "weight-decay") ?? training.weightDecay
-  }
+    every = count(command.checkpoints.every, "every")
+    keep = count(command.checkpoints.keep, "keep") ?? 0
+    logEvery = count(command.watching.logEvery, "log-every") ?? 10
+    pictures = count(command.watching.pictures, "pictures") ?? 1
 
-  /// The settings under the names of their options, for the checkpoint.
-  var recorded: [String: String] {
-    var options = [
+    var options = command.augmentation.given
+    for name in ["crop-area", "crop-aspect", "horizontal-flip", "mean", "std"] { options[name] = options[name] ?? previous[name] }
+    augmentation = try training.augmentation.replaced(by: options, channels: channels)
+    options.merge([
       "epochs": "\(epochs)", "base-lr": "\(baseLearningRate)", "warmup": "\(warmup)", "weight-decay": "\(weightDecay)",
-    ]
+      "keep": "\(keep)", "log-every": "\(logEvery)", "pictures": "\(pictures)",
+    ]) { $1 }
     options["data"] = data
-    return options
+    options["val"] = validation
+    options["every"] = every.map { "\($0)" }
+    recorded = options
   }
 
   func options(seed: UInt64, command: FitCommand) -> TrainingRun.Options {
     TrainingRun.Options(
       epochs: epochs, baseLearningRate: baseLearningRate, warmupEpochs: warmup, weightDecay: weightDecay, seed: seed,
-      checkpointEvery: command.every, stepLimit: command.limitSteps, loaders: command.loaders)
+      checkpointEvery: every, checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures,
+      stepLimit: command.limitSteps, loaders: command.loaders, checksValues: command.checkValues)
+  }
+
+  /// Whether the run draws pictures of what `manifest`'s model predicts.
+  func drawsPictures(_ manifest: Manifest) -> Bool {
+    pictures > 0 && manifest.pictures != nil
   }
 }

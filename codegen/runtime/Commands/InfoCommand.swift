@@ -59,15 +59,27 @@ struct InfoCommand: ParsableCommand {
     }
   }
 
+  /// What a run does where nothing else is said, each line with the option of `fit` that changes it.
   private func printTraining(_ manifest: Manifest) {
     let training = manifest.training
     let augmentation = training.augmentation
-    Console.print(
-      "optimiser     AdamW, base learning rate \(training.baseLearningRate) for a batch of 256, betas \(training.betas), epsilon "
-        + "\(training.epsilon), weight decay \(training.weightDecay)")
-    Console.print("schedule      \(training.epochs) epochs, \(training.warmupEpochs) of linear warm-up, half a cosine to 0")
-    let crop = augmentation.cropArea.map { "random resized crop of area \($0), aspect \(augmentation.cropAspect)" } ?? "centre crop"
-    Console.print("augmentation  \(crop)\(augmentation.horizontalFlip ? ", horizontal flip" : "")")
-    Console.print("normalised    by mean \(augmentation.mean) and standard deviation \(augmentation.standardDeviation)")
+    let peak = training.baseLearningRate * Double(manifest.batch) / 256
+    func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ",") }
+    let settings: [(option: String, value: String)] = [
+      ("--epochs", "\(training.epochs)"),
+      ("--warmup", "\(training.warmupEpochs) epochs of linear warm-up, then half a cosine to 0"),
+      ("--base-lr", "\(training.baseLearningRate) for a batch of 256, so \(peak) for this model's \(manifest.batch)"),
+      ("--weight-decay", "\(training.weightDecay) on tensors of two or more axes"),
+      ("--crop-area", augmentation.cropArea.map { $0.map { "\($0)" }.joined(separator: "..") } ?? "none: the middle of each image"),
+      ("--crop-aspect", augmentation.cropAspect.map { "\($0)" }.joined(separator: "..")),
+      ("--horizontal-flip", augmentation.horizontalFlip ? "half of the images" : "none"),
+      ("--mean", list(augmentation.mean)),
+      ("--std", list(augmentation.standardDeviation)),
+      ("--seed", "0"),
+      ("--threads", "\(threads.count)"),
+    ]
+    Console.print("Training with `fit`, where its options say nothing else:")
+    for setting in settings { Console.print("\(Format.left(setting.option, width: 18))\(setting.value)") }
+    Console.print("AdamW's betas \(training.betas) and epsilon \(training.epsilon) are compiled in")
   }
 }

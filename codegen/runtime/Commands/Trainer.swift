@@ -1,5 +1,6 @@
 import ArgumentParser
 import CProgram
+import Glibc
 import Synchronization
 
 /// The command line of a generated executable.
@@ -11,12 +12,17 @@ struct Trainer: ParsableCommand {
       Without a subcommand, `fit` is meant. All shapes, the batch among them, were fixed when wamimc made this executable; \
       `info` shows them.
       """,
-    subcommands: [FitCommand.self, GradCommand.self, BenchCommand.self, ReconstructCommand.self, InfoCommand.self],
+    subcommands: [
+      FitCommand.self, GradCommand.self, BenchCommand.self, ReconstructCommand.self, ExportCommand.self, InfoCommand.self,
+    ],
     defaultSubcommand: FitCommand.self)
 
   /// Parses `words`, the executable's name and its arguments, runs the command that they name, and returns the exit code.
   static func run(program: UnsafePointer<wamim_program>, words: [String]) -> Int32 {
-    current.withLock { $0 = GeneratedProgram(pointer: program, executable: words.first ?? "train") }
+    current.withLock { $0 = GeneratedProgram(pointer: program, words: words) }
+    // A file that may grow no further and a pipe that nobody reads become errors of the call that writes.
+    signal(SIGXFSZ, SIG_IGN)
+    signal(SIGPIPE, SIG_IGN)
     do {
       var command = try parseAsRoot(Array(words.dropFirst()))
       try command.run()
@@ -37,7 +43,7 @@ struct Trainer: ParsableCommand {
 
   private struct GeneratedProgram: @unchecked Sendable {
     var pointer: UnsafePointer<wamim_program>
-    var executable: String
+    var words: [String]
   }
 
   /// The program of this executable, checked.
@@ -47,5 +53,8 @@ struct Trainer: ParsableCommand {
   }
 
   /// The executable, as it was called.
-  static var executable: String { current.withLock { $0?.executable ?? "train" } }
+  static var executable: String { words.first ?? "train" }
+
+  /// The whole command line.
+  static var words: [String] { current.withLock { $0?.words ?? [] } }
 }

@@ -17,6 +17,7 @@ package final class Executor: @unchecked Sendable {
   private let arena: MappedMemory
   private let scratch: [MappedMemory]
   private let plans: [SchedulePlan]
+  private let guards: [LossGuard?]
   private let barrier: Barrier
   private let nextTask = Atomic<Int>(0)
   private var threads: [WorkerThread] = []
@@ -35,6 +36,9 @@ package final class Executor: @unchecked Sendable {
     self.arena = arena
     self.threadCount = threadCount
     plans = program.schedules.map { SchedulePlan($0, calls: program.manifest.calls) }
+    guards = zip(program.schedules, program.manifest.schedules).map {
+      LossGuard($0, described: $1, states: program.manifest.states)
+    }
     barrier = Barrier(threads: threadCount, processors: Int(wamim_available_processors()))
     var scratch: [MappedMemory] = []
     for _ in 0..<threadCount {
@@ -57,15 +61,50 @@ package final class Executor: @unchecked Sendable {
     threads = []
   }
 
-  /// Runs the schedule of index `schedule` to its end.
-  package func run(schedule: Int) {
+  /// Runs the schedule of index `schedule`, and says whether it came to its end.
+  ///
+  /// A schedule that updates states is left before it does so where its loss is not finite, unless it knows the loss too late.
+  @discardableResult
+  package func run(schedule: Int) -> Bool {
     // The thread is the caller's, whose other numbers keep their meaning.
     let control = wamim_flush_denormals()
     defer { wamim_restore_denormals(control) }
     let firstTask = firstTask
     job = .run(schedule: schedule, firstTask: firstTask)
     barrier.wait()
-    self.firstTask = runPhases(of: plans[schedule], firstTask: firstTask, thread: 0)
+    let (next, isComplete) = runPhases(of: schedule, firstTask: firstTask, thread: 0)
+    self.firstTask = next
+    return isComplete
+  }
+
+  /// Runs the schedule of index `schedule` on the calling thread alone, up to the first call that makes a number that is not finite
+  /// where there was none.
+  ///
+  /// - Returns: That call, or nil where the schedule came to its end.
+  package func check(schedule: Int) -> NonFiniteResult? {
+    wamim_flush_denormals()
+    let manifest = program.manifest
+    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + manifest.schedules[schedule].outputs
+    let check = ValueCheck(
+      program.schedules[schedule], tensors: tensors, arena: arena, arenaBytes: program.arenaBytes, scratch: scratch[0],
+      scratchBytes: program.scratchBytes)
+    let plan = plans[schedule]
+    return withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(plan.maximumArguments, 1)) { pointers in
+      for (index, phase) in plan.phases.enumerated() {
+        for number in 0..<phase.taskCount {
+          let task = phase.task(number)
+          for call in task.calls {
+            let before = check.findings(call, task: task, units: task.units)
+            make(call, task: task, scratch: scratch[0].base, pointers: pointers)
+            let after = check.findings(call, task: task, units: task.units)
+            if zip(before, after).contains(where: { $0 && !$1 }) {
+              return NonFiniteResult(phase: index, description: Int(call.description))
+            }
+          }
+        }
+      }
+      return nil
+    }
   }
 
   private func work(as thread: Int) {
@@ -73,19 +112,22 @@ package final class Executor: @unchecked Sendable {
     while true {
       barrier.wait()
       guard case .run(let schedule, let firstTask) = job else { return }
-      _ = runPhases(of: plans[schedule], firstTask: firstTask, thread: thread)
+      _ = runPhases(of: schedule, firstTask: firstTask, thread: thread)
     }
   }
 
-  /// Takes tasks of one phase after another, and returns where the counter then stands.
+  /// Takes tasks of one phase after another, and returns where the counter then stands, and whether all phases ran.
   ///
   /// Each thread finds the end of each phase once, by taking a number past its last task; so the counter's value at the start of
   /// the next phase is known without resetting it.
-  private func runPhases(of plan: SchedulePlan, firstTask: Int, thread: Int) -> Int {
+  private func runPhases(of schedule: Int, firstTask: Int, thread: Int) -> (next: Int, isComplete: Bool) {
+    let plan = plans[schedule]
+    let lossGuard = guards[schedule]
     var first = firstTask
+    var isComplete = true
     let scratch = scratch[thread].base
     withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(plan.maximumArguments, 1)) { pointers in
-      for phase in plan.phases {
+      for (index, phase) in plan.phases.enumerated() {
         while true {
           let task = nextTask.add(1, ordering: .relaxed).oldValue - first
           guard task < phase.taskCount else { break }
@@ -93,9 +135,19 @@ package final class Executor: @unchecked Sendable {
         }
         first += phase.taskCount + threadCount
         barrier.wait()
+        if let lossGuard, lossGuard.phase == index, !loss(at: lossGuard).isFinite {
+          isComplete = false
+          // Nobody may write to the loss before all threads have read it.
+          barrier.wait()
+          return
+        }
       }
     }
-    return first
+    return (first, isComplete)
+  }
+
+  private func loss(at lossGuard: LossGuard) -> Float {
+    (arena.base + lossGuard.offset).load(as: Float.self)
   }
 
   /// Makes every call of one tile.
@@ -103,20 +155,28 @@ package final class Executor: @unchecked Sendable {
     _ task: SchedulePlan.Task, scratch: UnsafeMutableRawPointer,
     pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>, thread: Int
   ) {
-    let begin = UInt64(task.begin)
     for call in task.calls {
-      for index in 0..<Int(call.argument_count) {
-        let argument = call.arguments[index]
-        let base = argument.storage == UInt32(WAMIM_STORAGE_SCRATCH) ? scratch : arena.base
-        pointers[index] = base + Int(truncatingIfNeeded: argument.offset &+ begin &* argument.unit_stride)
-      }
       guard let times else {
-        call.function(pointers.baseAddress, task.begin, task.end)
+        make(call, task: task, scratch: scratch, pointers: pointers)
         continue
       }
       let start = Clock.nanoseconds
-      call.function(pointers.baseAddress, task.begin, task.end)
+      make(call, task: task, scratch: scratch, pointers: pointers)
       times.add(Clock.nanoseconds - start, description: Int(call.description), thread: thread)
     }
+  }
+
+  /// Makes one call of a tile.
+  @inline(__always)
+  private func make(
+    _ call: wamim_call, task: SchedulePlan.Task, scratch: UnsafeMutableRawPointer,
+    pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
+  ) {
+    for index in 0..<Int(call.argument_count) {
+      let argument = call.arguments[index]
+      let base = argument.storage == UInt32(WAMIM_STORAGE_SCRATCH) ? scratch : arena.base
+      pointers[index] = base + Int(truncatingIfNeeded: argument.offset &+ UInt64(task.begin) &* argument.unit_stride)
+    }
+    call.function(pointers.baseAddress, task.begin, task.end)
   }
 }

@@ -8,6 +8,8 @@ struct SchedulePlan {
     let calls: UnsafeBufferPointer<wamim_call>
     let begin: Int64
     let end: Int64
+    /// The units of the whole group.
+    let units: Int
   }
 
   /// The groups of a phase, the most expensive tiles first.
@@ -26,7 +28,7 @@ struct SchedulePlan {
       return Task(
         calls: UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)),
         begin: Int64(tile * group.units / UInt64(group.tiles)),
-        end: Int64((tile + 1) * group.units / UInt64(group.tiles)))
+        end: Int64((tile + 1) * group.units / UInt64(group.tiles)), units: Int(group.units))
     }
   }
 

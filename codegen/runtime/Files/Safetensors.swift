@@ -64,10 +64,11 @@ package enum Safetensors {
 
 /// Values as JSON text.
 enum JSON {
-  /// `value` on one line, with the keys of objects in alphabetical order.
-  static func encode(_ value: some Encodable) throws(TrainerError) -> String {
+  /// `value` on one line, or on many that people read, with the keys of objects in alphabetical order.
+  static func encode(_ value: some Encodable, indented: Bool = false) throws(TrainerError) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if indented { encoder.outputFormatting.insert(.prettyPrinted) }
     do {
       return String(decoding: try encoder.encode(value), as: UTF8.self)
     } catch {

@@ -1,45 +1,35 @@
 /// Rows of pictures side by side, with a caption over each column and one below all.
 package struct PictureGrid {
-  /// One row: the input, what the model saw, and what it made of it.
-  package struct Row {
-    package var input: Image
-    package var masked: Image
-    package var reconstruction: Image
-
-    package init(input: Image, masked: Image, reconstruction: Image) {
-      self.input = input
-      self.masked = masked
-      self.reconstruction = reconstruction
-    }
-  }
+  /// One row, a picture for each title.
+  package typealias Row = [Image]
 
   private static let margin = 8
   private static let background: UInt8 = 250
   private static let ink: UInt8 = 60
 
-  /// Draws `rows`, whose pictures have the same size, in colour.
-  package static func draw(_ rows: [Row], footer: String) -> Image {
-    guard let first = rows.first else { return Image(width: 1, height: 1, channels: 3) }
+  /// Draws `rows`, whose pictures have the same size, in colour, with `titles` over the columns.
+  package static func draw(_ rows: [Row], titles: [String], footer: String) -> Image {
+    guard let first = rows.first?.first else { return Image(width: 1, height: 1, channels: 3) }
     // Small pictures are enlarged, so that a pixel stays a square.
-    let scale = max(1, 160 / max(first.input.width, first.input.height))
-    let width = first.input.width * scale
-    let height = first.input.height * scale
-    // Many pictures stand in two blocks of three columns.
-    let blocks = rows.count > 4 ? 2 : 1
+    let scale = max(1, 160 / max(first.width, first.height))
+    let width = first.width * scale
+    let height = first.height * scale
+    // Many pictures stand in two blocks, where rows are short.
+    let blocks = rows.count > 4 && titles.count <= 3 ? 2 : 1
     let lines = (rows.count + blocks - 1) / blocks
     let header = Caption.lineHeight + margin
-    let totalWidth = blocks * 3 * (width + margin) + margin + (blocks - 1) * margin
+    let blockWidth = titles.count * (width + margin)
+    let totalWidth = blocks * blockWidth + margin + (blocks - 1) * margin
     let footerLines = wrapped(footer, columns: (totalWidth - 2 * margin) / Caption.advance)
     let totalHeight = header + lines * (height + margin) + footerLines.count * Caption.lineHeight + margin
     var canvas = Image(width: totalWidth, height: totalHeight, channels: 3, filledWith: background)
     for block in 0..<blocks {
-      let left = margin + block * (3 * (width + margin) + margin)
-      for (column, title) in ["input", "masked", "reconstruction"].enumerated() {
+      let left = margin + block * (blockWidth + margin)
+      for (column, title) in titles.enumerated() {
         Caption.draw(title, on: &canvas, x: left + column * (width + margin), y: margin, scale: 1, value: ink)
       }
       for line in 0..<lines where block * lines + line < rows.count {
-        let row = rows[block * lines + line]
-        for (column, picture) in [row.input, row.masked, row.reconstruction].enumerated() {
+        for (column, picture) in rows[block * lines + line].enumerated() {
           paste(picture, on: &canvas, x: left + column * (width + margin), y: header + line * (height + margin), scale: scale)
         }
       }

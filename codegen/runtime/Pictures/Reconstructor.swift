@@ -12,9 +12,11 @@ package struct Reconstructor {
   private let batch: ImageBatch
   private let mask: Manifest.Tensor
   private let predictions: [Manifest.Tensor]
+  /// Whether targets and predictions of each level are drawn.
+  private let showsLevels: Bool
 
   /// Throws where the model has no pictures, or lacks what they are made from.
-  package init(_ model: TrainedModel, batch: ImageBatch) throws(TrainerError) {
+  package init(_ model: TrainedModel, batch: ImageBatch, showsLevels: Bool) throws(TrainerError) {
     let manifest = model.program.manifest
     guard let pictures = manifest.pictures else {
       throw TrainerError("the model \(manifest.model) defines no pictures: what it predicts is not said to be wavelets or patches")
@@ -28,8 +30,16 @@ package struct Reconstructor {
     self.batch = batch
     self.method = method
     self.predictions = predictions
+    self.showsLevels = showsLevels
     mask = try model.output("mask", of: "forward")
     try checkShapes()
+  }
+
+  /// What the pictures of a row show.
+  package var titles: [String] {
+    let levels: [Int]
+    if case .wavelet(let wavelet) = method, showsLevels { levels = wavelet.levels.sorted() } else { levels = [] }
+    return ["input", "masked", "reconstruction"] + levels.flatMap { ["level \($0) target", "prediction"] }
   }
 
   /// What the pictures take from the input, for the caption.
@@ -42,6 +52,7 @@ package struct Reconstructor {
       return "Hidden details are predicted at levels \(wavelet.levels.sorted().map(String.init).joined(separator: ", "))"
         + (missing.isEmpty ? "" : ", left out at level \(missing)")
         + ". Visible details, and LL of level \(deepest), are the input's."
+        + (showsLevels ? " Levels show their details alone, of predictions the hidden ones." : "")
     }
   }
 
@@ -57,10 +68,10 @@ package struct Reconstructor {
       guard let patchMask = PatchMask(maskValues, height: image.height, width: image.width) else {
         throw TrainerError("the output `mask` of shape \(Format.shape(mask.shape)) doesn't cut the image into square patches")
       }
-      rows.append(
-        PictureGrid.Row(
-          input: picture(image), masked: picture(image, hiddenBy: patchMask),
-          reconstruction: picture(rebuild(image, sample: sample, mask: patchMask))))
+      let pictures = [
+        picture(image), picture(image, hiddenBy: patchMask), picture(rebuild(image, sample: sample, mask: patchMask)),
+      ]
+      rows.append(pictures + levelPictures(image, sample: sample, mask: patchMask))
     }
     return rows
   }
@@ -68,14 +79,27 @@ package struct Reconstructor {
   private func rebuild(_ image: Planes, sample: Int, mask: PatchMask) -> Planes {
     switch method {
     case .wavelet(let wavelet):
-      let predicted = predictions.map { tensor in
-        planes(model.values(tensor), sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
-      }
-      return wavelet.rebuild(image, predictions: predicted, mask: mask)
+      return wavelet.rebuild(image, predictions: coefficients(sample: sample), mask: mask)
     case .patches(let patches):
       let size = predictions[0].count / predictions[0].shape[0]
       let prediction = Array(model.values(predictions[0])[sample * size..<(sample + 1) * size])
       return patches.rebuild(image, prediction: prediction, mask: mask)
+    }
+  }
+
+  /// Target and prediction of each level, the finest first.
+  private func levelPictures(_ image: Planes, sample: Int, mask: PatchMask) -> [Image] {
+    guard case .wavelet(let wavelet) = method, showsLevels else { return [] }
+    return wavelet.details(of: image, predictions: coefficients(sample: sample)).flatMap { target, prediction in
+      let level = LevelPicture(scaledTo: target, width: image.width, height: image.height)
+      return [level.draw(target), level.draw(prediction, hiddenBy: mask)]
+    }
+  }
+
+  /// The predicted coefficients of one sample, of each level.
+  private func coefficients(sample: Int) -> [Planes] {
+    predictions.map { tensor in
+      planes(model.values(tensor), sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
     }
   }
 

@@ -29,8 +29,7 @@ package struct WaveletReconstruction {
   ///   - image: The input, normalised.
   ///   - predictions: For each of `levels`, [channels · subbands, height, width], normalised as the targets.
   package func rebuild(_ image: Planes, predictions: [Planes], mask: PatchMask) -> Planes {
-    var analyzed: [Haar.Level] = []
-    for _ in 0..<(levels.max() ?? 0) { analyzed.append(Haar.analyze(analyzed.last?.coarse ?? image)) }
+    let analyzed = analyze(image)
     guard var picture = analyzed.last?.coarse else { return image }
     for index in analyzed.indices.reversed() {
       let level = analyzed[index]
@@ -40,6 +39,21 @@ package struct WaveletReconstruction {
       picture = Haar.synthesize(Haar.Level(coarse: picture, details: details))
     }
     return picture
+  }
+
+  /// The details of each predicted level, the finest first: the input's, and the predicted ones on their scale.
+  package func details(of image: Planes, predictions: [Planes]) -> [(target: Planes, prediction: Planes)] {
+    let analyzed = analyze(image)
+    return zip(levels, predictions).sorted { $0.0 < $1.0 }.map { level, prediction in
+      (analyzed[level - 1].details, denormalized(prediction, like: analyzed[level - 1]))
+    }
+  }
+
+  /// Every level of `image` down to the deepest that is predicted.
+  private func analyze(_ image: Planes) -> [Haar.Level] {
+    var analyzed: [Haar.Level] = []
+    for _ in 0..<(levels.max() ?? 0) { analyzed.append(Haar.analyze(analyzed.last?.coarse ?? image)) }
+    return analyzed
   }
 
   /// The input's details where it is visible, and the predicted ones, or zeros, where it is hidden.

@@ -95,10 +95,21 @@ package final class TrainedModel {
     if betas.count > 1 { setInput(.secondMomentCorrection, to: correction(betas[1])) }
   }
 
-  /// Runs the schedule `name`.
-  package func run(_ name: String) throws(TrainerError) {
+  /// Runs the schedule `name`, and says whether it came to its end: one that updates states stops before that where its loss is not
+  /// finite and known in time.
+  @discardableResult
+  package func run(_ name: String) throws(TrainerError) -> Bool {
     isFresh = false
-    executor.run(schedule: try program.schedule(name))
+    return executor.run(schedule: try program.schedule(name))
+  }
+
+  /// Runs the schedule `name` on one thread, and returns the first call that made a number that is not finite, which ends it.
+  package func check(_ name: String) throws(TrainerError) -> (call: Manifest.Call, phase: Int)? {
+    isFresh = false
+    guard let result = executor.check(schedule: try program.schedule(name)) else { return nil }
+    let calls = program.manifest.calls
+    let unknown = Manifest.Call(name: "call \(result.description)", kind: "?", flops: 0, bytes: 0)
+    return (result.description < calls.count ? calls[result.description] : unknown, result.phase)
   }
 
   /// The tensor that the schedule `schedule` leaves under `name`.

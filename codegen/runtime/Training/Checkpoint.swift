@@ -52,10 +52,15 @@ package enum Checkpoint {
   /// The file may be a whole checkpoint, or hold the parameters only.
   package static func loadParameters(_ path: String, into model: TrainedModel) throws(TrainerError) {
     let reader = try SafetensorsReader(path)
-    let states = model.program.manifest.states
-    let holdsMoments = states.contains { !$0.isParameter && reader.header.entries[$0.tensor.name] != nil }
-    try reader.check(holds: holdsMoments ? states.map(\.tensor) : model.program.parameters)
+    try check(reader, of: model.program)
     for parameter in model.program.parameters { try reader.read(parameter.name, into: model.bytes(parameter)) }
+  }
+
+  /// Checks that a file holds the parameters of `program`, either alone or with the optimiser's moments.
+  static func check(_ reader: SafetensorsReader, of program: Program) throws(TrainerError) {
+    let states = program.manifest.states
+    let holdsMoments = states.contains { !$0.isParameter && reader.header.entries[$0.tensor.name] != nil }
+    try reader.check(holds: holdsMoments ? states.map(\.tensor) : program.parameters)
   }
 
   /// Reads only where the run in the file at `path` stands.

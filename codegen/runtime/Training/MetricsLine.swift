@@ -10,11 +10,16 @@ package struct MetricsLine: Codable, Sendable, Equatable {
   /// The learning rate that the step used.
   package var learningRate: Float
   package var imagesPerSecond: Double
+  /// The Euclidean norm of all gradients of the step, and of all parameters after it; at the steps that TensorBoard is told.
+  package var gradientNorm: Double?
+  package var parameterNorm: Double?
 
   private enum CodingKeys: String, CodingKey {
     case step, epoch, loss, losses
     case learningRate = "learning_rate"
     case imagesPerSecond = "images_per_second"
+    case gradientNorm = "gradient_norm"
+    case parameterNorm = "parameter_norm"
   }
 
   package init(
@@ -26,5 +31,20 @@ package struct MetricsLine: Codable, Sendable, Equatable {
     self.losses = losses
     self.learningRate = learningRate
     self.imagesPerSecond = imagesPerSecond
+  }
+}
+
+/// A line of metrics.jsonl after an epoch: how the model does on images that it is not trained on.
+package struct ValidationLine: Codable, Sendable, Equatable {
+  package var step: Int
+  package var epoch: Double
+  package var validationLoss: Double
+  /// The loss of each target.
+  package var validationLosses: [Double]
+
+  private enum CodingKeys: String, CodingKey {
+    case step, epoch
+    case validationLoss = "validation_loss"
+    case validationLosses = "validation_losses"
   }
 }

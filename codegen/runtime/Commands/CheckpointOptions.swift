@@ -1,0 +1,38 @@
+import ArgumentParser
+
+/// When a run saves, and what it keeps.
+struct CheckpointOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Steps between checkpoints (default: one epoch).", valueName: "steps"))
+  var every: Int?
+
+  @Option(
+    help: ArgumentHelp("Checkpoints of earlier steps to keep beside the newest, as checkpoint-STEP.safetensors.", valueName: "n"))
+  var keep: Int?
+
+  func validate() throws {
+    if let every, every < 1 { throw ValidationError("--every has to be 1 or more") }
+    if let keep, keep < 0 { throw ValidationError("--keep has to be 0 or more") }
+  }
+}
+
+/// What a run tells while it trains.
+struct WatchOptions: ParsableArguments {
+  @Option(
+    name: .customLong("val"),
+    help: ArgumentHelp(
+      "Images to evaluate on after each epoch: the mean loss with fixed masks on the middle of each.", valueName: "folder"))
+  var validation: String?
+
+  @Option(help: ArgumentHelp("Steps between what TensorBoard is told (default: 10).", valueName: "steps"))
+  var logEvery: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Epochs between pictures of reconstructions for TensorBoard, or 0 for none (default: 1).", valueName: "epochs"))
+  var pictures: Int?
+
+  func validate() throws {
+    if let logEvery, logEvery < 1 { throw ValidationError("--log-every has to be 1 or more") }
+    if let pictures, pictures < 0 { throw ValidationError("--pictures has to be 0 or more") }
+  }
+}

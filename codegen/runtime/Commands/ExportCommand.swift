@@ -1,0 +1,63 @@
+import ArgumentParser
+import WaMIMManifest
+
+/// `export`: the trained encoder for other programs.
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write the encoder alone, for fine-tuning elsewhere.",
+    discussion: """
+      With --timm, writes a safetensors file with the names and shapes of timm's VisionTransformer, positions included, and prints the \
+      call of timm.create_model that it loads into with strict=True. Decoders and the norms of all taps but the last stay behind.
+      """)
+
+  @Flag(help: "Write timm's names, for PyTorch Image Models: the one format there is.")
+  var timm = false
+
+  @Option(help: ArgumentHelp("A run's folder or checkpoint.", valueName: "run"))
+  var checkpoint: String
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
+  var output: String
+
+  func validate() throws {
+    if !timm { throw ValidationError("say in which format to write: --timm") }
+  }
+
+  func run() throws {
+    let program = try Trainer.program()
+    let encoder = try TimmEncoder(program)
+    let path = try RunFolder.checkpoint(from: checkpoint)
+    try encoder.write(to: output, parameters: try SafetensorsReader(path), of: program)
+    Console.print("wrote \(output)")
+    Console.print("model = \(encoder.createModel)")
+    Console.print("model.load_state_dict(safetensors.torch.load_file('\(output)'))")
+  }
+}
+
+extension TimmEncoder {
+  /// Writes the encoder with the values of the parameters in `reader`'s file.
+  func write(to path: String, parameters reader: SafetensorsReader, of program: Program) throws(TrainerError) {
+    try Checkpoint.check(reader, of: program)
+    var layouts: [Safetensors.Layout] = []
+    for tensor in tensors {
+      layouts.append(
+        Safetensors.Layout(name: tensor.name, type: "F32", shape: tensor.shape, byteCount: 4 * tensor.shape.reduce(1, *)))
+    }
+    // What libraries of PyTorch look for, and how to use the file.
+    let header = try Safetensors.header(layouts, metadata: ["format": "pt", "model": createModel])
+    try FileSystem.replace(path) { (file) throws(TrainerError) in
+      try file.write(header)
+      for tensor in tensors {
+        switch tensor.source {
+        case .constant(let values): try file.write(values.withUnsafeBytes { Array($0) })
+        case .parameter(let name):
+          let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * tensor.shape.reduce(1, *), alignment: 8)
+          defer { bytes.deallocate() }
+          try reader.read(name, into: bytes)
+          try file.write(UnsafeRawBufferPointer(bytes))
+        }
+      }
+    }
+  }
+}

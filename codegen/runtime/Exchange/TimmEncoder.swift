@@ -1,0 +1,125 @@
+import WaMIMManifest
+
+/// The encoder of a program as timm's `VisionTransformer` has it: which tensors it takes, and how to build it there.
+package struct TimmEncoder {
+  /// A tensor of timm's model, and where it comes from.
+  package struct Tensor {
+    package enum Source {
+      /// A parameter of the program.
+      case parameter(String)
+      /// Numbers that the program has from the start.
+      case constant([Float])
+    }
+
+    package var name: String
+    package var shape: [Int]
+    package var source: Source
+  }
+
+  /// All tensors, in timm's order.
+  package let tensors: [Tensor]
+  /// Python that builds the model, without a head.
+  package let createModel: String
+
+  /// Finds the encoder of `program` by its parameters' names, and checks that timm has one of these shapes.
+  package init(_ program: Program) throws(TrainerError) {
+    let parameters = Dictionary(program.parameters.map { ($0.name, $0.shape) }) { first, _ in first }
+    guard let embedding = parameters["patch_embed.proj.weight"], embedding.count == 4, embedding[2] == embedding[3],
+      let images = program.input(.images)?.shape, images.count == 4, images[2] == images[3],
+      let hidden = parameters["blocks.0.mlp.fc1.weight"]?.first
+    else { throw Self.error("it lacks patch_embed.proj or blocks.0, or its images are no squares") }
+    let (dim, patch) = (embedding[0], embedding[2])
+    let depth = (0...).first { parameters["blocks.\($0).norm1.weight"] == nil } ?? 0
+    let tokens = 1 + images[2] / patch * (images[3] / patch)
+    let heads = try Self.heads(in: program.manifest.graph, depth: depth)
+    tensors = try Self.tensors(
+      parameters, embedding: embedding, depth: depth, hidden: hidden,
+      positions: Self.positions(in: program, count: tokens, dim: dim), tokens: tokens)
+    createModel = Self.call(
+      image: images[2], channels: images[1], patch: patch, dim: dim, depth: depth, heads: heads, hidden: hidden)
+  }
+
+  private static func error(_ reason: String) -> TrainerError {
+    TrainerError("this model's encoder is not one of timm's vision transformers: \(reason)")
+  }
+
+  /// The tensors of timm's model, each checked against the parameter that it comes from.
+  private static func tensors(
+    _ parameters: [String: [Int]], embedding: [Int], depth: Int, hidden: Int, positions: [Float], tokens: Int
+  ) throws(TrainerError) -> [Tensor] {
+    let dim = embedding[0]
+    var tensors: [Tensor] = []
+    func add(_ name: String, _ shape: [Int], from source: String? = nil) throws(TrainerError) {
+      let source = source ?? name
+      guard let found = parameters[source] else { throw error("it lacks `\(source)`") }
+      guard found == shape else { throw error("`\(source)` has the shape \(Format.shape(found)), not \(Format.shape(shape))") }
+      tensors.append(Tensor(name: name, shape: shape, source: .parameter(source)))
+    }
+    try add("cls_token", [1, 1, dim])
+    tensors.append(Tensor(name: "pos_embed", shape: [1, tokens, dim], source: .constant(positions)))
+    try add("patch_embed.proj.weight", embedding)
+    try add("patch_embed.proj.bias", [dim])
+    let layers = [
+      ("norm1", [dim]), ("attn.qkv", [3 * dim, dim]), ("attn.proj", [dim, dim]), ("norm2", [dim]), ("mlp.fc1", [hidden, dim]),
+      ("mlp.fc2", [dim, hidden]),
+    ]
+    for block in 0..<depth {
+      for (layer, shape) in layers {
+        try add("blocks.\(block).\(layer).weight", shape)
+        try add("blocks.\(block).\(layer).bias", [shape[0]])
+      }
+    }
+    guard let last = (0...).first(where: { parameters["norms.\($0).weight"] == nil }), last > 0 else {
+      throw error("it lacks a norm after its last layer, `norms.0`")
+    }
+    for kind in ["weight", "bias"] { try add("norm.\(kind)", [dim], from: "norms.\(last - 1).\(kind)") }
+    return tensors
+  }
+
+  /// The table of positions, the class token's first, from the program's constants.
+  private static func positions(in program: Program, count: Int, dim: Int) throws(TrainerError) -> [Float] {
+    for constant in program.constants where Int(constant.byte_count) == 4 * count * dim {
+      guard let bytes = constant.bytes else { continue }
+      let values = Array(UnsafeRawBufferPointer(start: bytes, count: 4 * count * dim).bindMemory(to: Float.self))
+      // MAE's table has zeros for the class token.
+      if values.prefix(dim).allSatisfy({ $0 == 0 }) { return values }
+    }
+    throw error("it has no table of \(count) positions of width \(dim)")
+  }
+
+  /// The heads of the encoder's attention, which no tensor's shape tells, from the text of the graph.
+  private static func heads(in graph: String, depth: Int) throws(TrainerError) -> Int {
+    var found: Set<Int> = []
+    for line in graph.split(separator: "\n") where line.contains("= attention(") {
+      guard let part = line.firstRange(of: " in \"blocks."), let label = line.firstRange(of: "heads: "),
+        part.lowerBound > label.lowerBound
+      else { continue }
+      if let heads = Int(line[label.upperBound...].prefix { $0.isNumber }) { found.insert(heads) }
+    }
+    guard found.count == 1, let heads = found.first else {
+      throw error(found.isEmpty ? "its graph has no attention in `blocks`" : "its layers have different numbers of heads")
+    }
+    return heads
+  }
+
+  /// Sizes that timm has names for, at patches of 16.
+  private static let sizes = [
+    (name: "tiny", dim: 192, depth: 12, heads: 3), (name: "small", dim: 384, depth: 12, heads: 6),
+    (name: "base", dim: 768, depth: 12, heads: 12), (name: "large", dim: 1024, depth: 24, heads: 16),
+  ]
+
+  /// The call, with those arguments that timm's model of the nearest name does not have anyway.
+  private static func call(
+    image: Int, channels: Int, patch: Int, dim: Int, depth: Int, heads: Int, hidden: Int
+  ) -> String {
+    let named = sizes.first { $0.dim == dim && $0.depth == depth && $0.heads == heads }
+    var arguments = ["'vit_\(named?.name ?? "base")_patch16_224'"]
+    if image != 224 { arguments.append("img_size=\(image)") }
+    if patch != 16 { arguments.append("patch_size=\(patch)") }
+    if channels != 3 { arguments.append("in_chans=\(channels)") }
+    if named == nil { arguments += ["embed_dim=\(dim)", "depth=\(depth)", "num_heads=\(heads)"] }
+    if hidden != 4 * dim { arguments.append("mlp_ratio=\(Double(hidden) / Double(dim))") }
+    arguments.append("num_classes=0")
+    return "timm.create_model(\(arguments.joined(separator: ", ")))"
+  }
+}

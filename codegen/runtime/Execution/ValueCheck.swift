@@ -1,0 +1,86 @@
+import CProgram
+import WaMIMManifest
+
+/// The first call of a schedule that left a number that is not finite.
+package struct NonFiniteResult: Sendable, Equatable {
+  /// The phase of the call, counted from 0.
+  package var phase: Int
+  /// The call's entry in the manifest's table.
+  package var description: Int
+}
+
+/// Looks at the memory that calls of a schedule touch for numbers that are not finite.
+///
+/// Calls do not say how far their arguments reach. An argument whose units lie one after the other is looked at for the units of
+/// a tile; any other, up to where the next known tensor begins.
+struct ValueCheck {
+  private let arena: UnsafeMutableRawPointer
+  private let scratch: UnsafeMutableRawPointer
+  /// Where tensors begin in the arena and in scratch memory, in ascending order, and where those end.
+  private let arenaBounds: [Int]
+  private let scratchBounds: [Int]
+
+  init(
+    _ schedule: wamim_schedule, tensors: [Manifest.Tensor], arena: MappedMemory, arenaBytes: Int, scratch: MappedMemory,
+    scratchBytes: Int
+  ) {
+    self.arena = arena.base
+    self.scratch = scratch.base
+    var arenaBounds = Set(tensors.map(\.offset) + [arenaBytes])
+    var scratchBounds: Set<Int> = [scratchBytes]
+    for phase in UnsafeBufferPointer(start: schedule.phases, count: Int(schedule.phase_count)) {
+      for argument in phase.arguments {
+        if argument.storage == UInt32(WAMIM_STORAGE_SCRATCH) {
+          scratchBounds.insert(Int(argument.offset))
+        } else {
+          arenaBounds.insert(Int(argument.offset))
+        }
+      }
+    }
+    self.arenaBounds = arenaBounds.sorted()
+    self.scratchBounds = scratchBounds.sorted()
+  }
+
+  /// For each argument of `call`, whether all numbers that it leads to in the units of `task` are finite.
+  func findings(_ call: wamim_call, task: SchedulePlan.Task, units: Int) -> [Bool] {
+    UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
+      let isScratch = argument.storage == UInt32(WAMIM_STORAGE_SCRATCH)
+      let (base, bounds) = isScratch ? (scratch, scratchBounds) : (arena, arenaBounds)
+      let offset = Int(argument.offset)
+      let end = Self.firstBound(after: offset, in: bounds)
+      let stride = Int(argument.unit_stride)
+      guard stride > 0, stride * units >= end - offset else {
+        return Self.isFinite(base + offset, byteCount: end - offset)
+      }
+      return Self.isFinite(base + offset + Int(task.begin) * stride, byteCount: Int(task.end - task.begin) * stride)
+    }
+  }
+
+  /// Whether the numbers of 32 bits from `start` on are all finite.
+  static func isFinite(_ start: UnsafeRawPointer, byteCount: Int) -> Bool {
+    // A finite number times zero is zero, and any other is not a number, as is every sum with it.
+    var sums = SIMD8<Float>.zero
+    let count = byteCount / 4
+    let values = UnsafeBufferPointer(start: start.assumingMemoryBound(to: Float.self), count: count)
+    var index = 0
+    while index + 8 <= count {
+      sums += (start + 4 * index).loadUnaligned(as: SIMD8<Float>.self) * 0
+      index += 8
+    }
+    var sum = sums.sum()
+    while index < count {
+      sum += values[index] * 0
+      index += 1
+    }
+    return sum == 0
+  }
+
+  private static func firstBound(after offset: Int, in bounds: [Int]) -> Int {
+    var (low, high) = (0, bounds.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if bounds[middle] <= offset { low = middle + 1 } else { high = middle }
+    }
+    return low < bounds.count ? bounds[low] : offset
+  }
+}

@@ -1,0 +1,70 @@
+import WaMIMManifest
+
+/// Images of which pictures are drawn, the same and with the same masks each time, so that pictures can be compared.
+package struct Gallery {
+  private let model: TrainedModel
+  private let batch: ImageBatch
+  private let reconstructor: Reconstructor
+  private let images: [Image]
+  /// The seed of the masks.
+  private let seed: UInt64
+
+  /// Picks `count` images that can be read, the same for the same seed.
+  ///
+  /// - Parameter showsLevels: Whether targets and predictions of each level are drawn as well.
+  package init(
+    _ model: TrainedModel, batch: ImageBatch, source: any ImageSource, count: Int, seed: UInt64, showsLevels: Bool
+  ) throws(TrainerError) {
+    self.model = model
+    self.batch = batch
+    self.seed = seed
+    reconstructor = try Reconstructor(model, batch: batch, showsLevels: showsLevels)
+    images = try Self.choose(count, from: source, augmentation: batch.augmentation, seed: seed)
+  }
+
+  /// What the pictures take from the input.
+  package var explanation: String { reconstructor.explanation }
+
+  /// Runs the model on the images, and draws what comes out.
+  package func draw() throws(TrainerError) -> Image {
+    var rows: [PictureGrid.Row] = []
+    while rows.count < images.count { rows += try drawBatch(Array(images[rows.count...]), step: rows.count) }
+    return PictureGrid.draw(rows, titles: reconstructor.titles, footer: reconstructor.explanation)
+  }
+
+  /// Draws as many of `images` as a batch takes; where there are fewer, they are repeated to fill it.
+  private func drawBatch(_ images: [Image], step: Int) throws(TrainerError) -> [PictureGrid.Row] {
+    let samples = batch.input.shape[0]
+    let pixels = (0..<samples).flatMap { images[$0 % images.count].pixels }
+    let target = model.values(batch.input)
+    pixels.withUnsafeBufferPointer {
+      batch.normalization.apply(
+        $0, to: target, channels: batch.augmentation.channels, positions: batch.augmentation.width * batch.augmentation.height)
+    }
+    let input = Array(target)
+    model.fillNoise(seed: seed, step: step)
+    try model.run("forward")
+    return try reconstructor.rows(images: input, count: min(samples, images.count))
+  }
+
+  private static func choose(
+    _ count: Int, from source: any ImageSource, augmentation: Augmentation, seed: UInt64
+  ) throws(TrainerError) -> [Image] {
+    var numbers = RandomNumbers(seed: seed, purpose: .selection)
+    var order = Array(0..<source.count)
+    var images: [Image] = []
+    for position in order.indices where images.count < count {
+      order.swapAt(position, position + numbers.next(below: order.count - position))
+      do throws(TrainerError) {
+        images.append(augmentation.centerCrop(try source.image(at: order[position])))
+      } catch {
+        Console.warn("skipping \(source.name(at: order[position])): \(error.message)")
+      }
+    }
+    guard !images.isEmpty else { throw TrainerError("none of the \(source.count) images can be read") }
+    // A small folder gives the same images several times, with other masks.
+    let distinct = images.count
+    while images.count < count { images.append(images[images.count % distinct]) }
+    return images
+  }
+}

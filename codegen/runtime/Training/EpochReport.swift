@@ -1,0 +1,64 @@
+import WaMIMManifest
+
+/// What a run does between epochs: evaluates on other images, and draws what the model predicts.
+struct EpochReport {
+  let log: RunLog
+  private let run: TrainingRun
+  private let validation: Validation?
+  private let gallery: Gallery?
+
+  /// Images in a picture for TensorBoard.
+  private static let pictureRows = 4
+
+  init(_ run: TrainingRun, log: RunLog) throws(TrainerError) {
+    self.run = run
+    self.log = log
+    if let source = run.validation {
+      let validation = try Validation(source: source, batch: run.batch, loaders: run.options.loaders)
+      self.validation = validation
+      if validation.imageCount < source.count {
+        Console.print("validation: \(validation.imageCount) of \(source.count) images, as many as fill whole batches")
+      }
+    } else {
+      validation = nil
+    }
+    guard run.options.pictureEvery > 0, run.model.program.manifest.pictures != nil else {
+      gallery = nil
+      return
+    }
+    do throws(TrainerError) {
+      gallery = try Gallery(
+        run.model, batch: run.batch, source: run.validation ?? run.source, count: Self.pictureRows, seed: 0, showsLevels: true)
+    } catch {
+      // Training goes on without pictures, which a model need not be fit for.
+      Console.warn("no pictures for TensorBoard: \(error.message)")
+      gallery = nil
+    }
+  }
+
+  /// Evaluates a run that was stopped between the end of an epoch and its evaluation.
+  func evaluateWhereMissing(step: Int) throws(TrainerError) {
+    let isEnd = step > 0 && step.isMultiple(of: run.order.stepsPerEpoch)
+    if isEnd && !run.folder.isValidated(step: step) { try evaluate(step: step) }
+  }
+
+  /// Does what is due after `step` steps; the checkpoint of an epoch's end has been written then.
+  func tell(afterStep step: Int) throws(TrainerError) {
+    let stepsPerEpoch = run.order.stepsPerEpoch
+    let isLast = step == run.totalSteps
+    if step.isMultiple(of: stepsPerEpoch) || isLast { try evaluate(step: step) }
+    guard let gallery, isLast || step.isMultiple(of: stepsPerEpoch * run.options.pictureEvery) else { return }
+    try log.append(try gallery.draw(), step: step)
+  }
+
+  private func evaluate(step: Int) throws(TrainerError) {
+    guard let losses = try validation?.evaluate(run.model) else { return }
+    // JSON has no way to write numbers that are not finite.
+    guard losses.total.isFinite else { return Console.warn("the validation loss after step \(step) is \(losses.total)") }
+    try log.append(
+      ValidationLine(
+        step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch), validationLoss: losses.total,
+        validationLosses: losses.targets))
+    Console.print("\(Console.isTerminal ? "\n" : "")validation loss \(Format.fixed(losses.total, decimals: 4)) after step \(step)")
+  }
+}

@@ -1,0 +1,50 @@
+import WaMIMManifest
+
+/// What a run tells while it trains: metrics.jsonl for programs, event files for TensorBoard.
+package final class RunLog {
+  private let folder: RunFolder
+  private let events: EventFile
+  /// What TensorBoard calls the loss of each target.
+  private let targetNames: [String]
+
+  /// - Parameter step: Steps done, or nil where the run begins.
+  package init(_ folder: RunFolder, manifest: Manifest, resumedStep: Int?) throws(TrainerError) {
+    self.folder = folder
+    events = try EventFile(in: folder.path, step: resumedStep ?? 0, overwriting: resumedStep == nil)
+    if case .wavelet(_, let levels, _, _) = manifest.pictures {
+      targetNames = levels.map { "level_\($0)" }
+    } else {
+      targetNames = []
+    }
+  }
+
+  /// Takes in a step; with its norms, where they were measured, it goes to TensorBoard as well.
+  package func append(_ line: MetricsLine, isShown: Bool) throws(TrainerError) {
+    try folder.append(line)
+    guard isShown else { return }
+    var scalars: [(tag: String, value: Double)] = [("loss/total", Double(line.loss))]
+    for (index, loss) in line.losses.enumerated() { scalars.append(("loss/\(name(ofTarget: index))", Double(loss))) }
+    scalars.append(("learning_rate", Double(line.learningRate)))
+    scalars.append(("images_per_second", line.imagesPerSecond))
+    if let norm = line.gradientNorm { scalars.append(("norm/gradients", norm)) }
+    if let norm = line.parameterNorm { scalars.append(("norm/parameters", norm)) }
+    try events.append(scalars, step: line.step)
+  }
+
+  /// Takes in how the model does on images that it is not trained on.
+  package func append(_ line: ValidationLine) throws(TrainerError) {
+    try folder.append(line)
+    var scalars: [(tag: String, value: Double)] = [("validation/total", line.validationLoss)]
+    for (index, loss) in line.validationLosses.enumerated() { scalars.append(("validation/\(name(ofTarget: index))", loss)) }
+    try events.append(scalars, step: line.step)
+  }
+
+  /// Shows a picture of what the model predicts after `step` steps.
+  package func append(_ picture: Image, step: Int) throws(TrainerError) {
+    try events.append(picture, tag: "reconstruction", step: step)
+  }
+
+  private func name(ofTarget index: Int) -> String {
+    index < targetNames.count ? targetNames[index] : "target_\(index)"
+  }
+}

@@ -1,0 +1,42 @@
+extension TrainingRun {
+  /// What a run is told.
+  package struct Options: Sendable {
+    package var epochs: Double
+    package var baseLearningRate: Double
+    package var warmupEpochs: Double
+    package var weightDecay: Double
+    package var seed: UInt64
+    /// Steps between checkpoints, or nil for one at the end of each epoch.
+    package var checkpointEvery: Int?
+    /// Checkpoints of earlier steps to keep beside the newest.
+    package var checkpointsKept: Int
+    /// Steps between those whose numbers TensorBoard is told.
+    package var logEvery: Int
+    /// Epochs between pictures, or 0 for none.
+    package var pictureEvery: Int
+    /// The step after which to stop early, as if interrupted.
+    package var stepLimit: Int?
+    package var loaders: Int
+    /// Whether each kernel's result is looked at.
+    package var checksValues: Bool
+
+    package init(
+      epochs: Double, baseLearningRate: Double, warmupEpochs: Double, weightDecay: Double, seed: UInt64,
+      checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int, stepLimit: Int?, loaders: Int,
+      checksValues: Bool
+    ) {
+      self.epochs = epochs
+      self.baseLearningRate = baseLearningRate
+      self.warmupEpochs = warmupEpochs
+      self.weightDecay = weightDecay
+      self.seed = seed
+      self.checkpointEvery = checkpointEvery
+      self.checkpointsKept = checkpointsKept
+      self.logEvery = logEvery
+      self.pictureEvery = pictureEvery
+      self.stepLimit = stepLimit
+      self.loaders = loaders
+      self.checksValues = checksValues
+    }
+  }
+}
