@@ -28,6 +28,20 @@ import WaMIMRuntime
     #expect(largestDifference(wavelet.rebuild(image, predictions: predictions, mask: mask), image) < 1e-4)
   }
 
+  @Test(
+    "Targets and predictions of a level are on one scale, the finest first",
+    arguments: [WaveletReconstruction.Normalization.none, .subband, .token], [3, 4])
+  func levels(normalization: WaveletReconstruction.Normalization, subbands: Int) {
+    let image = randomPlanes(channels: 3, height: 16, width: 16, seed: 12)
+    let fine = Haar.analyze(image)
+    let coarse = Haar.analyze(fine.coarse)
+    let predictions = [coarse, fine].map { normalized($0, subbands: subbands, by: normalization) }
+    let wavelet = WaveletReconstruction(levels: [2, 1], subbands: subbands, normalization: normalization)
+    let details = wavelet.details(of: image, predictions: predictions)
+    #expect(details.map(\.target) == [fine.details, coarse.details])
+    for (target, prediction) in details { #expect(largestDifference(target, prediction) < 1e-4) }
+  }
+
   @Test("Nothing of the hidden details comes through at a level that is not predicted")
   func unpredictedLevels() throws {
     let image = randomPlanes(channels: 1, height: 8, width: 8, seed: 3)

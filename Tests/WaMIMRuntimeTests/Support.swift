@@ -34,7 +34,9 @@ final class TemporaryFolder {
 
   func read(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: self[name])) }
 
-  func contents() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
+  func contents(_ name: String = ".") throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: self[name]).sorted()
+  }
 }
 
 /// The fake program, whose memory stays where it is.

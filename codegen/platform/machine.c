@@ -81,6 +81,12 @@ void wamim_catch_interruptions(void) {
   action.sa_flags = SA_RESETHAND | SA_RESTART;
   sigaction(SIGINT, &action, 0);
   sigaction(SIGTERM, &action, 0);
+  // A process inherits which signals are blocked, and one that a thread pool has started would never see these.
+  sigset_t caught;
+  sigemptyset(&caught);
+  sigaddset(&caught, SIGINT);
+  sigaddset(&caught, SIGTERM);
+  pthread_sigmask(SIG_UNBLOCK, &caught, 0);
 }
 
 int32_t wamim_interruption(void) { return interruption; }

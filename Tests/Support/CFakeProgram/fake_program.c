@@ -172,11 +172,12 @@ static const wamim_call predict_calls[] = {CALL(predict_kernel, predict_argument
 static const wamim_group sample_groups[] = {GROUP(sample_calls, BATCH, BATCH)};
 static const wamim_group sample_and_rate_groups[] = {GROUP(sample_calls, BATCH, BATCH), GROUP(rate_calls, 1, 1)};
 static const wamim_group gradient_groups[] = {GROUP(loss_calls, 1, 1), GROUP(gradient_calls, 5, WIDTH)};
-static const wamim_group update_groups[] = {GROUP(loss_calls, 1, 1), GROUP(update_calls, 5, WIDTH)};
+static const wamim_group loss_groups[] = {GROUP(loss_calls, 1, 1)};
+static const wamim_group update_groups[] = {GROUP(update_calls, 5, WIDTH)};
 static const wamim_group forward_groups[] = {GROUP(loss_calls, 1, 1), GROUP(predict_calls, 3, BATCH)};
 
 #define PHASE(groups) {groups, COUNT(groups), 0}
-static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(update_groups)};
+static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(loss_groups), PHASE(update_groups)};
 static const wamim_phase gradient_phases[] = {PHASE(sample_groups), PHASE(gradient_groups)};
 static const wamim_phase forward_phases[] = {PHASE(sample_groups), PHASE(forward_groups)};
 
@@ -195,8 +196,8 @@ static const wamim_constant constants[] = {{4 * BETAS, sizeof betas, betas}};
 const char wamim_fake_manifest[] =
     "{\"model\":\"fake\",\"compiler\":\"0\",\"processor\":{\"name\":\"x86-64\",\"features\":[]},\"batch\":4,\"states\":["
     "{\"tensor\":" TENSOR("patch", "[3,4,4]", "0") ",\"isParameter\":true,\"initializer\":{\"normal\":{\"standardDeviation\":0.5}}},"
-    "{\"tensor\":" TENSOR("adamw.first.patch", "[3,4,4]", "192") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}},"
-    "{\"tensor\":" TENSOR("adamw.second.patch", "[3,4,4]", "384") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}}"
+    "{\"tensor\":" TENSOR("first_moment.patch", "[3,4,4]", "192") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}},"
+    "{\"tensor\":" TENSOR("second_moment.patch", "[3,4,4]", "384") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}}"
     "],\"inputs\":["
     "{\"tensor\":" TENSOR("images", "[4,3,16,16]", "576") ",\"role\":\"images\"},"
     "{\"tensor\":" TENSOR("noise", "[4,16]", "12864") ",\"role\":\"uniformNoise\"},"

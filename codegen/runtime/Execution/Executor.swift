@@ -89,6 +89,7 @@ package final class Executor: @unchecked Sendable {
       program.schedules[schedule], tensors: tensors, arena: arena, arenaBytes: program.arenaBytes, scratch: scratch[0],
       scratchBytes: program.scratchBytes)
     let plan = plans[schedule]
+    clearTemporaries(of: schedule)
     return withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(plan.maximumArguments, 1)) { pointers in
       for (index, phase) in plan.phases.enumerated() {
         for number in 0..<phase.taskCount {
@@ -105,6 +106,22 @@ package final class Executor: @unchecked Sendable {
       }
       return nil
     }
+  }
+
+  /// Zeroes all that a schedule computes before it is used, as an earlier run may have left numbers there that are not finite.
+  private func clearTemporaries(of schedule: Int) {
+    let manifest = program.manifest
+    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor)
+    let kept =
+      tensors.map { $0.offset..<$0.offset + 4 * $0.count }
+      + program.constants.map { Int($0.offset)..<Int($0.offset) + Int($0.byte_count) }
+    var start = 0
+    let end = manifest.schedules[schedule].arenaBytes
+    for range in kept.sorted(by: { $0.lowerBound < $1.lowerBound }) + [end..<end] {
+      if range.lowerBound > start { memset(arena.base + start, 0, min(range.lowerBound, end) - start) }
+      start = max(start, range.upperBound)
+    }
+    memset(scratch[0].base, 0, program.scratchBytes)
   }
 
   private func work(as thread: Int) {
