@@ -15,7 +15,8 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test demo example install uninstall format lint clean dependencies test-dependencies demo-data
+.PHONY: build test test-timm test-tensorboard soak demo example install uninstall format lint clean dependencies \
+  test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
 build: dependencies .build/pkgconfig/wamimc-llvm.pc
@@ -54,12 +55,30 @@ FORCE:
 test: test-dependencies lint build
 	swift test -c release --disable-testable-imports
 
+# The Python that has timm and TensorBoard: one of ours, or what PYTHON= names.
+PYTHON ?= .build/python/bin/python
+.build/python/bin/python:
+	$(call install-packages,python3-venv)
+	python3 -m venv .build/python
+	.build/python/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch torchvision timm safetensors \
+	  tensorboard pillow
+
+## test-timm, test-tensorboard: exported encoders against timm, event files against TensorBoard; fetches both from PyPI.
+test-timm test-tensorboard: test-%: build $(PYTHON)
+	$(PYTHON) Tests/Python/test_$*.py
+
+## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
+soak: build
+	Tests/Soak/soak.sh $(BUILD)/wamimc
+
 ## demo: compiles the demo model, trains it for about two minutes and draws what it predicts.
 demo: build demo-data
 	$(BUILD)/wamimc graphs/wamim_vit_demo.wg -o $(DEMO)/train
 	$(DEMO)/train fit --data $(DEMO_IMAGES) --out $(DEMO)/run --overwrite
 	$(DEMO)/train reconstruct --checkpoint $(DEMO)/run --data $(DEMO_IMAGES) --count 4 -o $(DEMO)/reconstruction.png
-	@echo "input, mask and reconstruction: $(DEMO)/reconstruction.png"
+	@echo "input, mask, reconstruction and each level's target and prediction: $(DEMO)/reconstruction.png"
+	@echo "to see how it learned: tensorboard --logdir $(DEMO)/run"
+	@echo "to train it further:   $(DEMO)/train fit --resume $(DEMO)/run --epochs 2.6"
 
 ifeq ($(DATA),synthetic)
 DEMO_IMAGES := synthetic:2624

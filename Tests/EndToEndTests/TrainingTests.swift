@@ -60,12 +60,16 @@ struct TrainingTests {
     #expect(checked.errors == result.errors)
   }
 
-  @Test("The first step's norm of gradients is that of the first moments that it leaves")
-  func gradientNorm() throws {
+  @Test("The first step is recorded with its command, and its norm of gradients is that of the first moments that it leaves")
+  func records() throws {
     let workshop = try Workshop()
     try workshop.compile("wamim_vit_demo", TrainingTests.tiny)
     let result = try workshop.run(workshop.path("train"), ["fit", "--data", "synthetic:40", "--limit-steps", "1"])
     try #require(result.status == 0, "\(result.errors)")
+    let record = try JSONSerialization.jsonObject(with: data(workshop.path("run/run.json"))) as? [String: Any]
+    let sessions = record?["sessions"] as? [[String: Any]]
+    #expect(
+      sessions?.first?["command"] as? [String] == [workshop.path("train"), "fit", "--data", "synthetic:40", "--limit-steps", "1"])
     let checkpoint = try Safetensors(contentsOf: workshop.path("run/checkpoint.safetensors"))
     let squares = checkpoint.tensors.filter { $0.key.hasPrefix("first_moment.") }.values.flatMap(\.elements).map { $0 * $0 }
     let line = try JSONSerialization.jsonObject(with: data(workshop.path("run/metrics.jsonl"))) as? [String: Any]

@@ -118,7 +118,7 @@ import WaMIMRuntime
     let images = model.values(try ImageBatch(model.program).input)
     for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
     model.fillNoise(seed: 1, step: 0)
-    model.setInput(.learningRate, to: 0.01)
+    model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
     model.setInput(.weightDecay, to: 0.1)
     model.setMomentCorrections(step: 1)
     return model

@@ -172,12 +172,11 @@ static const wamim_call predict_calls[] = {CALL(predict_kernel, predict_argument
 static const wamim_group sample_groups[] = {GROUP(sample_calls, BATCH, BATCH)};
 static const wamim_group sample_and_rate_groups[] = {GROUP(sample_calls, BATCH, BATCH), GROUP(rate_calls, 1, 1)};
 static const wamim_group gradient_groups[] = {GROUP(loss_calls, 1, 1), GROUP(gradient_calls, 5, WIDTH)};
-static const wamim_group loss_groups[] = {GROUP(loss_calls, 1, 1)};
-static const wamim_group update_groups[] = {GROUP(update_calls, 5, WIDTH)};
+static const wamim_group update_groups[] = {GROUP(loss_calls, 1, 1), GROUP(update_calls, 5, WIDTH)};
 static const wamim_group forward_groups[] = {GROUP(loss_calls, 1, 1), GROUP(predict_calls, 3, BATCH)};
 
 #define PHASE(groups) {groups, COUNT(groups), 0}
-static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(loss_groups), PHASE(update_groups)};
+static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(update_groups)};
 static const wamim_phase gradient_phases[] = {PHASE(sample_groups), PHASE(gradient_groups)};
 static const wamim_phase forward_phases[] = {PHASE(sample_groups), PHASE(forward_groups)};
 

@@ -35,10 +35,10 @@ package final class Executor: @unchecked Sendable {
     self.program = program
     self.arena = arena
     self.threadCount = threadCount
-    plans = program.schedules.map { SchedulePlan($0, calls: program.manifest.calls) }
     guards = zip(program.schedules, program.manifest.schedules).map {
       LossGuard($0, described: $1, states: program.manifest.states)
     }
+    plans = zip(program.schedules, guards).map { SchedulePlan($0, calls: program.manifest.calls, lossGuard: $1) }
     barrier = Barrier(threads: threadCount, processors: Int(wamim_available_processors()))
     var scratch: [MappedMemory] = []
     for _ in 0..<threadCount {
@@ -82,7 +82,8 @@ package final class Executor: @unchecked Sendable {
   ///
   /// - Returns: That call, or nil where the schedule came to its end.
   package func check(schedule: Int) -> NonFiniteResult? {
-    wamim_flush_denormals()
+    let control = wamim_flush_denormals()
+    defer { wamim_restore_denormals(control) }
     let manifest = program.manifest
     let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + manifest.schedules[schedule].outputs
     let check = ValueCheck(

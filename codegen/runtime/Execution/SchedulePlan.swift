@@ -37,11 +37,15 @@ struct SchedulePlan {
   let maximumArguments: Int
 
   /// Numbers the tasks of `schedule`; `calls` says what they cost.
-  init(_ schedule: wamim_schedule, calls: [Manifest.Call]) {
-    let descriptions = UnsafeBufferPointer(start: schedule.phases, count: Int(schedule.phase_count))
+  ///
+  /// - Parameter lossGuard: Where the schedule may be left, which may cut a phase in two.
+  init(_ schedule: wamim_schedule, calls: [Manifest.Call], lossGuard: LossGuard?) {
     var maximumArguments = 0
-    phases = descriptions.map { phase in
-      let groups = UnsafeBufferPointer(start: phase.groups, count: Int(phase.group_count)).filter { $0.tiles > 0 }
+    let parts = schedule.allPhases.enumerated().flatMap { index, phase in
+      let groups = phase.allGroups.filter { $0.tiles > 0 }
+      return lossGuard?.parts(ofPhase: index, groups) ?? [groups]
+    }
+    phases = parts.map { groups in
       for group in groups {
         for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
           maximumArguments = max(maximumArguments, Int(call.argument_count))

@@ -28,8 +28,8 @@ struct ValueCheck {
     self.scratch = scratch.base
     var arenaBounds = Set(tensors.map(\.offset) + [arenaBytes])
     var scratchBounds: Set<Int> = [scratchBytes]
-    for phase in UnsafeBufferPointer(start: schedule.phases, count: Int(schedule.phase_count)) {
-      for argument in phase.arguments {
+    for group in schedule.allPhases.lazy.flatMap(\.allGroups) {
+      for argument in group.arguments {
         if argument.storage == UInt32(WAMIM_STORAGE_SCRATCH) {
           scratchBounds.insert(Int(argument.offset))
         } else {
