@@ -52,12 +52,16 @@ struct TrainingTests {
     // Steps of this size leave parameters whose products overflow in the next step.
     let result = try workshop.run(workshop.path("train"), words + ["--base-lr", "1e24", "--weight-decay", "0"])
     #expect(result.status == 1)
+    let kernel = "error: step 2: the first number that is not finite is a result of the kernel `"
+    // Where states have been updated before the loss is known, the step cannot be made again; the message says how to find out.
+    let advice = "error: the loss of step 2 is"
     #expect(
-      result.errors.contains("error: step 2: the first number that is not finite is a result of the kernel `"), "\(result.errors)")
-    // What --check-values finds is the same.
+      result.errors.contains(kernel) || (result.errors.contains(advice) && result.errors.contains("--check-values")),
+      "\(result.errors)")
     let checked = try workshop.run(
       workshop.path("train"), words + ["--base-lr", "1e24", "--weight-decay", "0", "--check-values", "--overwrite"])
-    #expect(checked.errors == result.errors)
+    #expect(checked.status == 1)
+    #expect(checked.errors.contains(kernel), "\(checked.errors)")
   }
 
   @Test("The first step is recorded with its command, and its norm of gradients is that of the first moments that it leaves")
