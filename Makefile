@@ -10,7 +10,7 @@ DATA ?= cells
 DEMO ?= demo
 
 BUILD := .build/release
-LIBRARIES := libopenblas-dev libjpeg-dev libpng-dev zlib1g-dev pkg-config
+LIBRARIES := libopenblas-dev libjpeg-dev libpng-dev libwebp-dev zlib1g-dev pkg-config
 LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)

@@ -11,7 +11,7 @@
 #include <jerror.h>
 
 /// A progressive file may ask for any number of passes over the image; no real one needs more.
-enum { MAXIMUM_SCANS = 200 };
+enum { MAXIMUM_SCANS = 100 };
 
 typedef struct {
   struct jpeg_error_mgr base;
@@ -19,6 +19,15 @@ typedef struct {
   int32_t result;
   char *message;
 } error_manager;
+
+// One file that is being read. What is allocated after `setjmp` lies here, where a `longjmp` leaves it alone.
+typedef struct {
+  struct jpeg_decompress_struct info;
+  error_manager errors;
+  struct jpeg_progress_mgr progress;
+  /// A row of four inks.
+  uint8_t *inks;
+} decompression;
 
 static void fail(j_common_ptr info) {
   error_manager *errors = (error_manager *)info->err;
@@ -58,67 +67,81 @@ static void convert_cmyk(uint8_t *row, const uint8_t *cmyk, int32_t width, int i
   }
 }
 
-int32_t wamim_read_jpeg(
-    const uint8_t *bytes, size_t count, uint64_t maximum_pixels, wamim_image *image, char message[WAMIM_IMAGE_MESSAGE_BYTES]) {
-  struct jpeg_decompress_struct info;
-  error_manager errors;
-  struct jpeg_progress_mgr progress;
-  uint8_t *volatile pixels = NULL;
-  uint8_t *volatile line = NULL;
-
-  memset(&info, 0, sizeof info);
-  info.err = jpeg_std_error(&errors.base);
-  errors.base.error_exit = fail;
-  errors.base.emit_message = note;
-  errors.message = message;
-  errors.result = WAMIM_IMAGE_DAMAGED;
-  if (setjmp(errors.escape)) {
-    jpeg_destroy_decompress(&info);
-    free(pixels);
-    free(line);
-    return errors.result;
-  }
-  jpeg_create_decompress(&info);
-  info.mem->max_memory_to_use = WAMIM_CODEC_BYTES;
-  memset(&progress, 0, sizeof progress);
-  progress.progress_monitor = limit_scans;
-  info.progress = &progress;
-  jpeg_mem_src(&info, bytes, count);
-  jpeg_read_header(&info, TRUE);
-
-  if ((uint64_t)info.image_width * info.image_height > maximum_pixels) {
-    snprintf(message, WAMIM_IMAGE_MESSAGE_BYTES, "%u x %u pixels are too many", info.image_width, info.image_height);
-    jpeg_destroy_decompress(&info);
-    return WAMIM_IMAGE_TOO_LARGE;
-  }
-  int cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
-  int32_t channels = info.jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
-  info.out_color_space = cmyk ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  info.dct_method = JDCT_ISLOW;
-  jpeg_start_decompress(&info);
-
-  size_t stride = (size_t)info.output_width * (size_t)channels;
-  pixels = malloc(stride * info.output_height);
-  if (cmyk) line = malloc((size_t)info.output_width * 4);
-  if (!pixels || (cmyk && !line)) {
-    wamim_image_explain(message, "not enough memory for the pixels");
-    jpeg_destroy_decompress(&info);
-    free(pixels);
-    free(line);
-    return WAMIM_IMAGE_OUT_OF_MEMORY;
-  }
-  while (info.output_scanline < info.output_height) {
-    uint8_t *row = pixels + stride * info.output_scanline;
-    JSAMPROW target = cmyk ? line : row;
-    jpeg_read_scanlines(&info, &target, 1);
-    if (cmyk) convert_cmyk(row, line, (int32_t)info.output_width, info.saw_Adobe_marker);
-  }
-  image->pixels = pixels;
-  image->width = (int32_t)info.output_width;
-  image->height = (int32_t)info.output_height;
-  image->channels = channels;
-  jpeg_finish_decompress(&info);
-  jpeg_destroy_decompress(&info);
-  free(line);
-  return WAMIM_IMAGE_OK;
+// Makes the decompressor of a file, except for what can fail.
+static void prepare(decompression *file, char *message) {
+  memset(file, 0, sizeof *file);
+  file->info.err = jpeg_std_error(&file->errors.base);
+  file->errors.base.error_exit = fail;
+  file->errors.base.emit_message = note;
+  file->errors.message = message;
+  file->errors.result = WAMIM_IMAGE_DAMAGED;
+  file->progress.progress_monitor = limit_scans;
 }
+
+// Reads the header; ends in `fail` where there is none.
+static void open_file(decompression *file, const uint8_t *bytes, size_t count) {
+  jpeg_create_decompress(&file->info);
+  file->info.mem->max_memory_to_use = WAMIM_CODEC_BYTES;
+  file->info.progress = &file->progress;
+  jpeg_mem_src(&file->info, bytes, count);
+  jpeg_read_header(&file->info, TRUE);
+}
+
+static int32_t release(decompression *file, int32_t result) {
+  jpeg_destroy_decompress(&file->info);
+  free(file->inks);
+  return result;
+}
+
+static int32_t measure(const uint8_t *bytes, size_t count, wamim_image_shape *shape, char *message) {
+  decompression file;
+  prepare(&file, message);
+  if (setjmp(file.errors.escape)) return release(&file, file.errors.result);
+  open_file(&file, bytes, count);
+  // libjpeg takes no more than 65,500 rows or columns.
+  shape->width = (int32_t)file.info.image_width;
+  shape->height = (int32_t)file.info.image_height;
+  shape->channels = file.info.jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
+  return release(&file, WAMIM_IMAGE_OK);
+}
+
+static int32_t decode(
+    const uint8_t *bytes, size_t count, const wamim_image_shape *shape, int32_t eighths, uint8_t *pixels, char *message) {
+  decompression file;
+  prepare(&file, message);
+  if (setjmp(file.errors.escape)) return release(&file, file.errors.result);
+  open_file(&file, bytes, count);
+
+  struct jpeg_decompress_struct *info = &file.info;
+  int cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
+  info->out_color_space = cmyk ? JCS_CMYK : shape->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  info->dct_method = JDCT_ISLOW;
+  info->scale_num = (unsigned)eighths;
+  info->scale_denom = 8;
+  jpeg_start_decompress(info);
+  if (info->output_width != (unsigned)wamim_image_reduced(shape->width, eighths) ||
+      info->output_height != (unsigned)wamim_image_reduced(shape->height, eighths) ||
+      info->output_components != (cmyk ? 4 : shape->channels)) {
+    wamim_image_explain(message, "pixels of an unknown layout");
+    return release(&file, WAMIM_IMAGE_DAMAGED);
+  }
+
+  size_t stride = (size_t)info->output_width * (size_t)shape->channels;
+  if (cmyk) {
+    file.inks = malloc((size_t)info->output_width * 4);
+    if (!file.inks) {
+      wamim_image_explain(message, "not enough memory for the pixels");
+      return release(&file, WAMIM_IMAGE_OUT_OF_MEMORY);
+    }
+  }
+  while (info->output_scanline < info->output_height) {
+    uint8_t *row = pixels + stride * info->output_scanline;
+    JSAMPROW target = cmyk ? file.inks : row;
+    jpeg_read_scanlines(info, &target, 1);
+    if (cmyk) convert_cmyk(row, file.inks, (int32_t)info->output_width, info->saw_Adobe_marker);
+  }
+  jpeg_finish_decompress(info);
+  return release(&file, WAMIM_IMAGE_OK);
+}
+
+const wamim_image_reader wamim_jpeg_reader = {measure, decode};

@@ -62,66 +62,85 @@ static void write_bytes(png_structp png, png_bytep bytes, png_size_t count) {
 
 static void flush_bytes(png_structp png) { (void)png; }
 
-int32_t wamim_read_png(
-    const uint8_t *bytes, size_t count, uint64_t maximum_pixels, wamim_image *image, char message[WAMIM_IMAGE_MESSAGE_BYTES]) {
-  source from = {bytes, count, 0, message};
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &from, fail_reading, ignore_warning);
-  if (!png) {
-    wamim_image_explain(message, "not enough memory to read a PNG file");
-    return WAMIM_IMAGE_OUT_OF_MEMORY;
-  }
-  png_infop info = png_create_info_struct(png);
-  if (!info) {
-    wamim_image_explain(message, "not enough memory to read a PNG file");
-    png_destroy_read_struct(&png, NULL, NULL);
-    return WAMIM_IMAGE_OUT_OF_MEMORY;
-  }
-  uint8_t *volatile pixels = NULL;
-  png_bytep *volatile rows = NULL;
-  if (setjmp(png_jmpbuf(png))) {
-    png_destroy_read_struct(&png, &info, NULL);
-    free(pixels);
-    free(rows);
-    return WAMIM_IMAGE_DAMAGED;
-  }
-  png_set_read_fn(png, &from, read_bytes);
-  png_set_chunk_malloc_max(png, 64 << 20);
-  png_read_info(png, info);
+// One file that is being read. libpng reaches this through pointers, so it lies in memory and survives a longjmp.
+typedef struct {
+  source from;
+  png_structp png;
+  png_infop info;
+  png_bytep *rows;
+} decompression;
 
-  png_uint_32 width = png_get_image_width(png, info), height = png_get_image_height(png, info);
-  if ((uint64_t)width * height > maximum_pixels) {
-    snprintf(message, WAMIM_IMAGE_MESSAGE_BYTES, "%u x %u pixels are too many", (unsigned)width, (unsigned)height);
-    png_destroy_read_struct(&png, &info, NULL);
-    return WAMIM_IMAGE_TOO_LARGE;
+// Makes the structures of libpng; false where there is no memory for them.
+static int prepare(decompression *file, const uint8_t *bytes, size_t count, char *message) {
+  file->from = (source){bytes, count, 0, message};
+  file->rows = NULL;
+  file->info = NULL;
+  file->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &file->from, fail_reading, ignore_warning);
+  if (file->png) file->info = png_create_info_struct(file->png);
+  if (!file->info) {
+    png_destroy_read_struct(&file->png, NULL, NULL);
+    wamim_image_explain(message, "not enough memory to read a PNG file");
   }
-  int32_t channels = png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
-  png_set_expand(png);
-  png_set_scale_16(png);
-  png_set_strip_alpha(png);
-  png_set_interlace_handling(png);
-  png_read_update_info(png, info);
-  size_t stride = (size_t)width * (size_t)channels;
-  if (png_get_rowbytes(png, info) != stride) png_error(png, "pixels of an unknown layout");
-
-  pixels = malloc(stride * height);
-  rows = malloc(sizeof(png_bytep) * height);
-  if (!pixels || !rows) {
-    wamim_image_explain(message, "not enough memory for the pixels");
-    png_destroy_read_struct(&png, &info, NULL);
-    free(pixels);
-    free(rows);
-    return WAMIM_IMAGE_OUT_OF_MEMORY;
-  }
-  for (png_uint_32 y = 0; y < height; y++) rows[y] = pixels + stride * y;
-  png_read_image(png, rows);
-  png_destroy_read_struct(&png, &info, NULL);
-  free(rows);
-  image->pixels = pixels;
-  image->width = (int32_t)width;
-  image->height = (int32_t)height;
-  image->channels = channels;
-  return WAMIM_IMAGE_OK;
+  return file->info != NULL;
 }
+
+// Reads the header; ends in `fail_reading` where there is none.
+static void open_file(decompression *file) {
+  png_set_read_fn(file->png, &file->from, read_bytes);
+  // Texts, profiles and the like change no pixel, and a few bytes of them can unpack to gigabytes.
+  png_set_keep_unknown_chunks(file->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  png_set_chunk_malloc_max(file->png, 8 << 20);
+  png_set_user_limits(file->png, INT32_MAX, INT32_MAX);
+  png_read_info(file->png, file->info);
+}
+
+static int32_t release(decompression *file, int32_t result) {
+  png_destroy_read_struct(&file->png, &file->info, NULL);
+  free(file->rows);
+  return result;
+}
+
+static int32_t measure(const uint8_t *bytes, size_t count, wamim_image_shape *shape, char *message) {
+  decompression file;
+  if (!prepare(&file, bytes, count, message)) return WAMIM_IMAGE_OUT_OF_MEMORY;
+  if (setjmp(png_jmpbuf(file.png))) return release(&file, WAMIM_IMAGE_DAMAGED);
+  open_file(&file);
+  shape->width = (int32_t)png_get_image_width(file.png, file.info);
+  shape->height = (int32_t)png_get_image_height(file.png, file.info);
+  shape->channels = png_get_color_type(file.png, file.info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
+  return release(&file, WAMIM_IMAGE_OK);
+}
+
+static int32_t decode(
+    const uint8_t *bytes, size_t count, const wamim_image_shape *shape, int32_t eighths, uint8_t *pixels, char *message) {
+  (void)eighths;
+  decompression file;
+  if (!prepare(&file, bytes, count, message)) return WAMIM_IMAGE_OUT_OF_MEMORY;
+  if (setjmp(png_jmpbuf(file.png))) return release(&file, WAMIM_IMAGE_DAMAGED);
+  open_file(&file);
+  png_set_expand(file.png);
+  png_set_scale_16(file.png);
+  png_set_strip_alpha(file.png);
+  png_set_interlace_handling(file.png);
+  png_read_update_info(file.png, file.info);
+
+  png_uint_32 width = png_get_image_width(file.png, file.info), height = png_get_image_height(file.png, file.info);
+  size_t stride = (size_t)width * (size_t)shape->channels;
+  if (width != (png_uint_32)shape->width || height != (png_uint_32)shape->height ||
+      png_get_rowbytes(file.png, file.info) != stride) {
+    png_error(file.png, "pixels of an unknown layout");
+  }
+  file.rows = malloc(sizeof(png_bytep) * height);
+  if (!file.rows) {
+    wamim_image_explain(message, "not enough memory for the pixels");
+    return release(&file, WAMIM_IMAGE_OUT_OF_MEMORY);
+  }
+  for (png_uint_32 y = 0; y < height; y++) file.rows[y] = pixels + stride * y;
+  png_read_image(file.png, file.rows);
+  return release(&file, WAMIM_IMAGE_OK);
+}
+
+const wamim_image_reader wamim_png_reader = {measure, decode};
 
 int32_t wamim_image_write_png(
     const uint8_t *pixels, int32_t width, int32_t height, int32_t channels, uint8_t **bytes, size_t *count,

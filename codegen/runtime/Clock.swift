@@ -7,6 +7,12 @@ package enum Clock {
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
   }
 
+  /// Nanoseconds since 1970, as file systems count them.
+  static var nanosecondsSince1970: Int64 {
+    let time = read(CLOCK_REALTIME)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
   package static var seconds: Double { Double(nanoseconds) * 1e-9 }
 
   /// Seconds since the beginning of 1970, in UTC.

@@ -1,4 +1,4 @@
-// Image files to pixels and back, over libjpeg-turbo and libpng, whose errors end here.
+// Image files to pixels and back, over libjpeg-turbo, libpng and libwebp, whose errors end here.
 #ifndef WAMIM_IMAGES_H
 #define WAMIM_IMAGES_H
 
@@ -8,7 +8,7 @@
 /// How reading or writing an image ended.
 enum {
   WAMIM_IMAGE_OK = 0,
-  /// The bytes are those of neither a JPEG nor a PNG file.
+  /// The bytes are those of no format that is read.
   WAMIM_IMAGE_UNKNOWN_FORMAT = 1,
   /// The bytes are damaged, cut off, or use what isn't supported.
   WAMIM_IMAGE_DAMAGED = 2,
@@ -17,26 +17,54 @@ enum {
   WAMIM_IMAGE_OUT_OF_MEMORY = 4,
 };
 
-enum { WAMIM_IMAGE_MESSAGE_BYTES = 200 };
+/// What an image file is, by its first bytes.
+enum {
+  WAMIM_FORMAT_UNKNOWN = 0,
+  WAMIM_FORMAT_JPEG = 1,
+  WAMIM_FORMAT_PNG = 2,
+  WAMIM_FORMAT_WEBP = 3,
+};
 
-/// Pixels in row-major order, `channels` bytes each, without padding.
+enum {
+  WAMIM_IMAGE_MESSAGE_BYTES = 200,
+  /// As many of a file's first bytes tell its format.
+  WAMIM_IMAGE_MAGIC_BYTES = 12,
+};
+
+/// What a file's header says.
 typedef struct {
-  uint8_t *pixels;
+  /// One of `WAMIM_FORMAT_…`.
+  int32_t format;
   int32_t width;
   int32_t height;
   /// 1 (grey) or 3 (red, green, blue).
   int32_t channels;
-} wamim_image;
+} wamim_image_shape;
 
-/// Reads a JPEG or PNG file, which one by its first bytes, into grey or colour pixels as the file holds them.
+/// The format of a file that begins with `bytes`.
+int32_t wamim_image_format(const uint8_t *bytes, size_t count);
+
+/// Reads the header of a JPEG, PNG or WebP file and refuses images of more than `maximum_pixels`.
 ///
-/// Palettes are expanded, alpha is dropped, 16 bits become 8, CMYK becomes RGB. On success the caller gives the pixels back to
-/// `wamim_image_release`; otherwise `message` says what is wrong, and there is nothing to release.
-int32_t wamim_image_read(
-    const uint8_t *bytes, size_t count, uint64_t maximum_pixels, wamim_image *image, char message[WAMIM_IMAGE_MESSAGE_BYTES]);
+/// Nothing is allocated for pixels. Where the result isn't `WAMIM_IMAGE_OK`, `message` says what is wrong.
+int32_t wamim_image_measure(
+    const uint8_t *bytes, size_t count, uint64_t maximum_pixels, wamim_image_shape *shape,
+    char message[WAMIM_IMAGE_MESSAGE_BYTES]);
 
-/// Frees the pixels of an image that `wamim_image_read` returned.
-void wamim_image_release(wamim_image *image);
+/// The width or height, once reduced to `eighths` eighths, of an image that is `extent` wide or high.
+static inline int32_t wamim_image_reduced(int32_t extent, int32_t eighths) {
+  return (int32_t)(((int64_t)extent * eighths + 7) / 8);
+}
+
+/// Decodes a file that `wamim_image_measure` gave `shape` for, as grey or colour pixels in row-major order without padding.
+///
+/// Palettes are expanded, alpha is dropped, 16 bits become 8, CMYK becomes RGB.
+///
+/// @param eighths 1 to 8; fewer than 8 decode a JPEG file at a fraction of its size, by leaving out high frequencies of each block.
+/// @param pixels The reduced width, times the reduced height, times the channels, in bytes.
+int32_t wamim_image_decode(
+    const uint8_t *bytes, size_t count, const wamim_image_shape *shape, int32_t eighths, uint8_t *pixels,
+    char message[WAMIM_IMAGE_MESSAGE_BYTES]);
 
 /// Writes pixels as the bytes of a PNG file, which the caller frees with `wamim_image_release_bytes`.
 int32_t wamim_image_write_png(

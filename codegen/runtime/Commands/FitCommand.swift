@@ -11,6 +11,9 @@ struct FitCommand: ParsableCommand {
       and run.json with what made the run. Interrupted by Ctrl-C or SIGTERM, it finishes the step, saves, and prints the command \
       that continues with the same bits as if nothing had happened.
 
+      Images that cannot be read are replaced by others and listed in RUN/unreadable.txt. Where the images are is kept in \
+      RUN/images.index, and looked for again only after a folder has changed.
+
       Example: train fit --data photos --epochs 100 --out run
       """)
 
@@ -62,8 +65,10 @@ struct FitCommand: ParsableCommand {
     help: "Run each step on one thread, and stop at the first kernel whose result is not finite: slow, and the same bits.")
   var checkValues = false
 
-  @Option(help: ArgumentHelp("Threads that read images ahead.", valueName: "n"))
-  var loaders = 1
+  @Option(
+    name: [.long, .customLong("loaders")],
+    help: ArgumentHelp("Threads that read images ahead (default: the processors that this process may use).", valueName: "n"))
+  var loaderThreads: Int?
 
   @OptionGroup var threads: ThreadOptions
 
@@ -75,7 +80,9 @@ struct FitCommand: ParsableCommand {
     }
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) { throw ValidationError("--weight-decay has to be 0 or more") }
     if let limitSteps, limitSteps < 1 { throw ValidationError("--limit-steps has to be 1 or more") }
-    if !(1...256).contains(loaders) { throw ValidationError("--loaders has to be from 1 to 256") }
+    if let loaderThreads, !(1...256).contains(loaderThreads) {
+      throw ValidationError("--loader-threads has to be from 1 to 256")
+    }
     if resume != nil && initial != nil {
       throw ValidationError("--resume continues a run and --init begins one with given parameters: give only one of them")
     }
@@ -95,8 +102,9 @@ struct FitCommand: ParsableCommand {
     if let position, seed != position.seed {
       throw TrainerError("the run to continue has the seed \(position.seed), not \(seed); leave --seed out")
     }
+    let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
     let batch = try ImageBatch(program, settings: settings.augmentation)
-    let (source, validation) = try sources(settings, batch: batch, seed: seed)
+    let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath)
     let model = try makeModel(program, settings: settings, batch: batch)
     if let checkpoint {
       _ = try Checkpoint.load(checkpoint, into: model)
@@ -104,8 +112,8 @@ struct FitCommand: ParsableCommand {
       try model.initializeStates(seed: seed)
       if let initial { try InitialParameters.load(try RunFolder.checkpoint(from: initial), into: model).report() }
     }
-    let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
     let folder = try RunFolder(outPath, resumedStep: position?.step, overwriting: overwrite)
+    try source.saveIndex(in: outPath)
     let run = TrainingRun(
       model: model, batch: batch, source: source, validation: validation, folder: folder,
       options: settings.options(seed: seed, command: self), recordedOptions: settings.recorded)
@@ -118,12 +126,12 @@ struct FitCommand: ParsableCommand {
 
   /// Opens the images to train on, and those to evaluate on.
   private func sources(
-    _ settings: FitSettings, batch: ImageBatch, seed: UInt64
+    _ settings: FitSettings, batch: ImageBatch, seed: UInt64, runFolder: String
   ) throws(TrainerError) -> (training: any ImageSource, validation: (any ImageSource)?) {
     guard let path = settings.data else {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
     }
-    let training = try data.source(for: batch, seed: seed, data: path)
+    let training = try data.source(for: batch, seed: seed, data: path, runFolder: runFolder)
     guard let validation = settings.validation else { return (training, nil) }
     // Drawn images to evaluate on are others than those to train on.
     return (training, try data.source(for: batch, seed: ~seed, data: validation))

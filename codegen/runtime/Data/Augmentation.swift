@@ -19,35 +19,27 @@ package struct Augmentation: Sendable {
   }
 
   /// `image` as a training sample; `numbers` decides crop and flip.
-  package func sample(_ image: Image, numbers: RandomNumbers) -> Image {
+  package func sample(_ image: LoadedImage, numbers: RandomNumbers) throws(TrainerError) -> Image {
     var numbers = numbers
     guard let area = settings.cropArea, area.count == 2, settings.cropAspect.count == 2 else {
-      let result = centerCrop(image)
+      let result = try centerCrop(image)
       return settings.horizontalFlip && numbers.next() < 0.5 ? Self.flipped(result) : result
     }
     let box = Self.randomBox(
       width: image.width, height: image.height, area: area[0]...max(area[0], area[1]),
       aspect: settings.cropAspect[0]...max(settings.cropAspect[0], settings.cropAspect[1]), numbers: &numbers)
-    let result = Resampling.resize(image, box: box, width: width, height: height).converted(toChannels: channels)
+    let result = try image.resized(box, width: width, height: height).converted(toChannels: channels)
     return settings.horizontalFlip && numbers.next() < 0.5 ? Self.flipped(result) : result
   }
 
   /// The middle of `image`, resized so that as little as possible is cut off.
-  package func centerCrop(_ image: Image) -> Image {
+  package func centerCrop(_ image: LoadedImage) throws(TrainerError) -> Image {
     let scale = max(Double(width) / Double(image.width), Double(height) / Double(image.height))
     let resizedWidth = max(width, Int(Double(image.width) * scale))
     let resizedHeight = max(height, Int(Double(image.height) * scale))
     let whole = Resampling.Box(x: 0, y: 0, width: image.width, height: image.height)
-    let resized = Resampling.resize(image, box: whole, width: resizedWidth, height: resizedHeight)
-    let left = (resizedWidth - width) / 2
-    let top = (resizedHeight - height) / 2
-    var result = Image(width: width, height: height, channels: image.channels)
-    let rowBytes = width * image.channels
-    for y in 0..<height {
-      let start = ((top + y) * resizedWidth + left) * image.channels
-      result.pixels.replaceSubrange(y * rowBytes..<(y + 1) * rowBytes, with: resized.pixels[start..<start + rowBytes])
-    }
-    return result.converted(toChannels: channels)
+    let window = Resampling.Box(x: (resizedWidth - width) / 2, y: (resizedHeight - height) / 2, width: width, height: height)
+    return try image.resized(whole, width: resizedWidth, height: resizedHeight, window: window).converted(toChannels: channels)
   }
 
   /// Draws a box of a share of the image's area within `area` and of an aspect ratio within `aspect`.

@@ -6,9 +6,12 @@ package final class BatchLoader: @unchecked Sendable {
   private let source: any ImageSource
   private let order: EpochOrder
   private let augmentation: Augmentation
+  private let unreadable: UnreadableImages
   private let lastStep: Int
   private let sampleBytes: Int
   private let lock = ThreadLock()
+  /// Held while a large image is decoded: one at a time, so that their memory does not grow with the number of threads.
+  private let largeImages = ThreadLock()
   private let pixels: UnsafeMutableBufferPointer<UInt8>
 
   // What follows is protected by the lock.
@@ -21,7 +24,6 @@ package final class BatchLoader: @unchecked Sendable {
   /// How many images of each waiting batch are ready.
   private var ready = [Int](repeating: 0, count: BatchLoader.depth)
   private var permutations: [Int: [Int32]] = [:]
-  private var damaged: Set<Int> = []
   private var failure: TrainerError?
   private var isStopping = false
 
@@ -30,14 +32,21 @@ package final class BatchLoader: @unchecked Sendable {
   /// Batches that are being filled or wait; one more than the model takes at a time.
   private static let depth = 2
 
+  /// An image of more pixels is large.
+  private static let largePixels = 1 << 24
+
   /// Bytes that a loader for batches of `images` images of `sampleBytes` bytes holds.
   package static func bytes(images: Int, sampleBytes: Int) -> Int { depth * images * sampleBytes }
 
   /// Starts `threads` threads that read the batches of `steps`.
+  ///
+  /// - Parameter unreadable: Takes note of the images that cannot be read.
   package init(
-    source: any ImageSource, order: EpochOrder, augmentation: Augmentation, steps: Range<Int>, threads: Int
+    source: any ImageSource, order: EpochOrder, augmentation: Augmentation, steps: Range<Int>, threads: Int,
+    unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) {
     self.source = source
+    self.unreadable = unreadable
     self.order = order
     self.augmentation = augmentation
     lastStep = steps.upperBound
@@ -64,9 +73,6 @@ package final class BatchLoader: @unchecked Sendable {
     for thread in threads { thread.join() }
     threads = []
   }
-
-  /// Images that could not be read so far.
-  package var damagedCount: Int { lock.withLock { damaged.count } }
 
   /// Waits for the next step's batch, writes it to `target` as [batch, channels, height, width], and frees its place.
   ///
@@ -100,9 +106,8 @@ package final class BatchLoader: @unchecked Sendable {
       do throws(TrainerError) {
         let epoch = item.step / order.stepsPerEpoch
         let place = item.step % order.stepsPerEpoch * order.batch + item.place
-        let image = try readableImage(from: item.image)
         let numbers = RandomNumbers(seed: order.seed, purpose: .augmentation, UInt64(epoch), UInt64(place))
-        let sample = augmentation.sample(image, numbers: numbers)
+        let sample = try readableSample(from: item.image, numbers: numbers)
         let start = (item.step % Self.depth * order.batch + item.place) * sampleBytes
         _ = UnsafeMutableBufferPointer(rebasing: pixels[start..<start + sampleBytes]).update(from: sample.pixels)
       } catch {
@@ -145,19 +150,25 @@ package final class BatchLoader: @unchecked Sendable {
     return made
   }
 
-  /// The image of number `index`, or the first one after it that can be read; those that cannot are named once.
-  private func readableImage(from index: Int) throws(TrainerError) -> Image {
+  /// A sample of the image of number `index`, or of the first one after it that can be read.
+  private func readableSample(from index: Int, numbers: RandomNumbers) throws(TrainerError) -> Image {
     for offset in 0..<source.count {
       let candidate = (index + offset) % source.count
-      if lock.withLock({ damaged.contains(candidate) }) { continue }
+      if unreadable.contains(candidate) { continue }
+      let problem: TrainerError
       do throws(TrainerError) {
-        return try source.image(at: candidate)
+        return try sample(of: candidate, numbers: numbers)
       } catch {
-        if lock.withLock({ damaged.insert(candidate).inserted }) {
-          Console.warn("skipping \(source.name(at: candidate)): \(error.message)")
-        }
+        problem = error
       }
+      try unreadable.insert(candidate, name: source.name(at: candidate), reason: problem.message)
     }
     throw TrainerError("none of the \(source.count) images can be read")
+  }
+
+  private func sample(of index: Int, numbers: RandomNumbers) throws(TrainerError) -> Image {
+    let image = try source.load(at: index)
+    guard image.width * image.height > Self.largePixels else { return try augmentation.sample(image, numbers: numbers) }
+    return try largeImages.withLock { () throws(TrainerError) in try augmentation.sample(image, numbers: numbers) }
   }
 }

@@ -20,24 +20,9 @@ package struct Image: Sendable, Equatable {
       width: width, height: height, channels: channels, pixels: [UInt8](repeating: value, count: width * height * channels))
   }
 
-  /// Images of more pixels are refused: a small file can claim to be one that no memory holds.
-  package static let maximumPixels = 200_000_000
-
-  /// Reads the bytes of a JPEG or PNG file.
-  package init(decoding bytes: [UInt8], maximumPixels: Int = maximumPixels) throws(TrainerError) {
-    var image = wamim_image()
-    var message = [CChar](repeating: 0, count: Int(WAMIM_IMAGE_MESSAGE_BYTES))
-    let status = bytes.withUnsafeBufferPointer { bytes in
-      message.withUnsafeMutableBufferPointer { message in
-        wamim_image_read(bytes.baseAddress, bytes.count, UInt64(maximumPixels), &image, message.baseAddress)
-      }
-    }
-    guard status == Int32(WAMIM_IMAGE_OK) else { throw TrainerError(Self.text(message)) }
-    defer { wamim_image_release(&image) }
-    let count = Int(image.width) * Int(image.height) * Int(image.channels)
-    self.init(
-      width: Int(image.width), height: Int(image.height), channels: Int(image.channels),
-      pixels: Array(UnsafeBufferPointer(start: image.pixels, count: count)))
+  /// Reads the bytes of a JPEG, PNG or WebP file.
+  package init(decoding bytes: [UInt8], maximumPixels: Int = ImageFile.maximumPixels) throws(TrainerError) {
+    self = try ImageFile(bytes, maximumPixels: maximumPixels).decoded()
   }
 
   /// The image as the bytes of a PNG file.
@@ -51,7 +36,7 @@ package struct Image: Sendable, Equatable {
           pixels.baseAddress, Int32(width), Int32(height), Int32(channels), &bytes, &count, message.baseAddress)
       }
     }
-    guard status == Int32(WAMIM_IMAGE_OK) else { throw TrainerError("cannot make a PNG: \(Self.text(message))") }
+    guard status == Int32(WAMIM_IMAGE_OK) else { throw TrainerError("cannot make a PNG: \(ImageFile.text(message))") }
     defer { wamim_image_release_bytes(bytes) }
     return Array(UnsafeBufferPointer(start: bytes, count: count))
   }
@@ -71,9 +56,5 @@ package struct Image: Sendable, Equatable {
       }
     }
     return result
-  }
-
-  private static func text(_ message: [CChar]) -> String {
-    String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }

@@ -2,8 +2,17 @@
 package protocol ImageSource: Sendable {
   /// How many images there are.
   var count: Int { get }
-  /// The image of number `index`; an error where its file is damaged.
-  func image(at index: Int) throws(TrainerError) -> Image
+  /// The image of number `index`; an error where its file cannot be read or its header is damaged.
+  func load(at index: Int) throws(TrainerError) -> LoadedImage
   /// What an error or a warning calls the image of number `index`.
   func name(at index: Int) -> String
+  /// Keeps in the folder of a run what was found out about the images, so that its next start need not look again.
+  func saveIndex(in folder: String) throws(TrainerError)
+}
+
+extension ImageSource {
+  package func saveIndex(in folder: String) throws(TrainerError) {}
+
+  /// All pixels of the image of number `index`; an error where its file is damaged.
+  package func image(at index: Int) throws(TrainerError) -> Image { try load(at: index).image() }
 }

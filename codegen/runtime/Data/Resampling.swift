@@ -15,16 +15,51 @@ package enum Resampling {
     }
   }
 
+  /// A part of an image whose edges may lie within pixels.
+  package struct Region: Sendable {
+    fileprivate let columns: Span
+    fileprivate let rows: Span
+
+    /// `box` in an image of `scale` times the size.
+    package init(_ box: Box, scaledBy scale: Double = 1) {
+      columns = Span(start: Double(box.x) * scale, length: Double(box.width) * scale)
+      rows = Span(start: Double(box.y) * scale, length: Double(box.height) * scale)
+    }
+  }
+
+  /// One direction of a region.
+  fileprivate struct Span {
+    var start: Double
+    var length: Double
+
+    /// The first pixel that the span touches.
+    var firstPixel: Int { Int(start.rounded(.down)) }
+
+    /// How many pixels of an image of `extent` the span touches.
+    func pixelCount(of extent: Int) -> Int { min(extent, Int((start + length).rounded(.up))) - firstPixel }
+  }
+
   /// The pixels of `image` within `box`, resized to `width` times `height`; pixels outside the box take no part.
   package static func resize(_ image: Image, box: Box, width: Int, height: Int) -> Image {
-    let horizontal = Weights(from: box.width, to: width)
-    let vertical = Weights(from: box.height, to: height)
+    resize(image, region: Region(box), width: width, height: height)
+  }
+
+  /// The pixels of `image` that `region` touches, resized so that the region becomes `width` times `height`.
+  ///
+  /// - Parameter window: The part of the result that is wanted, where it isn't all.
+  package static func resize(_ image: Image, region: Region, width: Int, height: Int, window: Box? = nil) -> Image {
+    let window = window ?? Box(x: 0, y: 0, width: width, height: height)
+    let box = Box(
+      x: region.columns.firstPixel, y: region.rows.firstPixel, width: region.columns.pixelCount(of: image.width),
+      height: region.rows.pixelCount(of: image.height))
+    let horizontal = Weights(of: region.columns, pixels: box.width, to: width, within: window.x..<window.x + window.width)
+    let vertical = Weights(of: region.rows, pixels: box.height, to: height, within: window.y..<window.y + window.height)
     let narrow = resizeRows(of: image, box: box, weights: horizontal)
     return resizeColumns(of: narrow, weights: vertical)
   }
 
   /// What each output position takes from which inputs, in fixed point.
-  struct Weights {
+  private struct Weights {
     /// The first input of each output.
     var starts: [Int] = []
     /// How many inputs each output takes.
@@ -36,21 +71,23 @@ package enum Resampling {
     /// Bits after the binary point: products with 8-bit values, and sums that overshoot, still fit 32 bits.
     static let fractionBits = 22
 
-    init(from input: Int, to output: Int) {
-      let scale = Double(input) / Double(output)
+    /// Weights that make `output` positions of `span`, from the `pixels` pixels that it touches; only those `within` a range of them.
+    init(of span: Span, pixels: Int, to output: Int, within range: Range<Int>) {
+      let scale = span.length / Double(output)
+      let offset = span.start - Double(span.firstPixel)
       let stretch = max(scale, 1)
       let support = 2 * stretch
       width = Int(support.rounded(.up)) * 2 + 1
-      values = [Int32](repeating: 0, count: width * output)
-      for position in 0..<output {
-        let center = (Double(position) + 0.5) * scale
+      values = [Int32](repeating: 0, count: width * range.count)
+      for position in range {
+        let center = offset + (Double(position) + 0.5) * scale
         let start = max(0, Int(center - support + 0.5))
-        let end = min(input, Int(center + support + 0.5))
+        let end = min(pixels, Int(center + support + 0.5))
         let weights = (start..<end).map { Self.bicubic((Double($0) - center + 0.5) / stretch) }
         let sum = weights.reduce(0, +)
         for (index, weight) in weights.enumerated() {
           let fixed = weight / sum * Double(1 << Self.fractionBits)
-          values[position * width + index] = Int32(fixed.rounded(.toNearestOrAwayFromZero))
+          values[(position - range.lowerBound) * width + index] = Int32(fixed.rounded(.toNearestOrAwayFromZero))
         }
         starts.append(start)
         counts.append(end - start)

@@ -19,7 +19,10 @@ package struct SyntheticImages: ImageSource {
 
   package func name(at index: Int) -> String { "synthetic image \(index)" }
 
-  package func image(at index: Int) throws(TrainerError) -> Image {
+  package func load(at index: Int) throws(TrainerError) -> LoadedImage { .pixels(drawn(index)) }
+
+  /// Draws the image of number `index`.
+  private func drawn(_ index: Int) -> Image {
     var numbers = RandomNumbers(seed: seed, purpose: .synthetic, UInt64(index))
     var canvas = Image(width: width, height: height, channels: 3)
     let background = Paint(&numbers)

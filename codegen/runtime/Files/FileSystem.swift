@@ -13,19 +13,7 @@ package enum FileSystem {
 
   /// All bytes of the file at `path`, of which there may be at most `limit`.
   package static func read(_ path: String, limit: Int = 1 << 30) throws(TrainerError) -> [UInt8] {
-    let file = try OpenFile(reading: path)
-    var bytes: [UInt8] = []
-    // Files of /proc say that they are empty, so read until nothing comes.
-    var chunk = max(4096, min(file.byteCount + 1, limit + 1))
-    while true {
-      let start = bytes.count
-      let count = try file.read(appendingTo: &bytes, upTo: chunk)
-      guard bytes.count <= limit else {
-        throw TrainerError("\(path) is larger than \(Format.bytes(limit))")
-      }
-      if count == 0 { return bytes }
-      chunk = max(4096, min(chunk, limit + 1 - start))
-    }
+    try OpenFile(reading: path).allBytes(limit: limit)
   }
 
   /// The text of the file at `path`.

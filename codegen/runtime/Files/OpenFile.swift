@@ -1,15 +1,23 @@
 import Glibc
 
 /// A file that is open for reading or for writing, and is closed when the last reference goes.
-package final class OpenFile {
+package final class OpenFile: Sendable {
   package let path: String
   /// The file's size when it was opened.
   package let byteCount: Int
   private let descriptor: Int32
 
   /// Opens the file at `path` for reading.
-  package init(reading path: String) throws(TrainerError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  package convenience init(reading path: String) throws(TrainerError) {
+    try self.init(reading: Array(path.utf8))
+  }
+
+  /// Opens the file whose path, not always of any encoding, is `bytes` for reading.
+  package init(reading bytes: [UInt8]) throws(TrainerError) {
+    let path = String(decoding: bytes, as: UTF8.self)
+    let descriptor = (bytes + [0]).withUnsafeBytes { name in
+      name.baseAddress.map { open($0.assumingMemoryBound(to: CChar.self), O_RDONLY | O_CLOEXEC) } ?? -1
+    }
     guard descriptor >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.lastError())") }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
@@ -43,8 +51,21 @@ package final class OpenFile {
     close(descriptor)
   }
 
+  /// All bytes from where the last read ended, of which there may be at most `limit`.
+  func allBytes(limit: Int) throws(TrainerError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var chunk = max(4096, byteCount)
+    while true {
+      guard max(bytes.count, byteCount) <= limit else { throw TrainerError("\(path) is larger than \(Format.bytes(limit))") }
+      let count = try read(appendingTo: &bytes, upTo: chunk)
+      // Files of /proc say that they are empty, so there read until nothing comes.
+      if count == 0 || bytes.count == byteCount { return bytes }
+      chunk = 4096
+    }
+  }
+
   /// Reads at most `limit` bytes from where the last read ended, and returns how many there were.
-  func read(appendingTo bytes: inout [UInt8], upTo limit: Int) throws(TrainerError) -> Int {
+  private func read(appendingTo bytes: inout [UInt8], upTo limit: Int) throws(TrainerError) -> Int {
     let start = bytes.count
     bytes.append(contentsOf: repeatElement(0, count: limit))
     var count = -1
@@ -70,6 +91,16 @@ package final class OpenFile {
       guard count > 0 else { throw TrainerError("cannot read \(path): it ended while it was being read") }
       done += count
     }
+  }
+
+  /// The `count` bytes from `offset` on.
+  package func bytes(at offset: Int, count: Int) throws(TrainerError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let result: Result<Void, TrainerError> = bytes.withUnsafeMutableBytes { buffer in
+      Result { () throws(TrainerError) in try read(into: buffer, at: offset) }
+    }
+    try result.get()
+    return bytes
   }
 
   /// Writes all of `bytes`.

@@ -13,7 +13,7 @@ package final class SafetensorsReader {
       throw TrainerError("\(path) is not a safetensors file: it has only \(file.byteCount) bytes")
     }
     var length: UInt64 = 0
-    let prefix = try Self.bytes(of: file, at: 0, count: 8)
+    let prefix = try file.bytes(at: 0, count: 8)
     for byte in prefix.reversed() { length = length << 8 | UInt64(byte) }
     guard length <= UInt64(SafetensorsHeader.maximumBytes) else {
       throw TrainerError("\(path) is not a safetensors file: it begins with a header length of \(length) bytes")
@@ -24,7 +24,7 @@ package final class SafetensorsReader {
     self.path = path
     self.file = file
     header = try SafetensorsHeader(
-      json: try Self.bytes(of: file, at: 8, count: Int(length)), fileBytes: file.byteCount, path: path)
+      json: try file.bytes(at: 8, count: Int(length)), fileBytes: file.byteCount, path: path)
   }
 
   /// Checks that the file holds every one of `tensors` in its shape, and nothing else.
@@ -59,14 +59,5 @@ package final class SafetensorsReader {
       throw TrainerError("\(path) lacks the tensor `\(name)` in the size that this model needs")
     }
     try file.read(into: target, at: entry.range.lowerBound)
-  }
-
-  private static func bytes(of file: OpenFile, at offset: Int, count: Int) throws(TrainerError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    let result: Result<Void, TrainerError> = bytes.withUnsafeMutableBytes { buffer in
-      Result { () throws(TrainerError) in try file.read(into: buffer, at: offset) }
-    }
-    try result.get()
-    return bytes
   }
 }

@@ -56,7 +56,7 @@ package struct Gallery {
     for position in order.indices where images.count < count {
       order.swapAt(position, position + numbers.next(below: order.count - position))
       do throws(TrainerError) {
-        images.append(augmentation.centerCrop(try source.image(at: order[position])))
+        images.append(try augmentation.centerCrop(try source.load(at: order[position])))
       } catch {
         Console.warn("skipping \(source.name(at: order[position])): \(error.message)")
       }

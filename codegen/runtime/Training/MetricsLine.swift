@@ -10,6 +10,8 @@ package struct MetricsLine: Codable, Sendable, Equatable {
   /// The learning rate that the step used.
   package var learningRate: Float
   package var imagesPerSecond: Double
+  /// The share of the step's time that went by waiting for images.
+  package var waitingForData: Double
   /// The Euclidean norm of all gradients of the step, and of all parameters after it; at the steps that TensorBoard is told.
   package var gradientNorm: Double?
   package var parameterNorm: Double?
@@ -18,12 +20,13 @@ package struct MetricsLine: Codable, Sendable, Equatable {
     case step, epoch, loss, losses
     case learningRate = "learning_rate"
     case imagesPerSecond = "images_per_second"
+    case waitingForData = "waiting_for_data"
     case gradientNorm = "gradient_norm"
     case parameterNorm = "parameter_norm"
   }
 
   package init(
-    step: Int, epoch: Double, loss: Float, losses: [Float], learningRate: Float, imagesPerSecond: Double
+    step: Int, epoch: Double, loss: Float, losses: [Float], learningRate: Float, imagesPerSecond: Double, waitingForData: Double
   ) {
     self.step = step
     self.epoch = epoch
@@ -31,6 +34,7 @@ package struct MetricsLine: Codable, Sendable, Equatable {
     self.losses = losses
     self.learningRate = learningRate
     self.imagesPerSecond = imagesPerSecond
+    self.waitingForData = waitingForData
   }
 }
 

@@ -44,8 +44,12 @@ package struct TrainingRun {
   /// Trains to the end; the states have to hold what belongs after `resumedStep` steps, or at the start where it is nil.
   package func run(from resumedStep: Int?) throws(TrainerError) -> Ending {
     let firstStep = resumedStep ?? 0
-    let loader = try makeLoader(steps: firstStep..<max(firstStep, totalSteps))
-    defer { loader.stop() }
+    let unreadable = try UnreadableImages(listedIn: folder.path, isResuming: firstStep > 0)
+    let loader = try makeLoader(steps: firstStep..<max(firstStep, totalSteps), unreadable: unreadable)
+    defer {
+      loader.stop()
+      unreadable.summarize(of: source.count)
+    }
     wamim_catch_interruptions()
     let epochReport = try EpochReport(self, log: RunLog(folder, manifest: model.program.manifest, resumedStep: resumedStep))
     try epochReport.evaluateWhereMissing(step: firstStep)
@@ -70,15 +74,16 @@ package struct TrainingRun {
       try epochReport.tell(afterStep: step)
     }
     if savedStep != step || step == firstStep { try save(step: step) }
-    if loader.damagedCount > 0 {
-      Console.warn("\(loader.damagedCount) of \(source.count) images could not be read and were replaced by others")
-    }
     return .finished
   }
 
-  /// Reads the images of `steps` ahead.
-  func makeLoader(steps: Range<Int>) throws(TrainerError) -> BatchLoader {
-    try BatchLoader(source: source, order: order, augmentation: batch.augmentation, steps: steps, threads: options.loaders)
+  /// Reads the images of `steps` ahead, and tells `unreadable` of those that cannot be read.
+  func makeLoader(
+    steps: Range<Int>, unreadable: UnreadableImages = UnreadableImages()
+  ) throws(TrainerError) -> BatchLoader {
+    try BatchLoader(
+      source: source, order: order, augmentation: batch.augmentation, steps: steps, threads: options.loaders,
+      unreadable: unreadable)
   }
 
   /// Writes everything but the images that the step of index `step` takes.
@@ -119,11 +124,13 @@ package struct TrainingRun {
       progress.finish()
       throw try failure(ofStep: step, loss: loss, statesAreThose: !isComplete, savedStep: savedStep).error
     }
-    progress.report(step: step + 1, loss: loss, seconds: Clock.seconds - start, waited: waited)
+    let seconds = Clock.seconds - start
+    progress.report(step: step + 1, loss: loss, seconds: seconds, waited: waited)
     var line = MetricsLine(
       step: step + 1, epoch: Double(step + 1) / Double(order.stepsPerEpoch), loss: loss,
       losses: model.losses(ofTargetsIn: "step"),
-      learningRate: try model.scalar("learning_rate", of: "step"), imagesPerSecond: progress.imagesPerSecond)
+      learningRate: try model.scalar("learning_rate", of: "step"), imagesPerSecond: progress.imagesPerSecond,
+      waitingForData: waited / max(seconds, 1e-9))
     if let norms, let secondMoments {
       line.gradientNorm = norms.gradientNorm(since: secondMoments)
       line.parameterNorm = norms.parameterNorm()

@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// Images from a folder, from shards, or from the built-in generator.
+struct DataOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      The images: a folder with JPEG, PNG and WebP files in it or in folders of any depth; shards as WebDataset writes them, which \
+      are a folder of *.tar, one tar, or 'DIR/{000000..000123}.tar' in quotation marks; or `synthetic` or `synthetic:COUNT` for \
+      drawn ones.
+      """, valueName: "images"))
+  var data: String?
+
+  /// Opens the source of images for a model that takes what `batch` says.
+  ///
+  /// - Parameter runFolder: The folder of a run that may know where the images are.
+  func source(
+    for batch: ImageBatch, seed: UInt64, data: String, runFolder: String? = nil
+  ) throws(TrainerError) -> any ImageSource {
+    guard data == "synthetic" || data.hasPrefix("synthetic:") else { return try ImageDataset(data, runFolder: runFolder) }
+    var count = 4096
+    if data != "synthetic" {
+      guard let given = Int(data.dropFirst("synthetic:".count)), (1...Int(Int32.max)).contains(given) else {
+        throw TrainerError("--data \(data): after `synthetic:` comes how many images to draw, such as synthetic:1000")
+      }
+      count = given
+    }
+    return SyntheticImages(
+      count: count, seed: seed, width: batch.augmentation.width * 4 / 3, height: batch.augmentation.height * 4 / 3)
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+
+/// Keeping what was found between two starts of a run.
+extension ImageIndex {
+  /// Where the folder of a run keeps its index.
+  package static func file(in folder: String) -> String { "\(folder)/images.index" }
+
+  private static let magic = Array("wamim images 1\n".utf8)
+
+  /// Folders that changed so shortly before they were looked at may change again without it showing.
+  private static let settlingNanoseconds: Int64 = 2_000_000_000
+
+  /// Writes the index of `location`, found at `time`, to `path`.
+  package func write(to path: String, of location: ImageLocation, foundAt time: Int64) throws(TrainerError) {
+    var writer = BinaryWriter()
+    writer.append(Self.magic)
+    writer.append(UInt64(bitPattern: time))
+    writer.appendCounted(location.key)
+    writer.append(UInt64(places.count))
+    for place in places {
+      writer.append(UInt64(place.kind.rawValue))
+      writer.appendCounted(place.path)
+      writer.append(UInt64(bitPattern: place.stamp.modified))
+      writer.append(UInt64(bitPattern: place.stamp.byteCount))
+      writer.append(place.stamp.links)
+    }
+    writer.append(UInt64(items.count))
+    for item in items {
+      writer.append(UInt64(item.place))
+      writer.append(UInt64(item.nameEnd))
+    }
+    writer.appendCounted(names)
+    writer.append(UInt64(extents.count))
+    for extent in extents {
+      writer.append(UInt64(extent.offset))
+      writer.append(UInt64(extent.byteCount))
+    }
+    writer.append(writer.checksum)
+    let bytes = writer.bytes
+    try FileSystem.replace(path) { (file) throws(TrainerError) in try file.write(bytes) }
+  }
+
+  /// Reads the index of `location` from `path`; nil where there is none, it is of something else, or what it tells of has changed.
+  package init?(reading path: String, of location: ImageLocation) {
+    guard let bytes = try? FileSystem.read(path, limit: 1 << 34), bytes.count >= 8, bytes.starts(with: Self.magic) else { return nil }
+    var end = BinaryReader(bytes[(bytes.count - 8)...])
+    let content = bytes[..<(bytes.count - 8)]
+    guard end.next() == BinaryWriter.checksum(content) else { return nil }
+    var reader = BinaryReader(content.dropFirst(Self.magic.count))
+    guard let time = reader.next(), reader.nextCounted().map(Array.init) == location.key,
+      let places = reader.nextPlaces(), let items = reader.nextItems(), let names = reader.nextCounted(),
+      let extents = reader.nextExtents(), reader.isAtEnd
+    else { return nil }
+    self.init(places: places, items: items, names: Array(names), extents: extents)
+    guard count > 0, isFresh(foundAt: Int64(bitPattern: time)) else { return nil }
+  }
+
+  /// Whether every folder and archive is as it was at `time`.
+  private func isFresh(foundAt time: Int64) -> Bool {
+    places.allSatisfy { place in
+      place.stamp.modified < time - Self.settlingNanoseconds && FileStatus(place.path)?.stamp == place.stamp
+    }
+  }
+}
+
+extension BinaryReader {
+  fileprivate mutating func nextPlaces() -> [ImageIndex.Place]? {
+    nextArray { reader in
+      guard let number = reader.next(), let kind = UInt8(exactly: number).flatMap(ImageIndex.Place.Kind.init),
+        let path = reader.nextCounted(), let modified = reader.next(), let size = reader.next(), let links = reader.next()
+      else { return nil }
+      let stamp = FileStamp(modified: Int64(bitPattern: modified), byteCount: Int64(bitPattern: size), links: links)
+      return ImageIndex.Place(kind: kind, path: Array(path), stamp: stamp)
+    }
+  }
+
+  fileprivate mutating func nextItems() -> [ImageIndex.Item]? {
+    nextArray { reader in
+      guard let place = reader.next().flatMap(UInt32.init(exactly:)), let end = reader.next().flatMap(Int.init(exactly:)) else { return nil }
+      return ImageIndex.Item(place: place, nameEnd: end)
+    }
+  }
+
+  fileprivate mutating func nextExtents() -> [ImageIndex.Extent]? {
+    nextArray { reader in
+      guard let offset = reader.next().flatMap(Int.init(exactly:)), let count = reader.next().flatMap(Int.init(exactly:)) else { return nil }
+      return ImageIndex.Extent(offset: offset, byteCount: count)
+    }
+  }
+}

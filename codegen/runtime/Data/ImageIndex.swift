@@ -1,0 +1,107 @@
+/// Where each image of a data set lies, in as little memory as millions of them ask for.
+package struct ImageIndex: Sendable, Equatable {
+  /// A folder or a tar archive that holds images.
+  struct Place: Sendable, Equatable {
+    enum Kind: UInt8, Sendable { case folder, shard }
+
+    var kind: Kind
+    /// The path, in whatever encoding.
+    var path: [UInt8]
+    /// What shows that the folder or the archive is still as it was found.
+    var stamp: FileStamp
+  }
+
+  /// Where an image lies within its place.
+  struct Item: Sendable, Equatable {
+    /// The index of the place.
+    var place: UInt32
+    /// Where the image's name ends among all names.
+    var nameEnd: Int
+  }
+
+  /// Which bytes of an archive are those of an image.
+  struct Extent: Sendable, Equatable {
+    var offset: Int
+    var byteCount: Int
+  }
+
+  private(set) var places: [Place] = []
+  private(set) var items: [Item] = []
+  /// The names of all images, one after the other.
+  private(set) var names: [UInt8] = []
+  /// The extents of all images where they lie in archives, and nothing where they are files.
+  private(set) var extents: [Extent] = []
+
+  package var count: Int { items.count }
+
+  init() {}
+
+  /// An index of what was read from a file; nil where the parts do not fit together.
+  init?(places: [Place], items: [Item], names: [UInt8], extents: [Extent]) {
+    guard extents.isEmpty || extents.count == items.count else { return nil }
+    var end = 0
+    for (index, item) in items.enumerated() {
+      guard item.place < places.count, item.nameEnd > end, item.nameEnd <= names.count else { return nil }
+      guard (places[Int(item.place)].kind == .shard) == !extents.isEmpty else { return nil }
+      if !extents.isEmpty {
+        let extent = extents[index]
+        guard extent.offset >= 0, extent.byteCount >= 0, extent.byteCount <= Int.max - extent.offset else { return nil }
+      }
+      end = item.nameEnd
+    }
+    self.places = places
+    self.items = items
+    self.names = names
+    self.extents = extents
+  }
+
+  /// Adds a place and returns its index.
+  mutating func add(_ place: Place) -> UInt32 {
+    places.append(place)
+    return UInt32(places.count - 1)
+  }
+
+  /// Adds the image `name` in the folder of index `place`.
+  mutating func add(_ name: [UInt8], in place: UInt32) {
+    names += name
+    items.append(Item(place: place, nameEnd: names.count))
+  }
+
+  /// Adds a file of the archive of index `place`.
+  mutating func add(_ member: TarReader.Member, in place: UInt32) {
+    add(member.name, in: place)
+    extents.append(Extent(offset: member.offset, byteCount: member.byteCount))
+  }
+
+  /// The name of the image of number `index` within its place.
+  func name(at index: Int) -> ArraySlice<UInt8> {
+    names[(index == 0 ? 0 : items[index - 1].nameEnd)..<items[index].nameEnd]
+  }
+
+  /// The place of the image of number `index`.
+  func place(at index: Int) -> Place { places[Int(items[index].place)] }
+
+  /// The path of the image of number `index`: of its file, or of its archive with the name in there.
+  func path(at index: Int) -> [UInt8] { FilePath.join(place(at: index).path, name(at: index)) }
+}
+
+/// Paths as the operating system has them: bytes in whatever encoding.
+enum FilePath {
+  static func join(_ folder: [UInt8], _ name: some Collection<UInt8>) -> [UInt8] {
+    if folder.isEmpty { return Array(name) }
+    return folder.last == UInt8(ascii: "/") ? folder + name : folder + [UInt8(ascii: "/")] + name
+  }
+
+  static func text(_ path: some Collection<UInt8>) -> String { String(decoding: path, as: UTF8.self) }
+
+  /// The last part of a path.
+  static func lastPart(_ path: [UInt8]) -> ArraySlice<UInt8> {
+    path[((path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)...]
+  }
+
+  /// The extension of a file's name, in small letters and without its dot; empty where there is none.
+  static func fileExtension(_ name: some BidirectionalCollection<UInt8>) -> String {
+    guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return "" }
+    return text(name[name.index(after: dot)...]).lowercased()
+  }
+}

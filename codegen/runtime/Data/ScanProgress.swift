@@ -1,0 +1,22 @@
+/// Tells how many images have been found, where finding them takes more than a moment.
+struct ScanProgress {
+  private let place: String
+  private var lastReport = Clock.seconds
+
+  /// Seconds between two reports.
+  private static let interval = 2.0
+
+  /// - Parameter place: What is being looked through.
+  init(_ place: String) {
+    self.place = place
+  }
+
+  /// Takes note that `images` have been found so far.
+  mutating func advance(images: Int) {
+    guard images & 63 == 0 else { return }
+    let now = Clock.seconds
+    guard now - lastReport >= Self.interval else { return }
+    lastReport = now
+    Console.print("looking for images in \(place): \(images) so far")
+  }
+}

@@ -1,0 +1,60 @@
+/// The images that could not be read, each named once: in a file of the run's folder, and the first few on standard error.
+package final class UnreadableImages: @unchecked Sendable {
+  private let lock = ThreadLock()
+  private let file: OpenFile?
+  private var indices: Set<Int> = []
+  /// Names that are listed already, by this process or by those that trained in the same folder before.
+  private var listed: Set<String> = []
+
+  /// Named on standard error; the rest is in the file.
+  private static let namedCount = 10
+
+  /// Keeps no file.
+  package init() {
+    file = nil
+  }
+
+  /// Lists them in the file `unreadable.txt` of the folder `path`, a line each with the reason.
+  ///
+  /// - Parameter isResuming: Whether to go on with the list that is there.
+  package init(listedIn path: String, isResuming: Bool) throws(TrainerError) {
+    let list = "\(path)/unreadable.txt"
+    if isResuming, let text = try? FileSystem.readText(list) {
+      listed = Set(text.split(separator: "\n").compactMap { $0.split(separator: "\t").first.map(String.init) })
+      file = try OpenFile(appendingTo: list)
+    } else {
+      file = try OpenFile(creating: list)
+    }
+  }
+
+  package var count: Int { lock.withLock { indices.count } }
+
+  /// Whether the image of number `index` could not be read.
+  package func contains(_ index: Int) -> Bool { lock.withLock { indices.contains(index) } }
+
+  /// Takes note that the image of number `index`, which is called `name`, cannot be read.
+  package func insert(_ index: Int, name: String, reason: String) throws(TrainerError) {
+    try lock.withLock { () throws(TrainerError) in
+      guard indices.insert(index).inserted else { return }
+      if indices.count <= Self.namedCount {
+        Console.warn("skipping \(name): \(reason)")
+      } else if indices.count == Self.namedCount + 1, let file {
+        Console.warn("skipping more images, which \(file.path) lists")
+      }
+      let name = Self.onOneLine(name)
+      if let file, listed.insert(name).inserted { try file.write("\(name)\t\(Self.onOneLine(reason))\n") }
+    }
+  }
+
+  /// Says how many of `total` images there were.
+  package func summarize(of total: Int) {
+    let count = count
+    guard count > 0 else { return }
+    let list = file.map { "; \($0.path) lists them" } ?? ""
+    Console.warn("\(count) of \(total) images could not be read and were replaced by others\(list)")
+  }
+
+  private static func onOneLine(_ text: String) -> String {
+    String(text.map { $0.isNewline || $0 == "\t" ? " " : $0 })
+  }
+}
