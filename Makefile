@@ -15,7 +15,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard soak demo example install uninstall format lint clean dependencies \
+.PHONY: build test test-timm test-tensorboard soak stress fuzz demo example install uninstall format lint clean dependencies \
   test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -70,6 +70,15 @@ test-timm test-tensorboard: test-%: build $(PYTHON)
 ## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
 soak: build
 	Tests/Soak/soak.sh $(BUILD)/wamimc
+
+## stress: trains on 10,000 files of which 500 are damaged in every way that the tests know.
+stress: test-dependencies .build/pkgconfig/wamimc-llvm.pc
+	WAMIM_TEST_FILES=10000 swift test -c release --disable-testable-imports --filter BadFileTests
+
+## fuzz: reads damaged images, tar archives and safetensors files, with address sanitizer on, for SECONDS_EACH each.
+SECONDS_EACH ?= 600
+fuzz: dependencies
+	nice Tests/Fuzz/fuzz .build/fuzz $(SECONDS_EACH)
 
 ## demo: compiles the demo model, trains it for about two minutes and draws what it predicts.
 demo: build demo-data

@@ -110,7 +110,9 @@ import WaMIMManifest
       #expect(lines[2] == "7 3 1 2 3 4.5 2 3 4 5.5")
 
       let needed = try run(["ldd", executable.path]).output
-      for library in ["openblas", "jpeg", "png", "webp", "swift", "Foundation", "dispatch"] { #expect(!needed.contains("lib\(library)")) }
+      for library in ["openblas", "jpeg", "png", "webp", "swift", "Foundation", "dispatch"] {
+        #expect(!needed.contains("lib\(library)"))
+      }
       let left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
       #expect(left == ["libWaMIMRuntime.a", "runtime.c", "runtime.o", "train"])
     }

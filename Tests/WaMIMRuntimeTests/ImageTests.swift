@@ -8,6 +8,8 @@ import WaMIMRuntime
       ("color.jpg", "color-jpg-pixels.png", 2), ("progressive.jpg", "progressive-jpg-pixels.png", 2),
       ("grey.jpg", "grey-jpg-pixels.png", 2), ("cmyk.jpg", "cmyk-jpg-pixels.png", 3), ("alpha.png", "color.png", 0),
       ("grey16.png", "grey.png", 0), ("palette.png", "palette-png-pixels.png", 0), ("bits.png", "bits-png-pixels.png", 0),
+      ("ycck.jpg", "ycck-jpg-pixels.png", 3), ("lossy.webp", "lossy-webp-pixels.png", 1), ("lossless.webp", "color.png", 0),
+      ("extended.webp", "extended-webp-pixels.png", 1),
     ])
   func decoding(name: String, expected: String, tolerance: Int) throws {
     let image = try Image(decoding: try fixture(name))
@@ -25,7 +27,8 @@ import WaMIMRuntime
   }
 
   @Test(
-    "A file that ends early is refused, wherever it ends", arguments: ["color.jpg", "progressive.jpg", "cmyk.jpg", "palette.png"])
+    "A file that ends early is refused, wherever it ends",
+    arguments: ["color.jpg", "progressive.jpg", "cmyk.jpg", "palette.png", "lossless.webp", "extended.webp"])
   func truncation(name: String) throws {
     let bytes = try fixture(name)
     // The last marker of a JPEG and the last chunk of a PNG hold nothing of the picture.
@@ -36,7 +39,7 @@ import WaMIMRuntime
 
   @Test(
     "Damaged bytes give an error or some picture, but never a crash",
-    arguments: ["color.jpg", "progressive.jpg", "color.png", "palette.png"])
+    arguments: ["color.jpg", "progressive.jpg", "color.png", "palette.png", "lossy.webp", "lossless.webp", "extended.webp"])
   func damage(name: String) throws {
     let bytes = try fixture(name)
     var numbers = RandomNumbers(seed: 5, purpose: .synthetic)
@@ -51,10 +54,87 @@ import WaMIMRuntime
 
   @Test("More pixels than allowed are refused before there is memory for them")
   func bombs() throws {
-    for name in ["color.png", "color.jpg"] {
+    for name in ["color.png", "color.jpg", "lossy.webp", "lossless.webp", "extended.webp"] {
       let bytes = try fixture(name)
       let error = #expect(throws: TrainerError.self) { try Image(decoding: bytes, maximumPixels: 700) }
       #expect(error?.message.contains("32 x 24 pixels are too many") == true)
+    }
+  }
+
+  @Test(
+    "What is not read is named",
+    arguments: [
+      ("GIF89a", "GIF"), ("BM....", "BMP"), ("II*\0....", "TIFF"), ("<html>", "neither"), ("", "empty"), ("\0\0\0\0", "zeros"),
+    ])
+  func unknownFormats(text: String, message: String) {
+    let error = #expect(throws: TrainerError.self) { try Image(decoding: Array(text.utf8)) }
+    #expect(error?.message.contains(message) == true)
+  }
+
+  @Test("An animation is refused")
+  func animations() throws {
+    let bytes = try fixture("animated.webp")
+    let error = #expect(throws: TrainerError.self) { try Image(decoding: bytes) }
+    #expect(error?.message.contains("animation") == true)
+  }
+
+  @Test(
+    "Decoding at a fraction of the size hardly differs from decoding whole and resizing as Pillow does",
+    arguments: [
+      ("picture-half.png", Resampling.Box(x: 24, y: 16, width: 400, height: 300), 3),
+      ("picture-quarter.png", Resampling.Box(x: 0, y: 0, width: 448, height: 336), 2),
+      ("picture-odd.png", Resampling.Box(x: 37, y: 21, width: 270, height: 297), 3),
+    ])
+  func fractions(name: String, box: Resampling.Box, eighths: Int) throws {
+    let file = try ImageFile(try fixture("picture.jpg"))
+    let reference = try Image(decoding: try fixture(name))
+    let (width, height) = (reference.width, reference.height)
+    #expect(file.sufficientEighths(for: box, width: width, height: height) == eighths)
+    let reduced = try LoadedImage.file(file).resized(box, width: width, height: height)
+    let whole = try LoadedImage.pixels(file.decoded()).resized(box, width: width, height: height)
+    #expect(largestDifference(whole, reference) <= 3)
+    #expect(meanDifference(reduced, reference) < 1.2)
+    #expect(largestDifference(reduced, reference) < 32)
+  }
+
+  @Test("Only JPEG files are decoded at a fraction, and only where enough pixels are left")
+  func sufficientFractions() throws {
+    let box = Resampling.Box(x: 0, y: 0, width: 400, height: 300)
+    let picture = try ImageFile(try fixture("picture.jpg"))
+    for width in 1...400 {
+      let height = max(1, width * 3 / 4)
+      let eighths = picture.sufficientEighths(for: box, width: width, height: height)
+      #expect((1...8).contains(eighths))
+      #expect(eighths == 8 || (2 * 400 * eighths >= 3 * 8 * width && 2 * 300 * eighths >= 3 * 8 * height))
+      #expect(eighths == 8 || width < 200)
+    }
+    let other = try ImageFile(try fixture("source.png"))
+    #expect(other.sufficientEighths(for: Resampling.Box(x: 0, y: 0, width: 61, height: 47), width: 4, height: 4) == 8)
+  }
+
+  @Test(
+    "An image decoded at a fraction has that fraction's size",
+    arguments: ["picture.jpg", "progressive.jpg", "cmyk.jpg", "grey.jpg"])
+  func fractionSizes(name: String) throws {
+    let file = try ImageFile(try fixture(name))
+    for eighths in 1...8 {
+      let image = try file.decoded(eighths: eighths)
+      #expect(image.width == (file.width * eighths + 7) / 8 && image.height == (file.height * eighths + 7) / 8)
+    }
+  }
+
+  @Test("A part of a resized image is the same as resizing all of it")
+  func windows() throws {
+    let source = try Image(decoding: try fixture("source.png"))
+    let region = Resampling.Region(Resampling.Box(x: 5, y: 3, width: 50, height: 40), scaledBy: 0.875)
+    let all = Resampling.resize(source, region: region, width: 37, height: 23)
+    let window = Resampling.Box(x: 7, y: 4, width: 20, height: 11)
+    let part = Resampling.resize(source, region: region, width: 37, height: 23, window: window)
+    for y in 0..<window.height {
+      let start = ((window.y + y) * all.width + window.x) * 3
+      #expect(
+        Array(all.pixels[start..<start + window.width * 3]) == Array(part.pixels[y * window.width * 3..<(y + 1) * window.width * 3])
+      )
     }
   }
 
@@ -88,6 +168,12 @@ import WaMIMRuntime
     let box = Resampling.Box(x: 3, y: 4, width: 20, height: 30)
     #expect(Resampling.resize(flat, box: box, width: 64, height: 7).pixels.allSatisfy { $0 == 77 })
   }
+}
+
+/// The mean difference of two images' bytes.
+func meanDifference(_ a: Image, _ b: Image) -> Double {
+  guard a.pixels.count == b.pixels.count else { return .infinity }
+  return Double(zip(a.pixels, b.pixels).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }) / Double(a.pixels.count)
 }
 
 /// The largest difference of two images' bytes.

@@ -12,12 +12,16 @@ import WaMIMRuntime
     for (name, threads, loaders) in [("a", "1", "1"), ("b", "3", "2"), ("c", "16", "3")] {
       #expect(
         train(
-          "fit", "--data", "synthetic:50", "--epochs", "3", "--out", folder[name], "--threads", threads, "--loaders", loaders) == 0)
+          "fit", "--data", "synthetic:50", "--epochs", "3", "--out", folder[name], "--threads", threads, "--loader-threads", loaders
+        ) == 0)
     }
     #expect(try folder.read("a/checkpoint.safetensors") == folder.read("b/checkpoint.safetensors"))
     #expect(try folder.read("a/checkpoint.safetensors") == folder.read("c/checkpoint.safetensors"))
     #expect(try losses(folder, "a") == losses(folder, "c"))
     #expect(try losses(folder, "a").count == 36)
+    let line = try #require(String(decoding: folder.read("a/metrics.jsonl"), as: UTF8.self).split(separator: "\n").first)
+    let waiting = try JSONDecoder().decode(MetricsLine.self, from: Data(line.utf8)).waitingForData
+    #expect((0...1).contains(waiting))
   }
 
   @Test("The loss falls")

@@ -53,7 +53,8 @@ struct FitSettings {
     TrainingRun.Options(
       epochs: epochs, baseLearningRate: baseLearningRate, warmupEpochs: warmup, weightDecay: weightDecay, seed: seed,
       checkpointEvery: every, checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures,
-      stepLimit: command.limitSteps, loaders: command.loaderThreads ?? min(256, Int(wamim_available_processors())), checksValues: command.checkValues)
+      stepLimit: command.limitSteps,
+      loaders: command.loaderThreads ?? min(256, Int(wamim_available_processors())), checksValues: command.checkValues)
   }
 
   /// Whether the run draws pictures of what `manifest`'s model predicts.

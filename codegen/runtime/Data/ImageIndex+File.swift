@@ -42,7 +42,9 @@ extension ImageIndex {
 
   /// Reads the index of `location` from `path`; nil where there is none, it is of something else, or what it tells of has changed.
   package init?(reading path: String, of location: ImageLocation) {
-    guard let bytes = try? FileSystem.read(path, limit: 1 << 34), bytes.count >= 8, bytes.starts(with: Self.magic) else { return nil }
+    guard let bytes = try? FileSystem.read(path, limit: 1 << 34), bytes.count >= 8, bytes.starts(with: Self.magic) else {
+      return nil
+    }
     var end = BinaryReader(bytes[(bytes.count - 8)...])
     let content = bytes[..<(bytes.count - 8)]
     guard end.next() == BinaryWriter.checksum(content) else { return nil }
@@ -76,14 +78,18 @@ extension BinaryReader {
 
   fileprivate mutating func nextItems() -> [ImageIndex.Item]? {
     nextArray { reader in
-      guard let place = reader.next().flatMap(UInt32.init(exactly:)), let end = reader.next().flatMap(Int.init(exactly:)) else { return nil }
+      guard let place = reader.next().flatMap(UInt32.init(exactly:)), let end = reader.next().flatMap(Int.init(exactly:)) else {
+        return nil
+      }
       return ImageIndex.Item(place: place, nameEnd: end)
     }
   }
 
   fileprivate mutating func nextExtents() -> [ImageIndex.Extent]? {
     nextArray { reader in
-      guard let offset = reader.next().flatMap(Int.init(exactly:)), let count = reader.next().flatMap(Int.init(exactly:)) else { return nil }
+      guard let offset = reader.next().flatMap(Int.init(exactly:)), let count = reader.next().flatMap(Int.init(exactly:)) else {
+        return nil
+      }
       return ImageIndex.Extent(offset: offset, byteCount: count)
     }
   }

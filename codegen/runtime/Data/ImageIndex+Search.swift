@@ -24,7 +24,8 @@ extension ImageIndex {
       return scan.index
     }
     guard !scan.archives.isEmpty else {
-      throw TrainerError("no images in \(name): neither it nor the folders within it hold JPEG, PNG or WebP files, or shards (*.tar)")
+      throw TrainerError(
+        "no images in \(name): neither it nor the folders within it hold JPEG, PNG or WebP files, or shards (*.tar)")
     }
     var index = try shards(scan.archives, name: name)
     // So that archives that are added are noticed.

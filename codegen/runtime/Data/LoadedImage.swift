@@ -27,8 +27,8 @@ package enum LoadedImage: Sendable {
 
   /// The pixels within `box`, resized to `width` times `height`, or the part of them within `window`.
   ///
-  /// A JPEG file of which the box shrinks to a half or less is decoded at a fraction of its size, which differs a little from decoding
-  /// it whole: by a level or two of 255 on average.
+  /// A JPEG file of which the box shrinks to less than a half is decoded at a fraction of its size, which differs a little from
+  /// decoding it whole: by about a level of 255 on average.
   package func resized(
     _ box: Resampling.Box, width: Int, height: Int, window: Resampling.Box? = nil
   ) throws(TrainerError) -> Image {

@@ -123,7 +123,9 @@ package struct TarReader {
 
   /// What a file is that does not begin with a tar header.
   private static func describe(_ block: [UInt8]) -> String {
-    if block.starts(with: [0x1F, 0x8B]) { return "it is compressed; unpack it with gunzip, as its files have to be read in any order" }
+    if block.starts(with: [0x1F, 0x8B]) {
+      return "it is compressed; unpack it with gunzip, as its files have to be read in any order"
+    }
     return "it is not a tar archive"
   }
 
@@ -140,7 +142,8 @@ private struct Attributes {
     var rest = bytes[...]
     while let first = rest.first, first != 0 {
       guard let space = rest.firstIndex(of: UInt8(ascii: " ")),
-        let length = Int(String(decoding: rest[..<space], as: UTF8.self)), length > space - rest.startIndex + 1, length <= rest.count
+        let length = Int(String(decoding: rest[..<space], as: UTF8.self)), length > space - rest.startIndex + 1,
+        length <= rest.count
       else { return false }
       let record = rest[(space + 1)..<(rest.startIndex + length)]
       rest = rest[(rest.startIndex + length)...]

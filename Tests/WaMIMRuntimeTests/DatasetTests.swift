@@ -1,0 +1,176 @@
+import Foundation
+import Testing
+import WaMIMManifest
+import WaMIMRuntime
+
+/// Images in folders and in shards.
+@Suite("Data sets") struct DatasetTests {
+  @Test("Folders are searched to any depth, in the order of paths; names that say nothing are decided by first bytes")
+  func folders() throws {
+    let folder = try TemporaryFolder()
+    for name in ["b/z.JPEG", "a/c/d.png", "a.jpg", "labels.csv", ".hidden.png", "a/notes.txt", "a-b/e.WebP", "a/c.d/f.gif"] {
+      try folder.write(Array(repeating: 1, count: 20), to: name)
+    }
+    try folder.write(try fixture("grey.png"), to: "a/0123abcd")
+    try FileManager.default.createSymbolicLink(atPath: folder["b/back"], withDestinationPath: folder.path)
+    try FileManager.default.createSymbolicLink(atPath: folder["b/lost.png"], withDestinationPath: folder["nowhere"])
+    #expect(mkfifo(folder["b/pipe.png"], 0o600) == 0)
+    let expected = ["a-b/e.WebP", "a.jpg", "a/0123abcd", "a/c.d/f.gif", "a/c/d.png", "b/lost.png", "b/z.JPEG"]
+    #expect(try names(ImageDataset(folder.path), under: folder.path) == expected)
+  }
+
+  @Test("A name need not be in any encoding")
+  func undecodableNames() throws {
+    let folder = try TemporaryFolder()
+    let path = Array(folder["x"].utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0x2E, 0x70, 0x6E, 0x67, 0]
+    let file = try #require(fopen(path, "w"))
+    let bytes = try fixture("grey.png")
+    #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
+    fclose(file)
+    let dataset = try ImageDataset(folder.path)
+    #expect(try dataset.image(at: 0) == Image(decoding: bytes))
+  }
+
+  @Test("A place that is missing, or holds no images, is an error that says so")
+  func missing() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([1], to: "file.csv")
+    try folder.write([1], to: "0.tar")
+    for (data, message) in [
+      ("none", "no such folder"), ("file.csv", "neither a folder nor a tar archive"), ("0.tar", "no images"), ("", "no images"),
+      ("{0..2}.tar", "2 of the 3 shards"), ("{0..x}.tar", "not a range"), ("{0}.tar", "neither a range"), ("{0", "not closed"),
+    ] {
+      let error = #expect(throws: TrainerError.self) { try ImageDataset(folder[data]) }
+      #expect(error?.message.contains(message) == true, "\(data): \(error?.message ?? "")")
+    }
+  }
+
+  @Test("What a folder holds is remembered until it changes", .timeLimit(.minutes(1)))
+  func remembering() throws {
+    let folder = try TemporaryFolder()
+    for name in ["d/a/1.png", "d/b/2.png"] { try folder.write(try fixture("grey.png"), to: name) }
+    try FileManager.default.createDirectory(atPath: folder["run"], withIntermediateDirectories: true)
+    func open(_ data: String = "d") throws -> ImageDataset {
+      let dataset = try ImageDataset(folder[data], runFolder: folder["run"])
+      try dataset.saveIndex(in: folder["run"])
+      return dataset
+    }
+    // A folder that has just changed may change again within the resolution of its time.
+    #expect(try !open().isFromIndex)
+    #expect(try !open().isFromIndex)
+    for name in ["d", "d/a", "d/b"] { try age(folder[name], seconds: 100) }
+    #expect(try !open().isFromIndex)
+    let remembered = try open()
+    #expect(remembered.isFromIndex)
+    #expect(try names(remembered, under: folder["d"]) == ["a/1.png", "b/2.png"])
+    #expect(try remembered.image(at: 1) == Image(decoding: try fixture("grey.png")))
+    #expect(try !open("d/a").isFromIndex, "another folder")
+    #expect(try !open().isFromIndex)
+
+    try folder.write(try fixture("grey.png"), to: "d/b/3.png")
+    try age(folder["d/b"], seconds: 50)
+    #expect(try open().count == 3)
+    #expect(try open().isFromIndex)
+    try FileManager.default.removeItem(atPath: folder["d/a/1.png"])
+    #expect(try names(open(), under: folder["d"]) == ["b/2.png", "b/3.png"])
+  }
+
+  @Test("An index that is damaged anywhere is not used")
+  func damagedIndex() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(try fixture("grey.png"), to: "d/1.png")
+    try age(folder["d"], seconds: 100)
+    try FileManager.default.createDirectory(atPath: folder["run"], withIntermediateDirectories: true)
+    try ImageDataset(folder["d"], runFolder: folder["run"]).saveIndex(in: folder["run"])
+    let index = Array(try folder.read("run/images.index"))
+    #expect(try ImageDataset(folder["d"], runFolder: folder["run"]).isFromIndex)
+    for position in index.indices {
+      var damaged = index
+      damaged[position] ^= 0x40
+      try folder.write(damaged, to: "run/images.index")
+      #expect(try !ImageDataset(folder["d"], runFolder: folder["run"]).isFromIndex)
+      try folder.write(Array(index[..<position]), to: "run/images.index")
+      #expect(try !ImageDataset(folder["d"], runFolder: folder["run"]).isFromIndex)
+    }
+  }
+
+  @Test("Shards give the same batches as the folder that they were made from, on any number of loader threads")
+  func shards() throws {
+    let folder = try TemporaryFolder()
+    let files = ["alpha.png", "cmyk.jpg", "color.jpg", "extended.webp", "grey.jpg", "lossy.webp", "picture.jpg", "source.png"]
+    for name in files {
+      try folder.write(try fixture(name), to: "data/train/n01/\(name)")
+      try folder.write(Array("0".utf8), to: "data/train/n01/\(name.split(separator: ".")[0]).cls")
+    }
+    let reference = try batches(ImageDataset(folder["data"]), threads: 1)
+    try FileManager.default.createDirectory(atPath: folder["shards"], withIntermediateDirectories: true)
+    for (index, format) in ["ustar", "pax", "gnu"].enumerated() {
+      let members = files.dropFirst(3 * index).prefix(3).flatMap {
+        ["train/n01/\($0)", "train/n01/\($0.split(separator: ".")[0]).cls"]
+      }
+      try tar(["--format=\(format)", "-cf", folder["shards/00\(index).tar"], "-C", folder["data"]] + members)
+    }
+    try tar(["-cf", folder["one.tar"], "-C", folder["data"], "--sort=name", "train"])
+    for data in ["shards", "shards/{000..002}.tar", "shards/{000,001,002}.tar", "shards/00{0..2}.tar", "one.tar"] {
+      let dataset = try ImageDataset(folder[data])
+      #expect(dataset.count == files.count)
+      for threads in [1, 2, 4] { #expect(try batches(dataset, threads: threads) == reference, "\(data) on \(threads) threads") }
+    }
+    for threads in [2, 4] { #expect(try batches(ImageDataset(folder["data"]), threads: threads) == reference) }
+  }
+
+  @Test("Of a shard that is cut off, what is whole is used; archives beside images are left alone")
+  func cutShards() throws {
+    let folder = try TemporaryFolder()
+    for name in ["1.png", "2.png", "3.png"] { try folder.write(try fixture("source.png"), to: "data/\(name)") }
+    try FileManager.default.createDirectory(atPath: folder["shards"], withIntermediateDirectories: true)
+    try tar(["-cf", folder["shards/a.tar"], "-C", folder["data"], "1.png", "2.png", "3.png"])
+    let whole = Array(try folder.read("shards/a.tar"))
+    try folder.write(Array(whole[..<(2 * 6656 + 3000)]), to: "shards/b.tar")
+    try folder.write([], to: "shards/c.tar")
+    try folder.write([0x1F, 0x8B] + Array(repeating: 7, count: 600), to: "shards/d.tar")
+    let dataset = try ImageDataset(folder["shards"])
+    #expect(dataset.count == 5)
+    for index in 0..<5 { #expect(try dataset.image(at: index) == Image(decoding: try fixture("source.png"))) }
+    try folder.write(try fixture("grey.png"), to: "shards/image.png")
+    #expect(try ImageDataset(folder["shards"]).count == 1)
+  }
+
+  /// The names of a data set's images, from the folder `path` on.
+  private func names(_ dataset: ImageDataset, under path: String) throws -> [String] {
+    let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    return (0..<dataset.count).map { index in
+      let name = dataset.name(at: index)
+      return name.hasPrefix(path + "/") ? String(name.dropFirst(path.count + 1)) : name
+    }
+  }
+
+  /// Moves the time of a folder's last change into the past.
+  private func age(_ path: String, seconds: Double) throws {
+    try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -seconds)], ofItemAtPath: path)
+  }
+
+  private func batches(_ source: any ImageSource, threads: Int) throws -> [[Float]] {
+    let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 24, height: 16, channels: 3)
+    let loader = try BatchLoader(
+      source: source, order: EpochOrder(images: source.count, batch: 3, seed: 4), augmentation: augmentation, steps: 0..<6,
+      threads: threads)
+    defer { loader.stop() }
+    let normalization = Normalization(augmentation.settings, channels: 3)
+    return try (0..<6).map { _ in
+      var batch = [Float](repeating: 0, count: 3 * 3 * 24 * 16)
+      _ = try batch.withUnsafeMutableBufferPointer { try loader.next(into: $0, normalization: normalization) }
+      return batch
+    }
+  }
+}
+
+/// Runs the system's tar.
+func tar(_ arguments: [String]) throws {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = ["tar"] + arguments
+  try process.run()
+  process.waitUntilExit()
+  guard process.terminationStatus == 0 else { throw TrainerError("tar \(arguments.joined(separator: " ")) failed") }
+}
