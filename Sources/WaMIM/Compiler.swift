@@ -21,6 +21,8 @@ public struct Compiler: Sendable {
   public static let version = "0.1.0"
 
   public var target: Target
+  /// Where matrix products come from.
+  public var matmuls = MatmulSource.automatic
   /// The names of passes that are left out; `Compiler.passes` lists them.
   public var disabledPasses: Set<String> = []
 
@@ -33,7 +35,7 @@ public struct Compiler: Sendable {
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
   public func build(_ graph: Graph, to path: String) throws {
     let program = try program(for: graph)
-    let object = try LLVMBackend(processor: processor).emit(program, as: .object)
+    let object = try LLVMBackend(processor: processor, matmuls: matmuls).emit(program, as: .object)
     try Linker().link(object, to: URL(fileURLWithPath: path))
   }
 

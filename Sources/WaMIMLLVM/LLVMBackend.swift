@@ -17,12 +17,16 @@ public struct LLVMBackend: Sendable {
   }
 
   public var processor: TargetProcessor
+  public var matmuls: MatmulSource
 
   /// Creates a backend.
   ///
-  /// - Parameter processor: The processor whose instructions the code uses.
-  public init(processor: TargetProcessor = .native) {
+  /// - Parameters:
+  ///   - processor: The processor whose instructions the code uses.
+  ///   - matmuls: Where matrix products come from.
+  public init(processor: TargetProcessor = .native, matmuls: MatmulSource = .automatic) {
     self.processor = processor
+    self.matmuls = matmuls
   }
 
   /// The program in the form of `output`: UTF-8 text, or the bytes of an object file.
@@ -36,7 +40,7 @@ public struct LLVMBackend: Sendable {
     let json = [UInt8](try encoder.encode(manifest))
     return try emit(named: program.name, as: output) { builder in
       let kernels = try program.kernels.enumerated().map { index, kernel in
-        try KernelEmitter.define(kernel, named: "kernel_\(index)", isInternal: true, in: builder)
+        try KernelEmitter.define(kernel, named: "kernel_\(index)", matmuls: matmuls, isInternal: true, in: builder)
       }
       ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: json).emit()
     }
@@ -46,7 +50,7 @@ public struct LLVMBackend: Sendable {
   package func emit(_ kernels: [Kernel], as output: Output) throws -> [UInt8] {
     try emit(named: "kernels", as: output) { builder in
       for (index, kernel) in kernels.enumerated() {
-        _ = try KernelEmitter.define(kernel, named: "kernel_\(index)", isInternal: false, in: builder)
+        _ = try KernelEmitter.define(kernel, named: "kernel_\(index)", matmuls: matmuls, isInternal: false, in: builder)
       }
     }
   }

@@ -47,6 +47,9 @@ extension TargetProcessor {
   /// Vector registers that code can use.
   var registerCount: Int { features.contains("avx512f") || ProcessorTable.hasFusedMultiplyAddAlways ? 32 : 16 }
 
+  /// The least that the second cache of a core holds.
+  var secondCacheBytes: Int { features.contains("avx512f") ? 1 << 20 : 512 << 10 }
+
   /// Whether a product and a sum can be one instruction that rounds once.
   var hasFusedMultiplyAdd: Bool { ProcessorTable.hasFusedMultiplyAddAlways || features.contains("fma") }
 }

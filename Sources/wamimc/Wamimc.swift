@@ -44,6 +44,12 @@ struct Wamimc: ParsableCommand {
   @Option(help: ArgumentHelp("The processor to generate code for: native or one of LLVM's names.", valueName: "name"))
   var cpu = "native"
 
+  @Option(
+    help: ArgumentHelp(
+      "Where matrix products come from: generated, for the model's shapes; openblas; or auto, the faster for the processor.",
+      valueName: "source"))
+  var matmul = MatmulSource.automatic
+
   @Flag(help: "List the passes, in the order they run, and exit.")
   var listPasses = false
 
@@ -89,6 +95,7 @@ struct Wamimc: ParsableCommand {
     let graph = try Language.graph(contentsOf: model ?? "", overrides: overrides.map { try Override($0) })
     var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
     compiler.disabledPasses = Set(disabled)
+    compiler.matmuls = matmul
     guard let emit else {
       return try compiler.build(graph, to: output ?? "")
     }
@@ -96,7 +103,8 @@ struct Wamimc: ParsableCommand {
     case .graph: try write(Array(Language.print(graph).utf8))
     case .kernels: try write(Array(compiler.program(for: graph).kernelText.utf8))
     case .plan: try write(Array(compiler.program(for: graph).planText.utf8))
-    case .code(let kind): try write(LLVMBackend(processor: compiler.processor).emit(compiler.program(for: graph), as: kind))
+    case .code(let kind):
+      try write(LLVMBackend(processor: compiler.processor, matmuls: matmul).emit(compiler.program(for: graph), as: kind))
     case .afterPass(let name): try writeGraph(after: name, graph, compiler)
     }
   }
@@ -120,3 +128,5 @@ struct Wamimc: ParsableCommand {
     }
   }
 }
+
+extension MatmulSource: ExpressibleByArgument {}

@@ -186,10 +186,14 @@ struct RandomKernels {
 
   /// A product of matrices that lie one way or the other, with an epilogue over its rows or without.
   mutating func matmul() -> KernelCase {
-    let (m, n, k) = (generator.int(1...40), generator.int(1...40), generator.int(1...40))
-    switch generator.int(0...2) {
-    case 0: return samples(rows: generator.int(1...7), n: n, k: k)
-    case 1: return products(m: m, n: n, k: k)
+    // Small ones meet every remainder of tiles and vectors, wide and deep ones several groups of panels and parts of the depth.
+    let m = generator.int(1...40)
+    let n = generator.int(1...(generator.chance(0.2) ? 450 : 40))
+    let k = generator.int(1...(generator.chance(0.15) ? 2500 : 40))
+    switch generator.int(0...3) {
+    case 0: return samples(rows: generator.int(1...(generator.chance(0.5) ? 7 : 40)), n: n, k: k)
+    case 1: return partsOfSamples(rows: generator.int(1...20), n: n, k: k)
+    case 2: return products(m: m, n: n, k: k)
     default: return blocks(m: m, n: n, k: k)
     }
   }
@@ -205,6 +209,12 @@ struct RandomKernels {
       argument: argument, offset: offset, rowStride: rowStride, isTransposed: isTransposed, batchStride: lyingRows * rowStride)
   }
 
+  /// A new argument for the copies of a product's sides.
+  private mutating func workspace(_ partition: MatmulKernel.Partition, m: Int, k: Int, _ left: MatmulKernel.Matrix) -> Int {
+    let count = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: left.isTransposed)
+    return add(.workspace, count: count, moves: false)
+  }
+
   /// Samples whose rows follow each other exactly, as in one matrix of all of them.
   private mutating func samples(rows: Int, n: Int, k: Int) -> KernelCase {
     units = generator.int(1...5)
@@ -214,11 +224,24 @@ struct RandomKernels {
     let result = MatmulKernel.Matrix(
       argument: add(.write, count: rows * n, moves: true), offset: 0, rowStride: n, isTransposed: false)
     var kernel = MatmulKernel(
-      partition: .samples(rows: rows), m: units * rows, n: n, k: k, left: left, right: right, result: result)
+      partition: .samples(rows: rows), m: units * rows, n: n, k: k, left: left, right: right, result: result,
+      workspace: workspace(.samples(rows: rows), m: units * rows, k: k, left))
     if generator.chance(0.7) {
       let product = Access(argument: result.argument, offset: 0, strides: [rows * n, n, 1])
       kernel.epilogue = rowKernel(outer: [units, rows], width: n, loading: [product])
     }
+    return finish(.matmul(kernel), tolerance: 2e-5)
+  }
+
+  /// Samples of which the product takes some rows, and is put among other rows.
+  private mutating func partsOfSamples(rows: Int, n: Int, k: Int) -> KernelCase {
+    units = generator.int(1...5)
+    let left = matrix(rows, k, access: .read, moves: true, isTransposed: false)
+    let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))
+    let result = matrix(rows, n, access: .update, moves: true, isTransposed: false)
+    let kernel = MatmulKernel(
+      partition: .samples(rows: rows), m: units * rows, n: n, k: k, left: left, right: right, result: result,
+      workspace: workspace(.samples(rows: rows), m: units * rows, k: k, left))
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
@@ -227,9 +250,11 @@ struct RandomKernels {
     let batches = generator.int(1...3)
     let left = matrix(m, k, access: .read, moves: true, batches: batches, isTransposed: generator.chance(0.5))
     let right = matrix(k, n, access: .read, moves: generator.chance(0.5), batches: batches, isTransposed: generator.chance(0.5))
-    let result = matrix(m, n, access: .update, moves: true, batches: batches, isTransposed: generator.chance(0.3))
-    let kernel = MatmulKernel(partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result)
-    return finish(.matmul(kernel), tolerance: 5e-6)
+    let result = matrix(m, n, access: .update, moves: true, batches: batches, isTransposed: false)
+    let kernel = MatmulKernel(
+      partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result,
+      workspace: workspace(.products(batches: batches), m: m, k: k, left))
+    return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
   private mutating func blocks(m: Int, n: Int, k: Int) -> KernelCase {
@@ -237,8 +262,10 @@ struct RandomKernels {
     units = (m + block - 1) / block
     let left = matrix(m, k, access: .read, moves: false, isTransposed: generator.chance(0.5))
     let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))
-    let result = matrix(m, n, access: .update, moves: false, isTransposed: generator.chance(0.3))
-    let kernel = MatmulKernel(partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result)
-    return finish(.matmul(kernel), tolerance: 5e-6)
+    let result = matrix(m, n, access: .update, moves: false, isTransposed: false)
+    let kernel = MatmulKernel(
+      partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result,
+      workspace: workspace(.rows(block: block), m: m, k: k, left))
+    return finish(.matmul(kernel), tolerance: 2e-5)
   }
 }

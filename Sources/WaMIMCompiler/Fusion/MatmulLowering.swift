@@ -34,8 +34,11 @@ extension Lowering {
     let resultNumber = arguments.number(of: result.root, unitStride: resultUnit, .write)
     reads.formUnion(node.operands.map(clustering.base))
     let isBatched = partition.isBatched
+    let m = isBatched ? shape[-2] : shape.count / shape[-1]
+    let workspace = arguments.workspace(
+      MatmulKernel.workspaceCount(partition: partition.kind, m: m, k: k, copiesLeft: transposeLeft))
     let kernel = MatmulKernel(
-      partition: partition.kind, m: isBatched ? shape[-2] : shape.count / shape[-1], n: shape[-1], k: k,
+      partition: partition.kind, m: m, n: shape[-1], k: k,
       left: .init(
         argument: leftNumber, offset: leftView.offset, rowStride: left.rowStride, isTransposed: transposeLeft,
         batchStride: isBatched ? leftRows * left.rowStride : 0),
@@ -45,7 +48,7 @@ extension Lowering {
       result: .init(
         argument: resultNumber, offset: 0, rowStride: shape[-1], isTransposed: false,
         batchStride: isBatched ? shape[-2] * shape[-1] : 0),
-      epilogue: epilogue)
+      workspace: workspace, epilogue: epilogue)
     let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })
     var call = LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .matmul(kernel)), bindings: arguments.bindings, units: partition.units,
@@ -120,6 +123,7 @@ extension LoweredCall {
       matmul.left.argument = renumber(matmul.left.argument)
       matmul.right.argument = renumber(matmul.right.argument)
       matmul.result.argument = renumber(matmul.result.argument)
+      matmul.workspace = renumber(matmul.workspace)
       matmul.epilogue = epilogue.renumbered(renumber)
       kernel.body = .matmul(matmul)
       writes.remove(product)

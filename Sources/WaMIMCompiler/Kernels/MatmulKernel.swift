@@ -1,4 +1,6 @@
 /// A matrix product, and what is done to each row of it while it is near.
+///
+/// A backend may copy parts of both sides into the workspace, in the order in which they are multiplied.
 public struct MatmulKernel: Hashable, Sendable {
   /// A matrix in an argument, its elements contiguous along the last axis.
   public struct Matrix: Hashable, Sendable {
@@ -6,7 +8,7 @@ public struct MatmulKernel: Hashable, Sendable {
     public var offset: Int
     /// The elements from one row to the next, as it lies in memory.
     public var rowStride: Int
-    /// Whether the product takes it with rows and columns swapped.
+    /// Whether the product takes it with rows and columns swapped; a result is never.
     public var isTransposed: Bool
     /// The elements from one matrix to the next of a batch of products; 0 where all share it.
     public var batchStride: Int
@@ -40,11 +42,14 @@ public struct MatmulKernel: Hashable, Sendable {
   public var left: Matrix
   public var right: Matrix
   public var result: Matrix
+  /// The argument that is workspace, of `workspaceCount` elements.
+  public var workspace: Int
   /// Runs over the same units after the product; its argument numbers are those of this kernel.
   public var epilogue: RowKernel?
 
   public init(
-    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, epilogue: RowKernel? = nil
+    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, workspace: Int,
+    epilogue: RowKernel? = nil
   ) {
     self.partition = partition
     self.m = m
@@ -53,6 +58,28 @@ public struct MatmulKernel: Hashable, Sendable {
     self.left = left
     self.right = right
     self.result = result
+    self.workspace = workspace
     self.epilogue = epilogue
+  }
+
+  /// Rows of samples that are taken together, enough for a product to be efficient.
+  public static let panelRows = 192
+  /// The largest part of `k` that is summed over before the next part's columns and rows are copied.
+  public static let depthLimit = 1024
+  /// Columns of the result that are computed side by side, at most.
+  public static let panelLimit = 64
+  /// Rows up to which those of a product are rounded.
+  public static let rowRounding = 16
+
+  /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product.
+  public static func workspaceCount(partition: Partition, m: Int, k: Int, copiesLeft: Bool) -> Int {
+    let rows =
+      switch partition {
+      case .samples, .products: m
+      case .rows(let block): block
+      }
+    let copied = copiesLeft ? (rows + rowRounding - 1) / rowRounding * rowRounding : 0
+    // Beside each row's elements there is room for a gap between tiles.
+    return (min(k, depthLimit) + 16) * (panelLimit + copied)
   }
 }

@@ -109,8 +109,6 @@ struct Phasing {
 
   // MARK: Tiles
 
-  /// Rows of a tile from which a matmul is efficient.
-  static let panelRows = 192
   /// Tiles that samples are cut into at least, where there are as many, so that threads share the work evenly.
   static let leastPanels = 8
   /// Bytes that a tile of other work moves.
@@ -122,11 +120,11 @@ struct Phasing {
       switch kernel.partition {
       case .samples(let rows): return rows
       case .products: return kernel.m
-      case .rows: return Phasing.panelRows
+      case .rows: return MatmulKernel.panelRows
       }
     }
     if let rows = products.min() {
-      let wanted = max(Phasing.leastPanels, group.units * rows / Phasing.panelRows)
+      let wanted = max(Phasing.leastPanels, group.units * rows / MatmulKernel.panelRows)
       return min(group.units, wanted)
     }
     let bytes = group.calls.reduce(0) { $0 + calls[$1].bytes }

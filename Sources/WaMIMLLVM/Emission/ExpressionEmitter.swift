@@ -76,13 +76,27 @@ struct ExpressionEmitter {
           case .unary(let function, let operand):
             builder.apply(function, to: values[operand][run], lanes: lanes)
           case .binary(let function, let left, let right):
-            builder.apply(function, to: values[left][run], values[right][run], lanes: lanes)
+            if let argument = argumentOfOnePlusErrorFunction(instruction) {
+              builder.onePlusErrorFunction(values[argument][run], lanes: lanes)
+            } else {
+              builder.apply(function, to: values[left][run], values[right][run], lanes: lanes)
+            }
           case .constant, .scalar:
             builder.constant(0, lanes: lanes)
           }
         })
     }
     return values
+  }
+
+  /// What the error function is taken of, if `instruction` adds 1 to one.
+  private func argumentOfOnePlusErrorFunction(_ instruction: Instruction) -> Int? {
+    guard case .binary(.add, let left, let right) = instruction else { return nil }
+    switch (instructions[left], instructions[right]) {
+    case (.unary(.errorFunction, let argument), .constant(1)), (.constant(1), .unary(.errorFunction, let argument)):
+      return argument
+    default: return nil
+    }
   }
 
   private func load(_ access: Access, of position: Int, column: Value, lanes: Int, count: Int) -> Value {

@@ -1,86 +1,122 @@
 import WaMIMCompiler
 
 extension KernelEmitter {
-  /// Emits the calls of the matrix product and the epilogue over the same units.
+  /// Emits the matrix product and the epilogue over the same units.
   func emit(_ matmul: MatmulKernel) {
     switch matmul.partition {
     case .samples(let rows): emitSamples(matmul, rows: rows)
     case .products(let batches): emitProducts(matmul, batches: batches)
-    case .rows(let block): return emitBlocks(matmul, block: block)
+    case .rows(let block): emitBlocks(matmul, block: block)
     }
-    if let epilogue = matmul.epilogue { emit(epilogue, over: .units) }
   }
 
-  /// One product for all samples where their rows follow each other, one for each sample elsewhere.
+  /// One product for all samples; their rows are one run where they follow each other, and one for each sample elsewhere.
   private func emitSamples(_ matmul: MatmulKernel, rows: Int) {
-    let followEachOther = [matmul.left, matmul.result].allSatisfy { matrix in
-      kernel.arguments[matrix.argument].unitStride == rows * matrix.elementsPerRow
-    }
-    guard followEachOther && kernel.arguments[matmul.right.argument].unitStride == 0 else {
-      return forEachUnit { unit in
-        emitProduct(matmul, rows: builder.index(rows)) { movedByUnit($0, unit) }
-      }
-    }
-    emitProduct(matmul, rows: builder.multiplyIntegers(units, builder.index(rows))) { matrix in
-      address(matrix.argument, offset: matrix.offset)
-    }
+    let (left, result) = (matmul.left, matmul.result)
+    let strides = [left, result].map { kernel.arguments[$0.argument].unitStride }
+    let followEachOther = strides == [rows * left.rowStride, rows * result.rowStride]
+    let all = builder.multiplyIntegers(units, builder.index(rows))
+    emit(
+      matmul, expecting: max(rows, MatmulKernel.panelRows), over: .units,
+      rows: followEachOther
+        ? .init(runs: builder.index(1), rowsPerRun: all)
+        : .init(runs: units, rowsPerRun: builder.index(rows), leftStride: strides[0], resultStride: strides[1])
+    ) { view($0) }
   }
 
   private func emitProducts(_ matmul: MatmulKernel, batches: Int) {
+    var product = matmul
+    product.epilogue = nil
     forEachUnit { unit in
       builder.loop(count: batches) { batch, _ in
-        emitProduct(matmul, rows: builder.index(matmul.m)) { matrix in
+        let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.index(matmul.m))
+        emit(product, expecting: matmul.m, over: .units, rows: rows) { matrix in
+          let moved = builder.multiplyIntegers(unit, builder.index(kernel.arguments[matrix.argument].unitStride))
           let offset = builder.multiplyIntegers(batch, builder.index(matrix.batchStride))
-          return builder.advance(movedByUnit(matrix, unit), by: offset)
+          return view(matrix, movedBy: builder.addIntegers(moved, offset))
         }
         return []
       }
     }
+    if let epilogue = matmul.epilogue { emit(epilogue, over: .units) }
   }
 
   /// The rows of the result that the call's blocks cover; the epilogue's first loop is over those rows.
   private func emitBlocks(_ matmul: MatmulKernel, block: Int) {
     let size = builder.index(block)
-    let start = builder.multiplyIntegers(begin, size)
-    let end = builder.minimumInteger(builder.multiplyIntegers(end, size), builder.index(matmul.m))
-    emitProduct(matmul, rows: builder.subtractIntegers(end, start)) { matrix in
-      let place = address(matrix.argument, offset: matrix.offset)
-      guard matrix != matmul.right else { return place }
-      return builder.advance(place, by: builder.multiplyIntegers(start, builder.index(matrix.elementsPerRow)))
+    forEachUnit { unit in
+      let start = builder.multiplyIntegers(builder.addIntegers(begin, unit), size)
+      let end = builder.minimumInteger(builder.addIntegers(start, size), builder.index(matmul.m))
+      let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
+      emit(matmul, expecting: block, over: .range(from: start, to: end), rows: rows) { matrix in
+        guard matrix != matmul.right else { return view(matrix) }
+        return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
+      }
     }
-    if let epilogue = matmul.epilogue { emit(epilogue, over: .range(from: start, to: end)) }
   }
 
-  private func movedByUnit(_ matrix: MatmulKernel.Matrix, _ unit: Value) -> Address {
-    let stride = builder.index(kernel.arguments[matrix.argument].unitStride)
-    return builder.advance(address(matrix.argument, offset: matrix.offset), by: builder.multiplyIntegers(unit, stride))
+  /// A matrix as the product takes it.
+  private func view(_ matrix: MatmulKernel.Matrix, movedBy elements: Value? = nil) -> MatrixView {
+    let start = address(matrix.argument, offset: matrix.offset)
+    let view = MatrixView(place: elements.map { builder.advance(start, by: $0) } ?? start, rowStride: matrix.rowStride)
+    return matrix.isTransposed ? view.transposed : view
   }
 
-  /// Calls `cblas_sgemm` for `rows` rows of the result.
-  private func emitProduct(_ matmul: MatmulKernel, rows: Value, place: (MatmulKernel.Matrix) -> Address) {
-    let m = builder.int32(fromIndex: rows)
-    let (n, k) = (builder.integer(Int32(matmul.n)), builder.integer(Int32(matmul.k)))
-    // A transposed result is the product of the transposed matrices, in the other order.
-    let swapsSides = matmul.result.isTransposed
-    let (first, second) = swapsSides ? (matmul.right, matmul.left) : (matmul.left, matmul.right)
-    let operands: [Value] =
-      [builder.integer(SGEMM.rowMajor), transposition(first, swapsSides), transposition(second, swapsSides)]
-      + (swapsSides ? [n, m, k] : [m, n, k]) + [builder.constant(1)]
-      + [builder.pointer(place(first)), leading(first), builder.pointer(place(second)), leading(second)]
-      + [builder.constant(0), builder.pointer(place(matmul.result)), leading(matmul.result)]
-    builder.call(SGEMM.declare(in: builder), operands)
+  /// Emits a product of `rows`, about `expected` of them, and what follows it over the units or the range `first`.
+  private func emit(
+    _ matmul: MatmulKernel, expecting expected: Int, over first: FirstLoop, rows: PanelProduct.Rows,
+    view: (MatmulKernel.Matrix) -> MatrixView
+  ) {
+    let (left, right, result) = (view(matmul.left), view(matmul.right), view(matmul.result))
+    guard matmuls == .generated else {
+      emitLibraryCalls(matmul, rows, left: left, right: right, result: result)
+      if let epilogue = matmul.epilogue { emit(epilogue, over: first) }
+      return
+    }
+    let epilogue = matmul.epilogue
+    let runsByColumns = epilogue?.runsByColumns(of: matmul) ?? false
+    PanelProduct(matmul, rows: expected, in: self).emit(rows, left: left, right: right, result: result) { column, count in
+      if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
+    }
+    if !runsByColumns, let epilogue { emit(epilogue, over: first) }
   }
 
-  private func transposition(_ matrix: MatmulKernel.Matrix, _ swapsSides: Bool) -> Value {
-    builder.integer(matrix.isTransposed != swapsSides ? SGEMM.transposed : SGEMM.asItLies)
+  /// Calls `cblas_sgemm` for each run of rows.
+  private func emitLibraryCalls(
+    _ matmul: MatmulKernel, _ rows: PanelProduct.Rows, left: MatrixView, right: MatrixView, result: MatrixView
+  ) {
+    builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
+      func place(_ matrix: MatrixView, _ stride: Int) -> Value {
+        builder.pointer(builder.advance(matrix.place, by: builder.multiplyIntegers(run, builder.index(stride))))
+      }
+      func extent(_ count: Int) -> Value { builder.integer(Int32(count)) }
+      func transposition(_ matrix: MatmulKernel.Matrix) -> Value {
+        builder.integer(matrix.isTransposed ? SGEMM.transposed : SGEMM.asItLies)
+      }
+      let operands: [Value] =
+        [builder.integer(SGEMM.rowMajor), transposition(matmul.left), transposition(matmul.right)]
+        + [builder.int32(fromIndex: rows.rowsPerRun), extent(matmul.n), extent(matmul.k), builder.constant(1)]
+        + [place(left, rows.leftStride), extent(matmul.left.rowStride), place(right, 0), extent(matmul.right.rowStride)]
+        + [builder.constant(0), place(result, rows.resultStride), extent(matmul.result.rowStride)]
+      builder.call(SGEMM.declare(in: builder), operands)
+      return []
+    }
   }
-
-  private func leading(_ matrix: MatmulKernel.Matrix) -> Value { builder.integer(Int32(matrix.rowStride)) }
 }
 
-extension MatmulKernel.Matrix {
-  /// The elements from one row of the product's operand, or of its result, to the next.
-  fileprivate var elementsPerRow: Int { isTransposed ? 1 : rowStride }
+extension RowKernel {
+  /// Whether it can run on a few columns of the product as soon as those are finished: elementwise work on rows as the product's.
+  fileprivate func runsByColumns(of matmul: MatmulKernel) -> Bool {
+    width == matmul.n && width > 1
+      && stages.allSatisfy { stage in
+        stage.extent == .elements && stage.results.isEmpty
+          && stage.accesses.allSatisfy { access in
+            // Moving the product's columns moves what is beside them by one element or not at all.
+            (access.strides.last == 1 || access.strides.last == 0 && access.argument != matmul.result.argument)
+              && (access.pick?.strides.last ?? 0) == 0
+          }
+      }
+  }
 }
 
 /// The matrix product of the BLAS that programs are linked with.

@@ -11,8 +11,10 @@ extension KernelEmitter {
   }
 
   /// Emits the loops around a row and, inside, its stages.
-  func emit(_ rows: RowKernel, over first: FirstLoop) {
-    let rows = rows.normalized(lanes: builder.lanes)
+  ///
+  /// - Parameter columns: The first of the columns to work on and how many there are; all of them where nil.
+  func emit(_ rows: RowKernel, over first: FirstLoop, columns: (start: Value, count: Int)? = nil) {
+    let rows = columns == nil ? rows.normalized(lanes: builder.lanes) : rows
     let (start, end) =
       switch first {
       case .units: (builder.index(0), units)
@@ -22,13 +24,13 @@ extension KernelEmitter {
       let amongAll: Value? = if case .units = first { builder.addIntegers(begin, index) } else { nil }
       let outermost = LoopIndices(values: [index], first: amongAll)
       return builder.nest(rows.outer.dropFirst()) { inner, _ in
-        emitRow(rows, at: outermost.nesting(inner))
+        emitRow(rows, at: outermost.nesting(inner), columns: columns ?? (builder.index(0), rows.width))
         return []
       }
     }
   }
 
-  private func emitRow(_ rows: RowKernel, at loops: LoopIndices) {
+  private func emitRow(_ rows: RowKernel, at loops: LoopIndices, columns: (start: Value, count: Int)) {
     var scalars: [Int: Value] = [:]
     for stage in rows.stages {
       let isUniform = stage.extent == .row || rows.width == 1
@@ -36,7 +38,7 @@ extension KernelEmitter {
       if isUniform {
         emitOnce(stage, expression, scalars: &scalars, at: loops)
       } else {
-        emitAcross(stage, expression, width: rows.width, scalars: &scalars, at: loops)
+        emitAcross(stage, expression, columns: columns, scalars: &scalars, at: loops)
       }
     }
   }
@@ -53,10 +55,11 @@ extension KernelEmitter {
 
   /// Emits a stage that is evaluated for each element of the row: runs of several vectors, what full vectors are left, and the rest.
   private func emitAcross(
-    _ stage: RowStage, _ expression: ExpressionEmitter, width: Int, scalars: inout [Int: Value], at loops: LoopIndices
+    _ stage: RowStage, _ expression: ExpressionEmitter, columns: (start: Value, count: Int), scalars: inout [Int: Value],
+    at loops: LoopIndices
   ) {
-    let loop = RowLoop(emitter: self, stage: stage, expression: expression, loops: loops)
-    let sums = loop.emit(width: width)
+    let loop = RowLoop(emitter: self, stage: stage, expression: expression, loops: loops, start: columns.start)
+    let sums = loop.emit(width: columns.count)
     for (result, parts) in zip(stage.results, sums) {
       let function = result.reduction ?? .sum
       scalars[result.slot] = builder.reduce(function, loop.pairwise(function, parts), lanes: builder.lanes)
@@ -70,14 +73,17 @@ private struct RowLoop {
   let stage: RowStage
   let expression: ExpressionEmitter
   let loops: LoopIndices
+  /// The first column.
+  let start: Value
   /// The places of the stores, at column 0.
   let places: [Address]
 
-  init(emitter: KernelEmitter, stage: RowStage, expression: ExpressionEmitter, loops: LoopIndices) {
+  init(emitter: KernelEmitter, stage: RowStage, expression: ExpressionEmitter, loops: LoopIndices, start: Value) {
     self.emitter = emitter
     self.stage = stage
     self.expression = expression
     self.loops = loops
+    self.start = start
     places = stage.stores.map { emitter.place($0.access, at: loops) }
   }
 
@@ -92,7 +98,7 @@ private struct RowLoop {
     }
   }
 
-  /// Emits the loop over `width` elements.
+  /// Emits the loop over `width` elements from the first column on.
   ///
   /// - Returns: For each result, one vector of sums for each of the vectors evaluated together.
   func emit(width: Int) -> [[Value]] {
@@ -139,6 +145,7 @@ private struct RowLoop {
 
   @discardableResult
   private func evaluate(columns: [Value], lanes: Int, count: Int) -> [[Value]] {
+    let columns = columns.map { builder.addIntegers(start, $0) }
     let values = expression.evaluate(columns: columns, lanes: lanes, count: count)
     for (store, place) in zip(stage.stores, places) {
       for (column, value) in zip(columns, values[store.operand]) {

@@ -6,6 +6,8 @@ import WaMIMGraph
 struct KernelEmitter {
   let builder: IRBuilder
   let kernel: Kernel
+  /// Where matrix products come from; not `automatic`.
+  let matmuls: MatmulSource
   /// The arrays, as pointers to `float`.
   let pointers: [Value]
   /// The first unit, and the one after the last.
@@ -15,18 +17,21 @@ struct KernelEmitter {
   let units: Value
 
   /// Defines the function that does what `kernel` says.
-  static func define(_ kernel: Kernel, named name: String, isInternal: Bool, in builder: IRBuilder) throws -> Function {
+  static func define(
+    _ kernel: Kernel, named name: String, matmuls: MatmulSource, isInternal: Bool, in builder: IRBuilder
+  ) throws -> Function {
     let table = builder.pointer(to: builder.floatPointer)
     let parameters = [table, builder.int64, builder.int64]
     return try builder.define(name, parameters, returning: builder.void, isInternal: isInternal) { function in
-      try KernelEmitter(kernel, function: function, builder: builder).emit()
+      try KernelEmitter(kernel, matmuls: matmuls, function: function, builder: builder).emit()
       builder.returnNothing()
     }
   }
 
-  private init(_ kernel: Kernel, function: Function, builder: IRBuilder) {
+  private init(_ kernel: Kernel, matmuls: MatmulSource, function: Function, builder: IRBuilder) {
     self.builder = builder
     self.kernel = kernel
+    self.matmuls = matmuls.resolved(for: builder.processor)
     pointers = kernel.arguments.indices.map { argument in
       builder.loadPointer(from: function.parameter(0), at: argument)
     }

@@ -105,7 +105,7 @@ extension Access {
 
 extension RowStage {
   /// Every place that the stage reads or writes.
-  fileprivate var accesses: [Access] {
+  var accesses: [Access] {
     instructions.compactMap { if case .load(let access) = $0 { access } else { nil } } + stores.map(\.access)
   }
 

@@ -10,20 +10,33 @@ extension IRBuilder {
     // Beyond the clamps the result rounds to 0 and overflows to infinity; a number that is none passes both.
     let clamped = maximum(constant(-104, lanes: lanes), minimum(constant(89, lanes: lanes), x))
     let (fraction, exponent) = exponentialParts(clamped, lanes: lanes)
+    if let scaled = scaled(fraction, byPowerOfTwo: exponent.count, lanes: lanes) { return scaled }
     // The power of two in two factors, each of them representable even where their product is not.
-    let half = shiftRight(exponent, integer(1, lanes: lanes))
+    let half = shiftRight(exponent.integer, integer(1, lanes: lanes))
     let scaled = multiply(fraction, powerOfTwo(half, lanes: lanes))
-    return multiply(scaled, powerOfTwo(subtractIntegers(exponent, half), lanes: lanes))
+    return multiply(scaled, powerOfTwo(subtractIntegers(exponent.integer, half), lanes: lanes))
   }
 
   /// e to the power of `x`, for numbers whose result is a normal one.
   func exponentialOfModerate(_ x: Value, lanes: Int) -> Value {
     let (fraction, exponent) = exponentialParts(x, lanes: lanes)
-    return multiply(fraction, powerOfTwo(exponent, lanes: lanes))
+    if let scaled = scaled(fraction, byPowerOfTwo: exponent.count, lanes: lanes) { return scaled }
+    return multiply(fraction, powerOfTwo(exponent.integer, lanes: lanes))
+  }
+
+  /// `value` times two to the power of an integer, where the processor has an instruction for it.
+  private func scaled(_ value: Value, byPowerOfTwo count: Value, lanes: Int) -> Value? {
+    guard lanes == 16, processor.features.contains("avx512f") else { return nil }
+    let (everyLane, toNearest) = (
+      Value(reference: LLVMConstAllOnes(LLVMInt16TypeInContext(context))), integer(4)
+    )
+    return callIntrinsic("llvm.x86.avx512.mask.scalef.ps.512", overloads: [], [value, count, value, everyLane, toNearest])
   }
 
   /// A number near 1 and a power of two whose product is e to the power of `x`.
-  private func exponentialParts(_ x: Value, lanes: Int) -> (fraction: Value, exponent: Value) {
+  private func exponentialParts(
+    _ x: Value, lanes: Int
+  ) -> (fraction: Value, exponent: (count: Value, integer: Value)) {
     // Adding 1.5 · 2²³ rounds to an integer and leaves it in the lowest bits.
     let rounder = constant(12_582_912, lanes: lanes)
     let shifted = multiplyAdd(x, constant(1.4426950408889634, lanes: lanes), rounder)
@@ -35,7 +48,7 @@ extension IRBuilder {
       count, constant(-1.42860677e-6, lanes: lanes), multiplyAdd(count, constant(-0.693145751953125, lanes: lanes), x))
     let series = polynomial([0.49999994, 0.1666652, 0.04166839, 0.008368789, 0.0013814926], at: rest, lanes: lanes)
     let power = multiplyAdd(multiply(rest, rest), series, rest)
-    return (add(power, constant(1, lanes: lanes)), exponent)
+    return (add(power, constant(1, lanes: lanes)), (count, exponent))
   }
 
   private func powerOfTwo(_ exponent: Value, lanes: Int) -> Value {
@@ -106,6 +119,23 @@ extension IRBuilder {
       ], at: magnitude, lanes: lanes)
     let far = subtract(constant(1, lanes: lanes), exponentialOfModerate(farSeries, lanes: lanes))
     return select(compare(LLVMRealOLT, magnitude, constant(0.925, lanes: lanes)), near, copySign(far, from: x))
+  }
+
+  /// 1 and the error function of `x` together, within one unit in the last place of 1.
+  ///
+  /// Cheaper than the error function, whose small results have to be exact where the sum's need not be, and closer for negative
+  /// `x`, where the two nearly cancel.
+  func onePlusErrorFunction(_ x: Value, lanes: Int) -> Value {
+    // The complement's logarithm by a fit without constant coefficient; from 9.2 on the complement is nothing beside 1.
+    let magnitude = minimum(constant(9.2, lanes: lanes), self.magnitude(x))
+    let series = polynomial(
+      [
+        -1.1283818, -0.63657254, -0.10304706, 0.01986545, -0.0008327292, -0.0008983132, 0.00030428704, -4.6274814e-05,
+        3.4781426e-06, -1.0370617e-07,
+      ], at: magnitude, lanes: lanes)
+    let complement = exponentialOfModerate(multiply(magnitude, series), lanes: lanes)
+    let isNegative = compare(LLVMRealOLT, x, constant(0, lanes: lanes))
+    return select(isNegative, complement, subtract(constant(2, lanes: lanes), complement))
   }
 
   /// A polynomial by Horner's rule, the constant coefficient first.

@@ -151,6 +151,11 @@ extension IRBuilder {
     Value(reference: LLVMBuildMul(instructions, left.reference, right.reference, ""))
   }
 
+  /// The quotient of two numbers of which neither is negative, rounded down.
+  func divideIntegers(_ left: Value, _ right: Value) -> Value {
+    Value(reference: LLVMBuildUDiv(instructions, left.reference, right.reference, ""))
+  }
+
   func and(_ left: Value, _ right: Value) -> Value {
     Value(reference: LLVMBuildAnd(instructions, left.reference, right.reference, ""))
   }

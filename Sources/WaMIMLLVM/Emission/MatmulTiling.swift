@@ -1,0 +1,44 @@
+import WaMIMCompiler
+
+/// How a generated matrix product is cut: tiles whose sums fill the registers, panels of columns, and parts of the depth.
+///
+/// The order in which an element's products are added depends on none of it.
+struct MatmulTiling {
+  let lanes: Int
+  /// Rows of tiles, the highest first; each remainder is taken by the highest one that still fits.
+  let tileHeights: [Int]
+  /// Vectors side by side in the widest tile.
+  let panelVectors: Int
+  /// Elements of the left side that stay in the second cache beside a panel of the right side.
+  private let cachedElements: Int
+
+  init(processor: TargetProcessor) {
+    lanes = processor.lanes
+    // All registers but those for a row of the right side and one element of the left: 24 + 3 + 1 of 32, 12 + 2 + 1 of 16.
+    (tileHeights, panelVectors) = processor.registerCount > 16 ? ([8, 4, 2, 1], 3) : ([6, 4, 2, 1], 2)
+    cachedElements = processor.secondCacheBytes / 8 * 5 / MemoryLayout<Float>.size
+  }
+
+  /// The rows of a tile wherever there are enough.
+  var tileRows: Int { tileHeights.first ?? 1 }
+
+  /// The depth of each part that `k` is cut into, for products of about `rows` rows.
+  func depths(k: Int, rows: Int) -> [Int] {
+    let limit = max(256, min(MatmulKernel.depthLimit, cachedElements / max(rows, 1)))
+    let parts = (k + limit - 1) / limit
+    let depth = ((k + parts - 1) / parts + 15) / 16 * 16
+    return stride(from: 0, to: k, by: depth).map { min(depth, k - $0) }
+  }
+
+  /// Columns whose panels are computed one after the other before an epilogue takes them, near enough to be in the cache.
+  var groupColumns: Int { max(1, 192 / (panelVectors * lanes)) * panelVectors * lanes }
+
+  /// The widths of panels that `columns` columns are cut into, the widest first.
+  func panelWidths(columns: Int) -> [Int] {
+    let vectors = (columns + lanes - 1) / lanes
+    let count = (vectors + panelVectors - 1) / panelVectors
+    var widths = (0..<count).map { (vectors / count + ($0 < vectors % count ? 1 : 0)) * lanes }
+    widths[count - 1] -= vectors * lanes - columns
+    return widths
+  }
+}

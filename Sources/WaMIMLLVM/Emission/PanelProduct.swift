@@ -1,0 +1,168 @@
+import WaMIMCompiler
+
+/// A large matrix product, computed panel by panel of columns from copies that lie as they are read.
+///
+/// A panel of the right side is copied once and multiplied with all rows while it is in the cache. The left side is read where it
+/// lies unless it is transposed. What follows the product runs on a few panels' columns at a time, while those are near.
+struct PanelProduct {
+  /// Rows of the left side and of the result: equal runs of them, or one.
+  struct Rows {
+    var runs: Value
+    var rowsPerRun: Value
+    /// Elements from one run to the next.
+    var leftStride = 0
+    var resultStride = 0
+  }
+
+  let builder: IRBuilder
+  let tiling: MatmulTiling
+  let packing: PanelPacking
+  /// Columns of the result.
+  let n: Int
+  /// The parts of the extent that is summed over.
+  let depths: [Int]
+  let workspace: Address
+
+  init(_ matmul: MatmulKernel, rows: Int, in emitter: KernelEmitter) {
+    builder = emitter.builder
+    tiling = MatmulTiling(processor: builder.processor)
+    packing = PanelPacking(builder: builder, tiling: tiling)
+    n = matmul.n
+    depths = tiling.depths(k: matmul.k, rows: rows)
+    workspace = emitter.address(matmul.workspace)
+  }
+
+  /// Emits `result = left · right`.
+  ///
+  /// - Parameter epilogue: Emits what is done to a range of finished columns.
+  func emit(
+    _ rows: Rows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
+  ) {
+    func part(at start: Value, depth: Int, accumulates: Bool, isLast: Bool) {
+      var (left, right) = (left, right)
+      left.place = builder.advance(left.place, by: builder.multiplyIntegers(start, builder.index(left.columnStride)))
+      right.place = builder.advance(right.place, by: builder.multiplyIntegers(start, builder.index(right.rowStride)))
+      let part = Part(product: self, rows: rows, right: right, result: result, depth: depth, accumulates: accumulates)
+      part.emit(left, epilogue: isLast ? epilogue : { _, _ in })
+    }
+    let (first, last) = (depths[0], depths[depths.count - 1])
+    part(at: builder.index(0), depth: first, accumulates: false, isLast: depths.count == 1)
+    guard depths.count > 1 else { return }
+    let end = (depths.count - 1) * first
+    builder.loop(from: builder.index(first), to: builder.index(end), step: first) { start, _ in
+      part(at: start, depth: first, accumulates: true, isLast: false)
+      return []
+    }
+    part(at: builder.index(end), depth: last, accumulates: true, isLast: true)
+  }
+}
+
+/// One part of the depth of a product.
+private struct Part {
+  let product: PanelProduct
+  let rows: PanelProduct.Rows
+  let right: MatrixView
+  let result: MatrixView
+  let depth: Int
+  let accumulates: Bool
+
+  private var builder: IRBuilder { product.builder }
+  private var tileRows: Int { product.tiling.tileRows }
+
+  /// The left side as tiles read it: where it lies, or its copy.
+  private struct Left {
+    var view: MatrixView
+    /// Elements from one tile to the next.
+    var tileStride: Int
+  }
+
+  func emit(_ left: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void) {
+    let left = prepared(left)
+    let group = product.tiling.groupColumns
+    builder.loop(count: product.n / group, step: group) { column, _ in
+      emitGroup(from: column, columns: group, left)
+      epilogue(column, group)
+      return []
+    }
+    let rest = product.n % group
+    guard rest > 0 else { return }
+    emitGroup(from: builder.index(product.n - rest), columns: rest, left)
+    epilogue(builder.index(product.n - rest), rest)
+  }
+
+  private func prepared(_ left: MatrixView) -> Left {
+    guard left.columnStride != 1 else { return Left(view: left, tileStride: tileRows * left.rowStride) }
+    let copy = builder.advance(product.workspace, by: depth * MatmulKernel.panelLimit)
+    product.packing.packLeft(left, rows: rows.rowsPerRun, depth: depth, to: copy)
+    return Left(
+      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.packing.tileStride(depth: depth))
+  }
+
+  /// Panels side by side, of which the widest come first.
+  private func emitGroup(from start: Value, columns: Int, _ left: Left) {
+    let widths = product.tiling.panelWidths(columns: columns)
+    var offset = 0
+    for width in Set(widths).sorted(by: >) {
+      let count = widths.count { $0 == width }
+      builder.loop(count: count, step: width) { column, _ in
+        emitPanel(at: builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column), columns: width, left)
+        return []
+      }
+      offset += count * width
+    }
+  }
+
+  private func emitPanel(at column: Value, columns: Int, _ left: Left) {
+    var source = right
+    source.place = builder.advance(source.place, by: builder.multiplyIntegers(column, builder.index(source.columnStride)))
+    product.packing.packRight(source, columns: columns, depth: depth, to: product.workspace)
+    let result = builder.advance(result.place, by: column)
+    builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
+      var left = left
+      left.view.place = builder.advance(left.view.place, by: builder.multiplyIntegers(run, builder.index(rows.leftStride)))
+      let result = builder.advance(result, by: builder.multiplyIntegers(run, builder.index(rows.resultStride)))
+      emitTiles(columns: columns, left, result)
+      return []
+    }
+  }
+
+  /// All rows of one run: whole tiles, and lower ones for those that remain.
+  private func emitTiles(columns: Int, _ left: Left, _ result: Address) {
+    let height = builder.index(tileRows)
+    let tiles = builder.divideIntegers(rows.rowsPerRun, height)
+    builder.loop(from: builder.index(0), to: tiles) { tile, _ in
+      emitTile(
+        rows: tileRows, columns: columns, left, at: builder.multiplyIntegers(tile, builder.index(left.tileStride)), result,
+        row: builder.multiplyIntegers(tile, height))
+      return []
+    }
+    let full = builder.multiplyIntegers(tiles, height)
+    let place = builder.multiplyIntegers(tiles, builder.index(left.tileStride))
+    var done = builder.index(0)
+    for lower in product.tiling.tileHeights.dropFirst() {
+      let end = builder.subtractIntegers(builder.subtractIntegers(rows.rowsPerRun, full), builder.index(lower - 1))
+      done =
+        builder.loop(from: done, to: end, step: lower, carrying: [done]) { row, _ in
+          let within = builder.multiplyIntegers(row, builder.index(left.view.rowStride))
+          emitTile(
+            rows: lower, columns: columns, left, at: builder.addIntegers(place, within), result, row: builder.addIntegers(full, row)
+          )
+          return [builder.addIntegers(row, builder.index(lower))]
+        }[0]
+    }
+  }
+
+  private func emitTile(rows: Int, columns: Int, _ left: Left, at place: Value, _ result: Address, row: Value) {
+    let lanes = builder.lanes
+    let tile = Tile(
+      rows: rows, columns: columns, leftRow: left.view.rowStride, leftColumn: left.view.columnStride,
+      rightRow: (columns + lanes - 1) / lanes * lanes, resultRow: self.result.rowStride, accumulates: accumulates)
+    let target = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(self.result.rowStride)))
+    builder.call(
+      tile.define(in: builder),
+      [
+        builder.pointer(builder.advance(left.view.place, by: place)), builder.pointer(product.workspace), builder.pointer(target),
+        builder.index(depth),
+      ])
+  }
+}
