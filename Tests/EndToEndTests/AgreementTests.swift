@@ -4,6 +4,7 @@ import Testing
 import WaMIMCompiler
 import WaMIMGraph
 import WaMIMInterpreter
+import WaMIMLLVM
 import WaMIMLanguage
 
 /// Compiled trainers against the interpreter and the reference.
@@ -64,11 +65,23 @@ struct AgreementTests {
     }
   }
 
-  /// Every pass can be left out without changing what comes out.
-  @Test(arguments: [[]] + (Passes.all.filter(\.isOptional).map(\.name) + [Compilation.fusion]).map { [$0] })
-  func theGoldenCaseHolds(without disabled: [String]) throws {
+  /// Options of the compiler that change how results come about: every pass left out, products from elsewhere, fewer instructions.
+  static let variants: [[String]] =
+    [[]] + (Passes.all.filter(\.isOptional).map(\.name) + [Compilation.fusion]).map { ["--disable", $0] }
+    + [["--matmul", "openblas"], ["--matmul", "generated", "--cpu", "x86-64"], ["--cpu", "x86-64-v3"]].filter(canRun)
+
+  /// Whether this machine has the instructions that code is generated for.
+  private static func canRun(_ options: [String]) -> Bool {
+    guard let flag = options.firstIndex(of: "--cpu"), let processor = try? TargetProcessor.named(options[flag + 1]) else {
+      return true
+    }
+    return Set(processor.features).isSubset(of: TargetProcessor.native.features)
+  }
+
+  /// No variant changes what comes out.
+  @Test(arguments: variants) func theGoldenCaseHolds(options: [String]) throws {
     let workshop = try Workshop()
-    try workshop.compile("wamim_vit_demo", AgreementTests.golden, options: disabled.flatMap { ["--disable", $0] })
+    try workshop.compile("wamim_vit_demo", AgreementTests.golden, options: options)
     let fixtures = Workshop.repository.appendingPathComponent("Tests/Golden")
     let result = try workshop.run(
       workshop.path("train"),

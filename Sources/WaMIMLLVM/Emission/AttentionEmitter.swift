@@ -67,26 +67,36 @@ struct AttentionEmitter {
     }
   }
 
-  /// Copies all keys' rows of a head so that keys are columns.
+  /// Copies all keys' rows of a head so that keys are columns, a square of as many keys and channels as a vector has lanes at a time.
   func copyTransposed(_ source: MatrixView, to target: MatrixView) {
-    emitter.forEachRun(of: shape.keyCount) { key, run in
+    let lanes = builder.lanes
+    forEachSquareSide(of: shape.keyCount) { key, keys in
       let start = rows(source, from: key).place
-      builder.loop(count: shape.headWidth) { channel, _ in
-        let elements = (0..<run.count).map { lane in
-          builder.load(builder.float, builder.advance(builder.advance(start, by: channel), by: lane * source.rowStride))
+      forEachSquareSide(of: shape.headWidth) { channel, channels in
+        let corner = builder.advance(start, by: channel)
+        let lines = (0..<lanes).map { line in
+          line < keys
+            ? builder.load(
+              builder.float, builder.advance(corner, by: line * source.rowStride), count: channels, lanes: lanes)
+            : builder.constant(0, lanes: lanes)
         }
-        let place = builder.advance(rows(target, from: channel).place, by: key)
-        let value = run.lanes == 1 ? elements[0] : gathered(elements, lanes: run.lanes)
-        builder.store(value, place, count: run.count, lanes: run.lanes)
-        return []
+        let to = builder.advance(rows(target, from: channel).place, by: key)
+        for (line, column) in builder.transposed(lines).enumerated().prefix(channels) {
+          // The rows of a workspace have room for whole vectors.
+          builder.store(column, builder.advance(to, by: line * target.rowStride))
+        }
       }
     }
   }
 
-  private func gathered(_ elements: [Value], lanes: Int) -> Value {
-    elements.enumerated().reduce(builder.constant(0, lanes: lanes)) {
-      builder.insert($1.element, into: $0, lane: $1.offset)
+  /// Runs `body` for runs of as many of `count` elements as a vector has lanes, and for what is left.
+  private func forEachSquareSide(of count: Int, _ body: (_ start: Value, _ count: Int) -> Void) {
+    let lanes = builder.lanes
+    builder.loop(count: count / lanes, step: lanes) { start, _ in
+      body(start, lanes)
+      return []
     }
+    if count % lanes > 0 { body(builder.index(count - count % lanes), count % lanes) }
   }
 
   func fillWithZeros(_ matrix: MatrixView, rows: Int) {

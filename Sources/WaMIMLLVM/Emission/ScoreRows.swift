@@ -50,8 +50,10 @@ struct ScoreRows {
     across([.maximum]) { column, _ in [load(scores, column)] }[0]
   }
 
+  /// The exponential of a score relative to the largest one; what is below the least normal number counts as that.
   private func exponential(_ score: Value, less largest: Value) -> Value {
-    builder.exponential(builder.subtract(score, builder.splat(largest, lanes: lanes)), lanes: lanes)
+    let relative = builder.subtract(score, builder.splat(largest, lanes: lanes))
+    return builder.exponentialOfModerate(builder.maximum(builder.constant(-87, lanes: lanes), relative), lanes: lanes)
   }
 
   /// Replaces scores by their exponentials, relative to the largest.
