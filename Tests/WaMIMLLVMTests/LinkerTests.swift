@@ -54,6 +54,12 @@ import WaMIMManifest
           }
       }
       for (int i = 0; i < 8; i++) printf(" %g", ((float *)storage[0])[i]);
+      static float left[128], right[128], result[128], sums[64];
+      for (int i = 0; i < 128; i++) left[i] = i, right[i] = 1000 * i;
+      p->probes->triad(result, left, right, 64);
+      p->probes->multiply_add(sums, 1000);
+      printf("\\n%g %g %g %lld", result[1], result[63], result[64], (long long)p->probes->round_flops);
+      for (int i = 0; i < 64; i++) printf(" %g", sums[i]);
       return argc + 40;
     }
     """
@@ -101,13 +107,18 @@ import WaMIMManifest
       let (status, output) = try run([executable.path])
       #expect(status == 41)
       let lines = output.split(separator: "\n")
-      try #require(lines.count == 3)
-      #expect(lines[0].hasPrefix("1 1 {"))
+      try #require(lines.count == 4)
+      #expect(lines[0].hasPrefix("2 1 {"))
       let manifest = try JSONDecoder().decode(Manifest.self, from: Data(lines[0].dropFirst(4).utf8))
       #expect(manifest.processor.name == backend.processor.name && manifest.processor.features == backend.processor.features)
       #expect(manifest.model == "added \"one\"")
       #expect(lines[1] == "step")
       #expect(lines[2] == "7 3 1 2 3 4.5 2 3 4 5.5")
+      let probes = lines[3].split(separator: " ").compactMap { Double($0) }
+      #expect(probes.prefix(3) == [3001, 189_063, 0])
+      // Each sum goes to a half, and a round has four multiply-adds for each sum in each lane.
+      let sums = probes.dropFirst(4).prefix { $0 != 0 }
+      #expect(!sums.isEmpty && sums.allSatisfy { Double(sums.count) * $0 * 2 * 2 * 4 == probes[3] }, "\(probes)")
 
       let needed = try run(["ldd", executable.path]).output
       for library in ["openblas", "jpeg", "png", "webp", "swift", "Foundation", "dispatch"] {

@@ -16,12 +16,12 @@ import WaMIMRuntime
 
   @Test("A run that needs more memory than there is is refused with both numbers")
   func memory() throws {
-    let need = MemoryCheck.Need(arenaBytes: 3 << 30, scratchBytesPerThread: 1 << 20, threads: 4, otherBytes: 0)
+    let plan = MemoryPlan(rows: [.init(name: "parameters", bytes: 3 << 30), .init(name: "images", bytes: 1 << 20)])
     let error = #expect(throws: TrainerError.self) {
-      try MemoryCheck.check(need, available: AvailableMemory(bytes: 2 << 30, limitedBy: "the machine's free memory"))
+      try MemoryCheck.check(plan, available: AvailableMemory(bytes: 2 << 30, limitedBy: "the machine's free memory"))
     }
     #expect(error?.message.contains("3.00 GiB") == true && error?.message.contains("2.00 GiB") == true)
-    try MemoryCheck.check(need, available: AvailableMemory(bytes: 4 << 30, limitedBy: "the machine's free memory"))
+    try MemoryCheck.check(plan, available: AvailableMemory(bytes: 4 << 30, limitedBy: "the machine's free memory"))
   }
 
   @Test("The operating system's files are understood")

@@ -159,15 +159,21 @@ extension Manifest {
     public var name: String
     /// The kernel's kind: `matmul`, `rows`, `columns`, `attention`, …
     public var kind: String
+    /// The kernel's number, as `wamimc --emit kernels` counts them: calls of one kernel do the same on other memory.
+    public var kernel: Int
     /// Multiplications and additions in one run of the schedule.
     public var flops: Int
+    /// Those of them that matrix products and attention make.
+    public var productFlops: Int
     /// Bytes read and written in one run of the schedule.
     public var bytes: Int
 
-    public init(name: String, kind: String, flops: Int, bytes: Int) {
+    public init(name: String, kind: String, kernel: Int, flops: Int, productFlops: Int, bytes: Int) {
       self.name = name
       self.kind = kind
+      self.kernel = kernel
       self.flops = flops
+      self.productFlops = productFlops
       self.bytes = bytes
     }
   }

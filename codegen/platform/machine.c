@@ -16,6 +16,9 @@
 // which isn't so for the first where OpenBLAS is a static library.
 __attribute__((weak)) void openblas_set_num_threads(int count);
 __attribute__((weak)) void goto_set_num_threads(int count);
+__attribute__((weak)) void cblas_sgemm(
+    int order, int transpose_left, int transpose_right, int m, int n, int k, float alpha, const float *left, int left_stride,
+    const float *right, int right_stride, float beta, float *result, int result_stride);
 
 void wamim_limit_blas_to_calling_thread(void) {
   if (openblas_set_num_threads) {
@@ -23,6 +26,13 @@ void wamim_limit_blas_to_calling_thread(void) {
   } else if (goto_set_num_threads) {
     goto_set_num_threads(1);
   }
+}
+
+bool wamim_blas_multiply(int32_t m, int32_t n, int32_t k, const float *left, const float *right, float *result) {
+  enum { ROW_MAJOR = 101, AS_IT_LIES = 111 };
+  if (!cblas_sgemm) return false;
+  cblas_sgemm(ROW_MAJOR, AS_IT_LIES, AS_IT_LIES, m, n, k, 1, left, k, right, n, 0, result, n);
+  return true;
 }
 
 uint64_t wamim_flush_denormals(void) {

@@ -17,11 +17,11 @@ extension Lowering {
       shape: shape, query: rows(operands[0], .read, &arguments), key: rows(operands[1], .read, &arguments),
       value: rows(operands[2], .read, &arguments), result: rows(value, .write, &arguments),
       workspace: arguments.workspace(shape.workspaceCount))
+    let body = KernelBody.attention(kernel)
     return LoweredCall(
-      kernel: Kernel(arguments: arguments.arguments, body: .attention(kernel)), bindings: arguments.bindings,
-      units: arguments.units,
+      kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings, units: arguments.units,
       reads: Set(operands.map(clustering.base)), writes: [value], name: graph.callName(value),
-      flops: arguments.units * shape.productFlops * 2, order: value.index)
+      flops: body.productFlops(units: arguments.units), order: value.index)
   }
 
   /// The call that computes all gradients of one attention that are wanted.
@@ -36,10 +36,11 @@ extension Lowering {
     let kernel = AttentionGradientKernel(
       shape: shape, query: inputs[0], key: inputs[1], value: inputs[2], gradient: inputs[3], queryGradient: result(.query),
       keyGradient: result(.key), valueGradient: result(.value), workspace: arguments.workspace(shape.workspaceCount))
+    let body = KernelBody.attentionGradient(kernel)
     return LoweredCall(
-      kernel: Kernel(arguments: arguments.arguments, body: .attentionGradient(kernel)), bindings: arguments.bindings,
+      kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings,
       units: arguments.units, reads: Set(operands.values.map(clustering.base)), writes: Set(values),
-      name: graph.callName(values[0]), flops: arguments.units * shape.productFlops * 5, order: values.map(\.index).max() ?? 0)
+      name: graph.callName(values[0]), flops: body.productFlops(units: arguments.units), order: values.map(\.index).max() ?? 0)
   }
 
   private func attentionShape(_ operands: [ValueID], _ heads: Int) -> AttentionShape {
@@ -81,9 +82,4 @@ extension Lowering {
       reads: Set(node.operands.map(clustering.base)), writes: [value], name: graph.callName(value), flops: shape.count,
       order: value.index)
   }
-}
-
-extension AttentionShape {
-  /// Multiplications and additions of one product of all heads, such as queries times keys, in one sample.
-  fileprivate var productFlops: Int { 2 * queryCount * keyCount * heads * headWidth }
 }

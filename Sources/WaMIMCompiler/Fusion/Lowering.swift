@@ -85,6 +85,9 @@ extension Graph {
   /// What a call that computes `value` is called in dumps and profiles.
   func callName(_ value: ValueID) -> String {
     let node = self[value]
+    if let update = updates.first(where: { $0.value == value }), let state = self[update.state].operation.sourceName {
+      return "update \(state)"
+    }
     let place = node.scope.isEmpty ? node.operation.name : node.scope
     return value.index > (loss?.index ?? nodes.count) ? "gradient \(place)" : place
   }

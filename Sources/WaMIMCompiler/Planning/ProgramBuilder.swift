@@ -75,7 +75,10 @@ struct ProgramBuilder {
       kernels.append(call.kernel)
       numbers[call.kernel] = id
     }
-    descriptions.append(.init(name: call.name, kind: call.kernel.body.kind, flops: call.flops, bytes: call.bytes))
+    descriptions.append(
+      .init(
+        name: call.name, kind: call.kernel.body.kind, kernel: id.index, flops: call.flops,
+        productFlops: call.kernel.body.productFlops(units: call.units), bytes: call.bytes))
     return (id, descriptions.count - 1)
   }
 

@@ -25,6 +25,11 @@ extension Program {
       "arena \(mebibytes(arenaBytes)), of which \(mebibytes(states)) parameters and optimiser state; "
         + "scratch \(mebibytes(scratchBytes)) a thread",
     ]
+    // How many threads there will be is the trainer's to say.
+    let plan = manifest.memoryPlan(schedules: ["step"], threads: 1, sources: 1, loaders: 1)
+    let more = manifest.memoryPlan(schedules: ["step"], threads: 2, sources: 1, loaders: 2).total - plan.total
+    lines.append("peak of a training process \(mebibytes(plan.total)), and \(mebibytes(more)) for each thread after the first")
+    lines += plan.rows.map { "  \(mebibytes($0.bytes)) \($0.name)" }
     for schedule in schedules { lines += schedule.lines(self) }
     return lines.joined(separator: "\n") + "\n"
   }

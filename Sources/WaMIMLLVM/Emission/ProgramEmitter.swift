@@ -11,7 +11,7 @@ struct ProgramEmitter {
   let manifest: [UInt8]
 
   /// The version of the tables that this writes.
-  private static let version: Int32 = 1
+  private static let version: Int32 = 2
 
   func emit() {
     let root = builder.table("program", [root()])
@@ -30,6 +30,7 @@ struct ProgramEmitter {
       builder.table("constants", program.constants.map(constant)), builder.index(program.constants.count),
       builder.index(program.arenaBytes), builder.index(program.scratchBytes),
       builder.bytes("manifest", manifest), builder.index(manifest.count),
+      builder.table("probes", [ProbeEmitter(builder: builder).emit()]),
     ])
   }
 

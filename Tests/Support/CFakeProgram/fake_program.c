@@ -216,12 +216,12 @@ const char wamim_fake_manifest[] =
     "{\"name\":\"forward\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
     TENSOR("loss", "[]", "13936") "," TENSOR("prediction.0", "[4,16,48]", "14140") "," TENSOR("mask", "[4,16]", "26428") "]}"
     "],\"calls\":["
-    "{\"name\":\"samples\",\"kind\":\"rows\",\"flops\":9216,\"bytes\":13312},"
-    "{\"name\":\"loss\",\"kind\":\"rows\",\"flops\":4,\"bytes\":24},"
-    "{\"name\":\"patch\",\"kind\":\"columns\",\"flops\":192,\"bytes\":960},"
-    "{\"name\":\"adamw\",\"kind\":\"optimizer\",\"flops\":576,\"bytes\":1344},"
-    "{\"name\":\"prediction\",\"kind\":\"rows\",\"flops\":0,\"bytes\":12800},"
-    "{\"name\":\"schedule\",\"kind\":\"rows\",\"flops\":12,\"bytes\":24}"
+    "{\"name\":\"samples\",\"kind\":\"rows\",\"kernel\":0,\"flops\":9216,\"productFlops\":0,\"bytes\":13312},"
+    "{\"name\":\"loss\",\"kind\":\"rows\",\"kernel\":1,\"flops\":4,\"productFlops\":0,\"bytes\":24},"
+    "{\"name\":\"patch\",\"kind\":\"columns\",\"kernel\":2,\"flops\":192,\"productFlops\":0,\"bytes\":960},"
+    "{\"name\":\"adamw\",\"kind\":\"optimizer\",\"kernel\":3,\"flops\":576,\"productFlops\":0,\"bytes\":1344},"
+    "{\"name\":\"prediction\",\"kind\":\"rows\",\"kernel\":4,\"flops\":0,\"productFlops\":0,\"bytes\":12800},"
+    "{\"name\":\"schedule\",\"kind\":\"rows\",\"kernel\":5,\"flops\":12,\"productFlops\":0,\"bytes\":24}"
     "],\"training\":{\"baseLearningRate\":0.5,\"betas\":[0.9,0.95],\"epsilon\":1e-8,\"weightDecay\":0.05,\"epochs\":20,"
     "\"warmupEpochs\":2,\"augmentation\":{\"cropArea\":[0.2,1.0],\"cropAspect\":[0.75,1.3333333],\"horizontalFlip\":true,"
     "\"mean\":[0.485,0.456,0.406],\"standardDeviation\":[0.229,0.224,0.225]}},"
@@ -233,6 +233,20 @@ _Static_assert(
         4 * MASK == 26428 && 4 * ARENA <= 27376,
     "the offsets in the manifest are those of the arena");
 
+static void multiply_add(float *result, int64_t rounds) {
+  float sums[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+  for (int64_t round = 0; round < rounds; round++) {
+    for (int lane = 0; lane < 8; lane++) sums[lane] = sums[lane] * 0.5f + 0.25f;
+  }
+  memcpy(result, sums, sizeof sums);
+}
+
+static void triad(float *result, const float *left, const float *right, int64_t count) {
+  for (int64_t i = 0; i < count; i++) result[i] = left[i] + 3 * right[i];
+}
+
+static const wamim_probes probes = {multiply_add, triad, 16};
+
 const wamim_program wamim_fake_program = {
     .abi_version = WAMIM_ABI_VERSION,
     .schedule_count = COUNT(schedules),
@@ -243,4 +257,5 @@ const wamim_program wamim_fake_program = {
     .scratch_bytes = 512,
     .manifest = wamim_fake_manifest,
     .manifest_bytes = sizeof wamim_fake_manifest - 1,
+    .probes = &probes,
 };

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /// The version of these structures; a runtime refuses any other.
-#define WAMIM_ABI_VERSION 1
+#define WAMIM_ABI_VERSION 2
 
 /// Where an argument of a kernel lives.
 enum {
@@ -72,6 +72,16 @@ typedef struct {
   const void *bytes;
 } wamim_constant;
 
+/// Code with the vectors that kernels use, which measures how fast the machine can be.
+typedef struct {
+  /// Makes `rounds` rounds of multiply-adds in registers, as many beside each other as keep the processor busy; writes up to 64 numbers.
+  void (*multiply_add)(float *result, int64_t rounds);
+  /// `result = left + 3 * right` for `count` elements, a multiple of 64.
+  void (*triad)(float *result, const float *left, const float *right, int64_t count);
+  /// Multiplications and additions in one round.
+  int64_t round_flops;
+} wamim_probes;
+
 /// The root of a generated object.
 typedef struct {
   uint32_t abi_version;
@@ -85,6 +95,7 @@ typedef struct {
   /// The manifest: UTF-8 JSON.
   const char *manifest;
   uint64_t manifest_bytes;
+  const wamim_probes *probes;
 } wamim_program;
 
 /// The runtime's entry point; the generated `main` calls it and returns its result.

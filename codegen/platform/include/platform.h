@@ -25,6 +25,9 @@ void wamim_name_calling_thread(const char *name);
 /// Makes OpenBLAS run each call on the thread that makes it; does nothing where OpenBLAS isn't linked.
 void wamim_limit_blas_to_calling_thread(void);
 
+/// Multiplies an m x k matrix by a k x n one, row-major, by OpenBLAS on the calling thread; returns false where OpenBLAS isn't linked.
+bool wamim_blas_multiply(int32_t m, int32_t n, int32_t k, const float *left, const float *right, float *result);
+
 /// Makes the calling thread treat denormal numbers as zero, as they would slow it down a hundredfold; returns what it did before.
 uint64_t wamim_flush_denormals(void);
 

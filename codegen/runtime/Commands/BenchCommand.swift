@@ -1,20 +1,29 @@
 import ArgumentParser
-import Glibc
 import WaMIMManifest
 
-/// `bench`: how fast a step is.
+/// `bench`: how fast a step is, and how fast it could be.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measure training steps on random images.",
-    discussion:
-      "Takes one step to warm up, and then the steps that are measured. Prints a table by kernel, or with --json one object.")
+    discussion: """
+      Measures the machine, takes one step to warm up, and then the steps that count. Prints where their time goes, kernel by kernel, \
+      with the share of the machine's limit that each one reaches; with --json one object.
+      """)
 
   @Option(help: ArgumentHelp("Steps to measure.", valueName: "n"))
   var steps = 5
 
-  @Flag(help: "Print one JSON object: images_per_second, step_seconds, peak_rss_bytes, loss.")
+  @Flag(help: "Print one JSON object with everything that was measured.")
   var json = false
+
+  @Flag(help: "Tell each call on its own, not those of the same kernel in all layers together.")
+  var everyCall = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write what each thread did when, for chrome://tracing and ui.perfetto.dev, to this file.", valueName: "file"))
+  var profile: String?
 
   @OptionGroup var threads: ThreadOptions
 
@@ -24,25 +33,59 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let program = try Trainer.program()
-    let model = try TrainedModel(program: program, schedules: ["step"], threads: threads.count, measuring: !json)
+    try ProcessorCheck.check(program.manifest.processor)
+    var meter = try LimitMeter(program, threads: threads.count)
+    try meter.measureArithmetic()
+    let model = try TrainedModel(program: program, schedules: ["step"], threads: threads.count, measuring: true)
     try model.initializeStates(seed: 0)
-    var seconds: [Double] = []
-    for step in 0...steps {
-      if step == 1 { model.executor.times?.reset() }
-      fillInputs(of: model, step: step)
-      let start = Clock.seconds
-      try model.run("step")
-      if step > 0 { seconds.append(Clock.seconds - start) }
+    try takeStep(0, model)
+    model.executor.times?.reset()
+    if profile != nil {
+      model.executor.timeline = model.executor.makeTimeline(schedule: try program.schedule("step"), steps: steps)
     }
+    let before = ProcessorUse.now()
+    var seconds: [Double] = []
+    for step in 1...steps { seconds.append(try takeStep(step, model)) }
+    let after = ProcessorUse.now()
+    let peak = Machine.peakResidentBytes
+    if let profile, let timeline = model.executor.timeline {
+      try ChromeTrace(timeline, calls: program.manifest.calls).write(to: profile)
+      model.executor.timeline = nil
+    }
+    try meter.measureArithmetic()
+    try report(
+      model, stepSeconds: seconds, peak: peak, limits: try meter.limits(),
+      shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
+  }
+
+  private func report(
+    _ model: TrainedModel, stepSeconds: [Double], peak: Int, limits: MachineLimits, shareOfOthers: Double?
+  ) throws {
+    guard let times = model.executor.times else { return }
+    let manifest = model.program.manifest
+    let flops = model.program.flops(schedule: "step")
     let result = BenchResult(
-      imagesPerSecond: Double(program.manifest.batch * steps) / seconds.reduce(0, +), stepSeconds: seconds,
-      peakResidentBytes: Self.peakResidentBytes(), loss: Double(try model.scalar("loss", of: "step")))
+      manifest: manifest, threads: threads.count, stepSeconds: stepSeconds, loss: Double(try model.scalar("loss", of: "step")),
+      peakResidentBytes: peak, memoryPlan: model.memoryPlan, limits: limits,
+      profile: KernelProfile(times, calls: manifest.calls, steps: steps), productFlops: flops.products, flops: flops.all,
+      shareOfOthers: shareOfOthers)
     guard result.loss.isFinite else { throw TrainerError("the loss after \(steps + 1) steps is \(result.loss)") }
     if json {
-      Console.print(try JSON.encode(result))
+      Console.print(try JSON.encode(result.summary(everyCall: everyCall)))
     } else {
-      BenchReport(result: result, model: model).print()
+      BenchReport(result: result, everyCall: everyCall).print()
     }
+  }
+
+  /// Takes the step of index `step`, and returns how long it took.
+  @discardableResult
+  private func takeStep(_ step: Int, _ model: TrainedModel) throws(TrainerError) -> Double {
+    fillInputs(of: model, step: step)
+    let start = Clock.nanoseconds
+    try model.run("step")
+    let end = Clock.nanoseconds
+    model.executor.timeline?.note("step \(step)", from: start, to: end)
+    return Double(end - start) * 1e-9
   }
 
   /// Writes random images and everything else that step `step` takes.
@@ -60,27 +103,5 @@ struct BenchCommand: ParsableCommand {
     model.setSchedule(schedule, progress: 0)
     model.setInput(.weightDecay, to: training.weightDecay)
     model.setMomentCorrections(step: step + 1)
-  }
-
-  /// The most memory that the process has had in use.
-  private static func peakResidentBytes() -> Int {
-    var usage = rusage()
-    getrusage(RUSAGE_SELF.rawValue, &usage)
-    return usage.ru_maxrss * 1024
-  }
-}
-
-/// What `bench --json` prints.
-struct BenchResult: Encodable {
-  var imagesPerSecond: Double
-  var stepSeconds: [Double]
-  var peakResidentBytes: Int
-  var loss: Double
-
-  private enum CodingKeys: String, CodingKey {
-    case imagesPerSecond = "images_per_second"
-    case stepSeconds = "step_seconds"
-    case peakResidentBytes = "peak_rss_bytes"
-    case loss
   }
 }

@@ -31,8 +31,17 @@ struct WatchOptions: ParsableArguments {
       "Epochs between pictures of reconstructions for TensorBoard, or 0 for none (default: 1).", valueName: "epochs"))
   var pictures: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write what each thread did in the first steps, for chrome://tracing and ui.perfetto.dev, to this file.", valueName: "file"))
+  var profile: String?
+
+  @Option(help: ArgumentHelp("Steps that --profile shows.", valueName: "n"))
+  var profileSteps = 10
+
   func validate() throws {
     if let logEvery, logEvery < 1 { throw ValidationError("--log-every has to be 1 or more") }
     if let pictures, pictures < 0 { throw ValidationError("--pictures has to be 0 or more") }
+    if !(1...10_000).contains(profileSteps) { throw ValidationError("--profile-steps has to be from 1 to 10000") }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPlatform
 import WaMIMManifest
 
 /// `fit`: trains on a folder of images.
@@ -105,7 +106,7 @@ struct FitCommand: ParsableCommand {
     let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
     let batch = try ImageBatch(program, settings: settings.augmentation)
     let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath)
-    let model = try makeModel(program, settings: settings, batch: batch)
+    let model = try makeModel(program, settings: settings)
     if let checkpoint {
       _ = try Checkpoint.load(checkpoint, into: model)
     } else {
@@ -121,7 +122,7 @@ struct FitCommand: ParsableCommand {
     try RunRecord(run, initializedFrom: initial, command: Trainer.words, step: position?.step ?? 0)
       .write(to: outPath, graph: program.manifest.graph, continuing: position != nil)
     let ending = try run.run(from: position?.step)
-    tellEnding(ending, folder: outPath)
+    tellEnding(ending, plan: model.memoryPlan, folder: outPath)
   }
 
   /// Opens the images to train on, and those to evaluate on.
@@ -137,12 +138,14 @@ struct FitCommand: ParsableCommand {
     return (training, try data.source(for: batch, seed: ~seed, data: validation))
   }
 
-  private func makeModel(_ program: Program, settings: FitSettings, batch: ImageBatch) throws(TrainerError) -> TrainedModel {
+  /// Threads that read images.
+  var loaderCount: Int { loaderThreads ?? min(256, Int(wamim_available_processors())) }
+
+  private func makeModel(_ program: Program, settings: FitSettings) throws(TrainerError) -> TrainedModel {
     let evaluates = settings.validation != nil
-    let loaderBytes = BatchLoader.bytes(images: program.manifest.batch, sampleBytes: batch.sampleBytes)
     return try TrainedModel(
       program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? ["step", "forward"] : ["step"],
-      threads: threads.count, otherBytes: evaluates ? 2 * loaderBytes : loaderBytes)
+      threads: threads.count, sources: evaluates ? 2 : 1, loaders: loaderCount)
   }
 
   /// Says what is about to happen, and what differs from what one might expect.
@@ -164,8 +167,10 @@ struct FitCommand: ParsableCommand {
   }
 
   /// Says where the result is, and how to go on.
-  private func tellEnding(_ ending: TrainingRun.Ending, folder: String) {
-    Console.print("saved \(RunFolder.checkpoint(in: folder))")
+  private func tellEnding(_ ending: TrainingRun.Ending, plan: MemoryPlan, folder: String) {
+    Console.print(
+      "saved \(RunFolder.checkpoint(in: folder)); memory \(Format.bytes(Machine.peakResidentBytes)) at most, "
+        + "\(Format.bytes(plan.total)) planned")
     guard ending == .interrupted else { return }
     Console.print("to continue: \(ShellWord.quoted(Trainer.executable)) fit --resume \(ShellWord.quoted(folder))")
   }

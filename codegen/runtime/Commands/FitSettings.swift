@@ -1,4 +1,3 @@
-import CPlatform
 import WaMIMManifest
 
 /// What a run uses: what the command line says, else what the resumed run used, else the model's defaults.
@@ -54,7 +53,8 @@ struct FitSettings {
       epochs: epochs, baseLearningRate: baseLearningRate, warmupEpochs: warmup, weightDecay: weightDecay, seed: seed,
       checkpointEvery: every, checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures,
       stepLimit: command.limitSteps,
-      loaders: command.loaderThreads ?? min(256, Int(wamim_available_processors())), checksValues: command.checkValues)
+      loaders: command.loaderCount, checksValues: command.checkValues,
+      profile: command.watching.profile.map { TrainingRun.Options.Profile(path: $0, steps: command.watching.profileSteps) })
   }
 
   /// Whether the run draws pictures of what `manifest`'s model predicts.

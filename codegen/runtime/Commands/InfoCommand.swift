@@ -1,4 +1,5 @@
 import ArgumentParser
+import CPlatform
 import WaMIMManifest
 
 /// `info`: what this executable is.
@@ -51,12 +52,15 @@ struct InfoCommand: ParsableCommand {
     let states = manifest.states.reduce(0) { $0 + 4 * $1.tensor.count }
     Console.print("states        \(Format.bytes(states)) with the optimiser's moments")
     for schedule in manifest.schedules {
-      let flops = manifest.flops(schedule: schedule.name, of: program)
-      let total = schedule.arenaBytes + threads.count * schedule.scratchBytes
+      let flops = program.flops(schedule: schedule.name).all
       Console.print(
-        "\(Format.left(schedule.name, width: 14))\(Format.count(Double(flops)))FLOP; memory \(Format.bytes(total)): arena "
-          + "\(Format.bytes(schedule.arenaBytes)), scratch \(threads.count) x \(Format.bytes(schedule.scratchBytes))")
+        "\(Format.left(schedule.name, width: 14))\(Format.count(Double(flops)))FLOP; arena "
+          + "\(Format.bytes(schedule.arenaBytes)), scratch \(Format.bytes(schedule.scratchBytes)) a thread")
     }
+    let plan = manifest.memoryPlan(
+      schedules: ["step"], threads: threads.count, sources: 1, loaders: Int(wamim_available_processors()))
+    Console.print("memory        \(Format.bytes(plan.total)) at most while it trains:")
+    for row in plan.rows { Console.print("              \(Format.left(Format.bytes(row.bytes), width: 12))\(row.name)") }
   }
 
   /// What a run does where nothing else is said, each line with the option of `fit` that changes it.

@@ -1,3 +1,5 @@
+import WaMIMManifest
+
 /// Reads and augments the images of coming batches on threads of its own, while the model works on the current one.
 ///
 /// What a batch holds depends on the seed and the step alone, whatever the number of threads: each image's random numbers come from
@@ -30,13 +32,10 @@ package final class BatchLoader: @unchecked Sendable {
   private var threads: [WorkerThread] = []
 
   /// Batches that are being filled or wait; one more than the model takes at a time.
-  private static let depth = 2
+  private static let depth = Manifest.waitingBatches
 
   /// An image of more pixels is large.
   private static let largePixels = 1 << 24
-
-  /// Bytes that a loader for batches of `images` images of `sampleBytes` bytes holds.
-  package static func bytes(images: Int, sampleBytes: Int) -> Int { depth * images * sampleBytes }
 
   /// Starts `threads` threads that read the batches of `steps`.
   ///
@@ -53,7 +52,7 @@ package final class BatchLoader: @unchecked Sendable {
     nextStep = steps.lowerBound
     currentStep = steps.lowerBound
     sampleBytes = augmentation.width * augmentation.height * augmentation.channels
-    pixels = .allocate(capacity: Self.bytes(images: order.batch, sampleBytes: sampleBytes))
+    pixels = .allocate(capacity: Self.depth * order.batch * sampleBytes)
     pixels.initialize(repeating: 0)
     for index in 0..<max(1, threads) {
       self.threads.append(try WorkerThread(name: "loader \(index)") { self.work() })

@@ -17,7 +17,4 @@ package struct ImageBatch: Sendable {
     augmentation = Augmentation(settings: settings, width: input.shape[3], height: input.shape[2], channels: input.shape[1])
     normalization = Normalization(settings, channels: input.shape[1])
   }
-
-  /// Bytes of one sample before it becomes numbers.
-  package var sampleBytes: Int { augmentation.width * augmentation.height * augmentation.channels }
 }

@@ -12,6 +12,8 @@ package final class Executor: @unchecked Sendable {
   package let threadCount: Int
   /// How long each kind of call has taken, where the executor was told to measure it.
   package let times: KernelTimes?
+  /// Where to note each call, or nil; to be changed between runs only.
+  package var timeline: Timeline?
 
   private let program: Program
   private let arena: MappedMemory
@@ -125,6 +127,12 @@ package final class Executor: @unchecked Sendable {
     memset(scratch[0].base, 0, program.scratchBytes)
   }
 
+  /// A timeline with room for `steps` runs of the schedule of index `schedule`.
+  package func makeTimeline(schedule: Int, steps: Int) -> Timeline {
+    let plan = plans[schedule]
+    return Timeline(threads: threadCount, capacity: steps * (plan.callCount + plan.phases.count))
+  }
+
   private func work(as thread: Int) {
     wamim_flush_denormals()
     while true {
@@ -141,6 +149,7 @@ package final class Executor: @unchecked Sendable {
   private func runPhases(of schedule: Int, firstTask: Int, thread: Int) -> (next: Int, isComplete: Bool) {
     let plan = plans[schedule]
     let lossGuard = guards[schedule]
+    let notes = ThreadNotes(times: times, timeline: timeline, thread: thread)
     var first = firstTask
     var isComplete = true
     let scratch = scratch[thread].base
@@ -149,10 +158,10 @@ package final class Executor: @unchecked Sendable {
         while true {
           let task = nextTask.add(1, ordering: .relaxed).oldValue - first
           guard task < phase.taskCount else { break }
-          run(phase.task(task), scratch: scratch, pointers: pointers, thread: thread)
+          run(phase.task(task), scratch: scratch, pointers: pointers, notes: notes, phase: phase.number)
         }
         first += phase.taskCount + threadCount
-        barrier.wait()
+        if let notes { notes.wait(phase: phase.number) { barrier.wait() } } else { barrier.wait() }
         if let lossGuard, lossGuard.phase == index, !loss(at: lossGuard).isFinite {
           isComplete = false
           // Nobody may write to the loss before all threads have read it.
@@ -161,6 +170,8 @@ package final class Executor: @unchecked Sendable {
         }
       }
     }
+    // All notes are made when the caller reads them.
+    if notes != nil { barrier.wait() }
     return (first, isComplete)
   }
 
@@ -171,16 +182,18 @@ package final class Executor: @unchecked Sendable {
   /// Makes every call of one tile.
   private func run(
     _ task: SchedulePlan.Task, scratch: UnsafeMutableRawPointer,
-    pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>, thread: Int
+    pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>, notes: ThreadNotes?, phase: Int
   ) {
+    guard let notes else {
+      for call in task.calls { make(call, task: task, scratch: scratch, pointers: pointers) }
+      return
+    }
+    var start = Clock.nanoseconds
     for call in task.calls {
-      guard let times else {
-        make(call, task: task, scratch: scratch, pointers: pointers)
-        continue
-      }
-      let start = Clock.nanoseconds
       make(call, task: task, scratch: scratch, pointers: pointers)
-      times.add(Clock.nanoseconds - start, description: Int(call.description), thread: thread)
+      let end = Clock.nanoseconds
+      notes.call(Int(call.description), from: start, to: end, task: task, phase: phase)
+      start = end
     }
   }
 

@@ -10,6 +10,8 @@ struct SchedulePlan {
     let end: Int64
     /// The units of the whole group.
     let units: Int
+    /// The tile's number in its group.
+    let tile: Int
   }
 
   /// The groups of a phase, the most expensive tiles first.
@@ -17,6 +19,8 @@ struct SchedulePlan {
     /// Each group, and the number of tasks up to its end.
     fileprivate let groups: [(group: wamim_group, taskEnd: Int)]
     let taskCount: Int
+    /// The number of the compiled phase that these groups are of.
+    let number: Int
 
     /// The task of number `index`.
     @inline(__always)
@@ -28,7 +32,7 @@ struct SchedulePlan {
       return Task(
         calls: UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)),
         begin: Int64(tile * group.units / UInt64(group.tiles)),
-        end: Int64((tile + 1) * group.units / UInt64(group.tiles)), units: Int(group.units))
+        end: Int64((tile + 1) * group.units / UInt64(group.tiles)), units: Int(group.units), tile: Int(tile))
     }
   }
 
@@ -43,9 +47,9 @@ struct SchedulePlan {
     var maximumArguments = 0
     let parts = schedule.allPhases.enumerated().flatMap { index, phase in
       let groups = phase.allGroups.filter { $0.tiles > 0 }
-      return lossGuard?.parts(ofPhase: index, groups) ?? [groups]
+      return (lossGuard?.parts(ofPhase: index, groups) ?? [groups]).map { (number: index, groups: $0) }
     }
-    phases = parts.map { groups in
+    phases = parts.map { number, groups in
       for group in groups {
         for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
           maximumArguments = max(maximumArguments, Int(call.argument_count))
@@ -59,9 +63,14 @@ struct SchedulePlan {
         end += Int(groups[index].tiles)
         return (group: groups[index], taskEnd: end)
       }
-      return Phase(groups: numbered, taskCount: end)
+      return Phase(groups: numbered, taskCount: end, number: number)
     }
     self.maximumArguments = maximumArguments
+  }
+
+  /// Calls in one run of the schedule, each tile's counted on its own.
+  var callCount: Int {
+    phases.reduce(0) { $0 + $1.groups.reduce(0) { $0 + Int($1.group.call_count) * Int($1.group.tiles) } }
   }
 
   /// A rough cost of one tile, in floating-point operations: a byte moved takes about as long as four of them.

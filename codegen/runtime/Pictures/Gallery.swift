@@ -35,16 +35,19 @@ package struct Gallery {
   /// Draws as many of `images` as a batch takes; where there are fewer, they are repeated to fill it.
   private func drawBatch(_ images: [Image], step: Int) throws(TrainerError) -> [PictureGrid.Row] {
     let samples = batch.input.shape[0]
-    let pixels = (0..<samples).flatMap { images[$0 % images.count].pixels }
     let target = model.values(batch.input)
-    pixels.withUnsafeBufferPointer {
-      batch.normalization.apply(
-        $0, to: target, channels: batch.augmentation.channels, positions: batch.augmentation.width * batch.augmentation.height)
+    let (channels, positions) = (batch.augmentation.channels, batch.augmentation.width * batch.augmentation.height)
+    for sample in 0..<samples {
+      let place = UnsafeMutableBufferPointer(rebasing: target[sample * channels * positions..<(sample + 1) * channels * positions])
+      images[sample % images.count].pixels.withUnsafeBufferPointer {
+        batch.normalization.apply($0, to: place, channels: channels, positions: positions)
+      }
     }
-    let input = Array(target)
+    let count = min(samples, images.count)
+    let input = Array(target.prefix(count * channels * positions))
     model.fillNoise(seed: seed, step: step)
     try model.run("forward")
-    return try reconstructor.rows(images: input, count: min(samples, images.count))
+    return try reconstructor.rows(images: input, count: count)
   }
 
   private static func choose(

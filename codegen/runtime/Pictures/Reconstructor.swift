@@ -58,7 +58,7 @@ package struct Reconstructor {
 
   /// The pictures of the first `count` samples of the batch that the schedule has just seen.
   ///
-  /// - Parameter images: The batch as it was put into the input, which the schedule may have overwritten since.
+  /// - Parameter images: Those samples as they were put into the input, which the schedule may have overwritten since.
   package func rows(images: [Float], count: Int) throws(TrainerError) -> [PictureGrid.Row] {
     var rows: [PictureGrid.Row] = []
     for sample in 0..<count {

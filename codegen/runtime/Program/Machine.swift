@@ -40,6 +40,18 @@ package struct Machine: Codable, Sendable {
     return pages * sysconf(Int32(_SC_PAGESIZE))
   }
 
+  /// The most memory that this process has had in use, in bytes, or 0 where the system does not say.
+  ///
+  /// What `getrusage` tells is the peak of the process that started this one, where that was larger.
+  package static var peakResidentBytes: Int {
+    let status = (try? FileSystem.readText("/proc/self/status")) ?? ""
+    for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
+      let fields = line.split { $0 == " " || $0 == "\t" }
+      return fields.count > 1 ? (Int(fields[1]) ?? 0) * 1024 : 0
+    }
+    return 0
+  }
+
   /// The processor's name, by /proc/cpuinfo.
   private static var processorName: String {
     let text = (try? FileSystem.readText("/proc/cpuinfo")) ?? ""

@@ -11,6 +11,8 @@ package struct Program: @unchecked Sendable {
   package let scratchBytes: Int
   let schedules: [wamim_schedule]
   let constants: [wamim_constant]
+  /// Code that measures the machine.
+  let probes: wamim_probes?
 
   /// Reads the manifest of `program`, and checks that the program is one that this runtime can run.
   package init(_ program: UnsafePointer<wamim_program>) throws(TrainerError) {
@@ -30,6 +32,7 @@ package struct Program: @unchecked Sendable {
     scratchBytes = Int(root.scratch_bytes)
     schedules = Array(UnsafeBufferPointer(start: root.schedules, count: Int(root.schedule_count)))
     constants = Array(UnsafeBufferPointer(start: root.constants, count: Int(root.constant_count)))
+    probes = root.probes?.pointee
     try checkTensors()
   }
 

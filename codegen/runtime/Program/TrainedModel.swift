@@ -7,6 +7,8 @@ import WaMIMManifest
 package final class TrainedModel {
   package let program: Program
   package let executor: Executor
+  /// What the process takes at most.
+  package let memoryPlan: MemoryPlan
   private let arena: MappedMemory
   /// Whether nothing has been written to states yet, so that they are zero.
   private var isFresh = true
@@ -15,22 +17,15 @@ package final class TrainedModel {
   ///
   /// - Parameters:
   ///   - schedules: What will be run; memory is checked for the largest of them.
-  ///   - otherBytes: Memory that the caller needs besides.
+  ///   - sources: The sources of images that are read meanwhile, with `loaders` threads each.
   ///   - measuring: Whether to measure each kernel's time.
   package init(
-    program: Program, schedules: [String], threads: Int, otherBytes: Int = 0, measuring: Bool = false
+    program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, measuring: Bool = false
   ) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
-    var arenaBytes = 0
-    var scratchBytes = 0
-    for name in schedules {
-      let schedule = program.manifest.schedules[try program.schedule(name)]
-      arenaBytes = max(arenaBytes, schedule.arenaBytes)
-      scratchBytes = max(scratchBytes, schedule.scratchBytes)
-    }
-    try MemoryCheck.check(
-      MemoryCheck.Need(
-        arenaBytes: arenaBytes, scratchBytesPerThread: scratchBytes, threads: threads, otherBytes: otherBytes))
+    for name in schedules { _ = try program.schedule(name) }
+    memoryPlan = program.manifest.memoryPlan(schedules: schedules, threads: threads, sources: sources, loaders: loaders)
+    try MemoryCheck.check(memoryPlan)
     self.program = program
     arena = try MappedMemory(byteCount: program.arenaBytes, for: "the model")
     for constant in program.constants {
@@ -108,7 +103,7 @@ package final class TrainedModel {
     isFresh = false
     guard let result = executor.check(schedule: try program.schedule(name)) else { return nil }
     let calls = program.manifest.calls
-    let unknown = Manifest.Call(name: "call \(result.description)", kind: "?", flops: 0, bytes: 0)
+    let unknown = Manifest.Call(name: "call \(result.description)", kind: "?", kernel: 0, flops: 0, productFlops: 0, bytes: 0)
     return (result.description < calls.count ? calls[result.description] : unknown, result.phase)
   }
 

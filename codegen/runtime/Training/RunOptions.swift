@@ -19,11 +19,19 @@ extension TrainingRun {
     package var loaders: Int
     /// Whether each kernel's result is looked at.
     package var checksValues: Bool
+    /// Where the timeline of the first steps goes, and of how many, or nil for none.
+    package var profile: Profile?
+
+    /// A timeline of the first steps.
+    package struct Profile: Sendable {
+      package var path: String
+      package var steps: Int
+    }
 
     package init(
       epochs: Double, baseLearningRate: Double, warmupEpochs: Double, weightDecay: Double, seed: UInt64,
       checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int, stepLimit: Int?, loaders: Int,
-      checksValues: Bool
+      checksValues: Bool, profile: Profile? = nil
     ) {
       self.epochs = epochs
       self.baseLearningRate = baseLearningRate
@@ -37,6 +45,7 @@ extension TrainingRun {
       self.stepLimit = stepLimit
       self.loaders = loaders
       self.checksValues = checksValues
+      self.profile = profile
     }
   }
 }

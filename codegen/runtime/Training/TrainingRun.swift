@@ -56,13 +56,18 @@ package struct TrainingRun {
     var progress = Progress(
       firstStep: firstStep, totalSteps: totalSteps, stepsPerEpoch: order.stepsPerEpoch, batch: order.batch)
     defer { progress.finish() }
+    let profile = try options.profile.map { (profile) throws(TrainerError) in
+      try StepProfile(of: model, steps: profile.steps, path: profile.path)
+    }
     let checkpointInterval = options.checkpointEvery ?? order.stepsPerEpoch
     var step = firstStep
     var savedStep = resumedStep
     while step < totalSteps {
-      let start = Clock.seconds
+      let start = Clock.nanoseconds
       let waited = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
-      let line = try takeStep(step, start: start, progress: &progress, waited: waited, savedStep: savedStep)
+      let loaded = Clock.nanoseconds
+      let line = try takeStep(step, start: Double(start) * 1e-9, progress: &progress, waited: waited, savedStep: savedStep)
+      try profile?.note(step: step + 1, from: start, loaded: loaded)
       try epochReport.log.append(line, isShown: isShown(step))
       step += 1
       let mustStop = wamim_interruption() != 0 || options.stepLimit.map { step >= $0 } == true
@@ -70,10 +75,14 @@ package struct TrainingRun {
         try save(step: step)
         savedStep = step
       }
-      if mustStop && step < totalSteps { return .interrupted }
+      if mustStop && step < totalSteps {
+        try profile?.finish()
+        return .interrupted
+      }
       try epochReport.tell(afterStep: step)
     }
     if savedStep != step || step == firstStep { try save(step: step) }
+    try profile?.finish()
     return .finished
   }
 

@@ -1,0 +1,30 @@
+extension KernelBody {
+  /// Multiplications and additions that matrix products and attention make in `units` units together.
+  func productFlops(units: Int) -> Int {
+    switch self {
+    case .matmul(let kernel): kernel.productFlops(units: units)
+    case .attention(let kernel): 2 * kernel.shape.productFlops * units
+    case .attentionGradient(let kernel): kernel.products * kernel.shape.productFlops * units
+    case .rows, .columns, .index: 0
+    }
+  }
+}
+
+extension MatmulKernel {
+  fileprivate func productFlops(units: Int) -> Int {
+    switch partition {
+    case .samples, .rows: 2 * m * n * k
+    case .products(let batches): 2 * m * n * k * batches * units
+    }
+  }
+}
+
+extension AttentionGradientKernel {
+  /// Products of matrices: the scores once more, the gradient of the probabilities, and what is wanted.
+  fileprivate var products: Int { 2 + [queryGradient, keyGradient, valueGradient].count { $0 != nil } }
+}
+
+extension AttentionShape {
+  /// Multiplications and additions of one product of all heads, such as queries times keys, in one sample.
+  fileprivate var productFlops: Int { 2 * queryCount * keyCount * heads * headWidth }
+}

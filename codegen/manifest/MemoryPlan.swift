@@ -1,0 +1,62 @@
+/// The memory that a process has in use at most while it runs schedules, by what takes it.
+public struct MemoryPlan: Codable, Sendable, Hashable {
+  /// One part, and its bytes.
+  public struct Row: Codable, Sendable, Hashable {
+    public var name: String
+    public var bytes: Int
+
+    public init(name: String, bytes: Int) {
+      self.name = name
+      self.bytes = bytes
+    }
+  }
+
+  public var rows: [Row]
+
+  public init(rows: [Row]) {
+    self.rows = rows
+  }
+
+  /// Bytes of all parts together.
+  public var total: Int { rows.reduce(0) { $0 + $1.bytes } }
+
+  /// What each process takes that runs a trainer: code and tables of the executable and of the system's libraries, the Swift
+  /// runtime, the manifest, and stacks.
+  ///
+  /// Measured; a test holds plans against processes.
+  public static let processBytes = 14 << 20
+  /// What each thread that computes takes besides its scratch memory: its stack, and what OpenBLAS copies.
+  public static let threadBytes = 1 << 20
+  /// What each thread that reads images takes: its stack, a file, and what is made of it on the way to a sample.
+  public static let loaderBytes = 4 << 20
+}
+
+extension Manifest {
+  /// Batches of images that wait for their step or are being filled, of those to train on and of those to evaluate on.
+  public static let waitingBatches = 2
+
+  /// What `loaders` threads and the batches take that they fill from `sources` sources of images.
+  public func imageBytes(sources: Int, loaders: Int) -> Int {
+    let batch = inputs.reduce(0) { $0 + ($1.role == .images ? $1.tensor.count : 0) }
+    return sources * (Manifest.waitingBatches * batch + loaders * MemoryPlan.loaderBytes)
+  }
+
+  /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
+  /// sources.
+  public func memoryPlan(schedules names: [String], threads: Int, sources: Int = 0, loaders: Int = 0) -> MemoryPlan {
+    let run = schedules.filter { names.contains($0.name) }
+    let states = states.reduce(0) { $0 + 4 * $1.tensor.count }
+    let arena = run.map(\.arenaBytes).max() ?? 0
+    let scratch = run.map(\.scratchBytes).max() ?? 0
+    var rows = [
+      MemoryPlan.Row(name: "parameters and the optimiser's moments", bytes: states),
+      MemoryPlan.Row(name: "inputs, activations and gradients", bytes: max(0, arena - states)),
+      MemoryPlan.Row(name: "scratch of \(threads) thread\(threads == 1 ? "" : "s")", bytes: threads * scratch),
+    ]
+    if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
+    rows.append(
+      MemoryPlan.Row(
+        name: "code, runtime and stacks", bytes: MemoryPlan.processBytes + threads * MemoryPlan.threadBytes))
+    return MemoryPlan(rows: rows)
+  }
+}

@@ -1,0 +1,131 @@
+import WaMIMManifest
+
+/// What `bench` has measured.
+struct BenchResult {
+  let manifest: Manifest
+  let threads: Int
+  /// The steps after those to warm up.
+  let stepSeconds: [Double]
+  let loss: Double
+  /// The most memory that the process had in use, and what was planned.
+  let peakResidentBytes: Int
+  let memoryPlan: MemoryPlan
+  let limits: MachineLimits
+  let profile: KernelProfile
+  /// Multiplications and additions of one step: in matrix products and attention, and all.
+  let productFlops: Int
+  let flops: Int
+  /// The share of the machine that other processes used meanwhile, where it is known.
+  let shareOfOthers: Double?
+
+  var medianSeconds: Double {
+    let sorted = stepSeconds.sorted()
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  }
+
+  var meanSeconds: Double { stepSeconds.reduce(0, +) / Double(stepSeconds.count) }
+
+  /// Images a second, by the median.
+  var imagesPerSecond: Double { Double(manifest.batch) / medianSeconds }
+
+  /// Multiplications and additions a second in matrix products and attention, by the median.
+  var flopsPerSecond: Double { Double(productFlops) / medianSeconds }
+
+  /// The share of a kernel in the time of all threads.
+  func share(_ seconds: Double) -> Double { seconds / (meanSeconds * Double(threads)) }
+
+  /// Seconds in a step that threads neither computed nor waited at a barrier, added over threads.
+  var otherSeconds: Double { max(0, meanSeconds * Double(threads) - profile.busy - profile.waiting) }
+}
+
+extension BenchResult {
+  /// What `bench --json` prints.
+  struct Summary: Encodable {
+    var model: String
+    var batch: Int
+    var threads: Int
+    var imagesPerSecond: Double
+    var stepSeconds: [Double]
+    var medianSeconds: Double
+    var leastSeconds: Double
+    var mostSeconds: Double
+    var loss: Double
+    var peakResidentBytes: Int
+    var plannedBytes: Int
+    var memoryPlan: [MemoryPlan.Row]
+    var productFlops: Int
+    var flops: Int
+    var flopsPerSecond: Double
+    var shareOfLimit: Double
+    var waitingSeconds: Double
+    var waitingShare: Double
+    var otherSeconds: Double
+    var shareOfOthers: Double?
+    var limits: MachineLimits
+    var kernels: [Kernel]
+
+    private enum CodingKeys: String, CodingKey {
+      case model, batch, threads, loss, flops, limits, kernels
+      case imagesPerSecond = "images_per_second"
+      case stepSeconds = "step_seconds"
+      case medianSeconds = "step_seconds_median"
+      case leastSeconds = "step_seconds_least"
+      case mostSeconds = "step_seconds_most"
+      case peakResidentBytes = "peak_rss_bytes"
+      case plannedBytes = "planned_bytes"
+      case memoryPlan = "memory_plan"
+      case productFlops = "multiply_add_flops"
+      case flopsPerSecond = "flops_per_second"
+      case shareOfLimit = "share_of_limit"
+      case waitingSeconds = "waiting_seconds"
+      case waitingShare = "waiting_share"
+      case otherSeconds = "other_seconds"
+      case shareOfOthers = "share_of_other_processes"
+    }
+  }
+
+  /// A row of the table, as JSON.
+  struct Kernel: Encodable {
+    var name: String
+    var kind: String
+    var kernel: Int?
+    var calls: Int
+    var seconds: Double
+    var share: Double
+    var flops: Int
+    var bytes: Int
+    var flopsPerSecond: Double
+    var bytesPerSecond: Double
+    var shareOfLimit: Double
+    var bound: MachineLimits.Bound
+
+    private enum CodingKeys: String, CodingKey {
+      case name, kind, kernel, calls, seconds, share, flops, bytes, bound
+      case flopsPerSecond = "flops_per_second"
+      case bytesPerSecond = "bytes_per_second"
+      case shareOfLimit = "share_of_limit"
+    }
+  }
+
+  /// A row of the profile with its rates, those of one thread.
+  func kernel(_ row: KernelProfile.Row) -> Kernel {
+    let (share, bound) = limits.share(flops: row.flops, bytes: row.bytes, seconds: row.seconds)
+    let seconds = max(row.seconds, 1e-9)
+    return Kernel(
+      name: row.name, kind: row.kind, kernel: row.kernel, calls: row.calls, seconds: row.seconds, share: self.share(row.seconds),
+      flops: row.flops, bytes: row.bytes, flopsPerSecond: Double(row.flops) / seconds, bytesPerSecond: Double(row.bytes) / seconds,
+      shareOfLimit: share, bound: bound)
+  }
+
+  func summary(everyCall: Bool) -> Summary {
+    Summary(
+      model: manifest.model, batch: manifest.batch, threads: threads, imagesPerSecond: imagesPerSecond, stepSeconds: stepSeconds,
+      medianSeconds: medianSeconds, leastSeconds: stepSeconds.min() ?? 0, mostSeconds: stepSeconds.max() ?? 0, loss: loss,
+      peakResidentBytes: peakResidentBytes, plannedBytes: memoryPlan.total, memoryPlan: memoryPlan.rows, productFlops: productFlops,
+      flops: flops, flopsPerSecond: flopsPerSecond, shareOfLimit: flopsPerSecond / limits.allThreadsFlops,
+      waitingSeconds: profile.waiting, waitingShare: share(profile.waiting), otherSeconds: otherSeconds,
+      shareOfOthers: shareOfOthers, limits: limits,
+      kernels: (everyCall ? profile.calls : profile.kernels).map(kernel))
+  }
+}

@@ -1,0 +1,79 @@
+import WaMIMManifest
+
+/// Where the time of a step goes, by kernels.
+package struct KernelProfile: Sendable {
+  /// Calls that are told as one.
+  package struct Row: Sendable {
+    /// Where in the model the calls come from, with `*` for the numbers in which they differ.
+    package var name: String
+    package var kind: String
+    /// The kernel's number, or nil where the row is of several.
+    package var kernel: Int?
+    /// Calls in a step, each tile's counted on its own.
+    package var calls: Int
+    /// Seconds in a step, added over threads.
+    package var seconds: Double
+    package var flops: Int
+    package var bytes: Int
+  }
+
+  /// Every call of the schedule that was made, in the manifest's order.
+  package let calls: [Row]
+  /// Seconds in a step that threads waited at barriers, added over threads.
+  package let waiting: Double
+
+  /// What `times` says of `steps` steps.
+  init(_ times: KernelTimes, calls: [Manifest.Call], steps: Int) {
+    self.calls = calls.enumerated().compactMap { index, call in
+      let entry = times[index]
+      guard entry.calls > 0 else { return nil }
+      return Row(
+        name: call.name, kind: call.kind, kernel: call.kernel, calls: entry.calls / steps,
+        seconds: Double(entry.nanoseconds) * 1e-9 / Double(steps), flops: call.flops, bytes: call.bytes)
+    }
+    waiting = Double(times.waiting.nanoseconds) * 1e-9 / Double(steps)
+  }
+
+  /// Seconds in a step that kernels took, added over threads.
+  package var busy: Double { calls.reduce(0) { $0 + $1.seconds } }
+
+  /// Calls of the same kernel for the same part of the model, whatever the numbers of its layers, taken together; slowest first.
+  package var kernels: [Row] {
+    gathered { Key(name: Self.pattern($0.name), kernel: $0.kernel) }
+  }
+
+  /// All kernels of a kind taken together, slowest first.
+  package var kinds: [Row] {
+    gathered { Key(name: $0.kind, kernel: nil) }.map { row in
+      var row = row
+      row.name = "all"
+      row.kernel = nil
+      return row
+    }
+  }
+
+  private struct Key: Hashable {
+    var name: String
+    var kernel: Int?
+  }
+
+  private func gathered(by key: (Row) -> Key) -> [Row] {
+    Dictionary(grouping: calls, by: key).map { key, members in
+      var row = members[0]
+      if Set(members.map(\.name)).count > 1 { row.name = key.name }
+      row.calls = members.reduce(0) { $0 + $1.calls }
+      row.seconds = members.reduce(0) { $0 + $1.seconds }
+      row.flops = members.reduce(0) { $0 + $1.flops }
+      row.bytes = members.reduce(0) { $0 + $1.bytes }
+      return row
+    }
+    .sorted { ($1.seconds, $0.name, $0.kernel ?? 0) < ($0.seconds, $1.name, $1.kernel ?? 0) }
+  }
+
+  /// A call's name with `*` for each part that is a number, such as `blocks.*.mlp.fc1`.
+  package static func pattern(_ name: String) -> String {
+    name.split(separator: ".", omittingEmptySubsequences: false).map { part in
+      !part.isEmpty && part.allSatisfy(\.isNumber) ? "*" : String(part)
+    }.joined(separator: ".")
+  }
+}

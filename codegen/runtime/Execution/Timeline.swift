@@ -1,0 +1,108 @@
+/// What each thread did from when to when: calls of kernels, and waits at barriers.
+package final class Timeline: @unchecked Sendable {
+  /// A stretch of one thread's time, in nanoseconds of the clock.
+  package struct Event: Sendable {
+    package var start: UInt64
+    package var end: UInt64
+    /// The entry of the manifest's table that describes the call, or nil for a wait.
+    package var description: Int32?
+    /// The phase of the schedule, as the compiler numbers them.
+    package var phase: Int32
+    /// The tile of the call's group, the units that it covers, and those that the group has.
+    package var tile: Int32
+    package var begin: Int32
+    package var count: Int32
+    package var units: Int32
+  }
+
+  /// A stretch of the first thread's time, which other stretches and events may be part of.
+  package struct Span: Sendable {
+    package var name: String
+    package var start: UInt64
+    package var end: UInt64
+  }
+
+  /// The steps, and what else the thread that runs them did.
+  package private(set) var spans: [Span] = []
+
+  private let capacity: Int
+  /// Room for each thread's events, which takes memory only as it fills up.
+  private let storage: [UnsafeMutableBufferPointer<Event>]
+  /// How many events each thread has noted, each count on a cache line of its own.
+  private let counts: UnsafeMutableBufferPointer<Int>
+  private static let countStride = 16
+
+  /// - Parameter capacity: The most events of one thread; what comes after is not noted.
+  init(threads: Int, capacity: Int) {
+    self.capacity = capacity
+    storage = (0..<threads).map { _ in .allocate(capacity: capacity) }
+    counts = .allocate(capacity: threads * Self.countStride)
+    counts.initialize(repeating: 0)
+  }
+
+  deinit {
+    for buffer in storage { buffer.deallocate() }
+    counts.deallocate()
+  }
+
+  /// Notes an event of the calling thread, which has the number `thread`.
+  @inline(__always)
+  func note(_ event: Event, thread: Int) {
+    let count = counts[thread * Self.countStride]
+    guard count < capacity else { return }
+    storage[thread].initializeElement(at: count, to: event)
+    counts[thread * Self.countStride] = count + 1
+  }
+
+  /// Names a stretch of the time of the thread that runs the steps.
+  package func note(_ name: String, from start: UInt64, to end: UInt64) {
+    spans.append(Span(name: name, start: start, end: end))
+  }
+
+  /// Threads that events come from.
+  package var threadCount: Int { storage.count }
+
+  /// What the thread of number `thread` did, in order.
+  package func events(ofThread thread: Int) -> UnsafeBufferPointer<Event> {
+    UnsafeBufferPointer(rebasing: storage[thread][..<counts[thread * Self.countStride]])
+  }
+}
+
+/// Takes down what one thread does in one run of a schedule.
+struct ThreadNotes {
+  private let times: KernelTimes?
+  private let timeline: Timeline?
+  private let thread: Int
+
+  /// Notes for `times` and `timeline`, or nil where nobody wants any.
+  init?(times: KernelTimes?, timeline: Timeline?, thread: Int) {
+    if times == nil && timeline == nil { return nil }
+    self.times = times
+    self.timeline = timeline
+    self.thread = thread
+  }
+
+  /// Notes a call in `task`.
+  @inline(__always)
+  func call(_ description: Int, from start: UInt64, to end: UInt64, task: SchedulePlan.Task, phase: Int) {
+    times?.add(end - start, description: description, thread: thread)
+    timeline?.note(
+      Timeline.Event(
+        start: start, end: end, description: Int32(truncatingIfNeeded: description), phase: Int32(truncatingIfNeeded: phase),
+        tile: Int32(truncatingIfNeeded: task.tile), begin: Int32(truncatingIfNeeded: task.begin),
+        count: Int32(truncatingIfNeeded: task.end - task.begin), units: Int32(truncatingIfNeeded: task.units)), thread: thread)
+  }
+
+  /// Notes how long `body` takes as a wait at the end of `phase`.
+  @inline(__always)
+  func wait(phase: Int, _ body: () -> Void) {
+    let start = Clock.nanoseconds
+    body()
+    let end = Clock.nanoseconds
+    times?.addWait(end - start, thread: thread)
+    timeline?.note(
+      Timeline.Event(
+        start: start, end: end, description: nil, phase: Int32(truncatingIfNeeded: phase), tile: 0, begin: 0, count: 0, units: 0),
+      thread: thread)
+  }
+}

@@ -1,0 +1,19 @@
+import WaMIMManifest
+
+extension Program {
+  /// Multiplications and additions in one run of the schedule `name`: all, and those in matrix products and attention.
+  func flops(schedule name: String) -> (all: Int, products: Int) {
+    guard let index = manifest.schedules.firstIndex(where: { $0.name == name }), index < schedules.count else { return (0, 0) }
+    let calls = descriptions(ofSchedule: index).compactMap { manifest.calls.indices.contains($0) ? manifest.calls[$0] : nil }
+    return (calls.reduce(0) { $0 + $1.flops }, calls.reduce(0) { $0 + $1.productFlops })
+  }
+
+  /// The entries of the manifest's table that the calls of a schedule name.
+  private func descriptions(ofSchedule index: Int) -> Set<Int> {
+    var result: Set<Int> = []
+    for group in schedules[index].allPhases.lazy.flatMap(\.allGroups) {
+      for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) { result.insert(Int(call.description)) }
+    }
+    return result
+  }
+}

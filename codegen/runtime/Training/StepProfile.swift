@@ -1,0 +1,37 @@
+/// The timeline of a run's first steps, for chrome://tracing and Perfetto.
+final class StepProfile {
+  private let model: TrainedModel
+  private let path: String
+  private let timeline: Timeline
+  private var remaining: Int
+
+  /// Begins to note what threads do.
+  init(of model: TrainedModel, steps: Int, path: String) throws(TrainerError) {
+    self.model = model
+    self.path = path
+    remaining = steps
+    timeline = model.executor.makeTimeline(schedule: try model.program.schedule("step"), steps: steps)
+    model.executor.timeline = timeline
+  }
+
+  /// Takes note of a step that began at `start`, whose images were there at `loaded`, and that ends now; writes the file after the
+  /// last one.
+  func note(step: Int, from start: UInt64, loaded: UInt64) throws(TrainerError) {
+    guard remaining > 0 else { return }
+    timeline.note("step \(step)", from: start, to: Clock.nanoseconds)
+    timeline.note("images", from: start, to: loaded)
+    remaining -= 1
+    if remaining == 0 { try write() }
+  }
+
+  /// Writes what there is where the run ends before the last step.
+  func finish() throws(TrainerError) {
+    if remaining > 0 { try write() }
+    remaining = 0
+  }
+
+  private func write() throws(TrainerError) {
+    model.executor.timeline = nil
+    try ChromeTrace(timeline, calls: model.program.manifest.calls).write(to: path)
+  }
+}
