@@ -15,7 +15,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard soak stress fuzz demo example install uninstall format lint clean dependencies \
+.PHONY: build test test-timm test-tensorboard test-pytorch bench soak stress fuzz demo example install uninstall format lint clean dependencies \
   test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -63,9 +63,18 @@ PYTHON ?= .build/python/bin/python
 	.build/python/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch torchvision timm safetensors \
 	  tensorboard pillow
 
-## test-timm, test-tensorboard: exported encoders against timm, event files against TensorBoard; fetches both from PyPI.
-test-timm test-tensorboard: test-%: build $(PYTHON)
+## test-timm, test-tensorboard, test-pytorch: exported encoders against timm, event files against TensorBoard, and gradients against a
+## plain PyTorch implementation; fetches them from PyPI.
+test-timm test-tensorboard test-pytorch: test-%: build $(PYTHON)
 	$(PYTHON) Tests/Python/test_$*.py
+
+## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo.
+MODEL ?= wamim_vit_tiny
+BATCH ?= 32
+ROUNDS ?= 5
+THREADS ?= $(shell nproc)
+bench: build $(PYTHON)
+	$(PYTHON) Tests/Python/bench.py --model $(MODEL) --batch $(BATCH) --rounds $(ROUNDS) --threads $(THREADS)
 
 ## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
 soak: build
