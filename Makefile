@@ -15,8 +15,8 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard test-pytorch bench soak stress fuzz demo example install uninstall format lint clean dependencies \
-  test-dependencies demo-data
+.PHONY: build test test-timm test-tensorboard test-pytorch bench soak stress numbers fuzz demo example \
+  install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
 build: dependencies .build/pkgconfig/wamimc-llvm.pc
@@ -83,6 +83,11 @@ soak: build
 ## stress: trains on 10,000 files of which 500 are damaged in every way that the tests know.
 stress: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_TEST_FILES=10000 swift test -c release --disable-testable-imports --filter BadFileTests
+
+## numbers: every generated function on each of the four thousand million numbers, for the processor CPU; takes half an hour.
+CPU ?= native
+numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
+	WAMIM_EVERY_NUMBER=$(CPU) nice swift test -c release --disable-testable-imports --filter everyNumber
 
 ## fuzz: reads damaged images, tar archives and safetensors files, with address sanitizer on, for SECONDS_EACH each.
 SECONDS_EACH ?= 600
