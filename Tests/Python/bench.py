@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from trainer import REPOSITORY, compile_model
+from trainer import REPOSITORY, compile_model, run
 
 MODELS = ["wamim_vit_base", "wamim_vit_tiny", "wamim_vit_demo"]
 # Seconds of a round for each side, more or less.
@@ -75,11 +75,6 @@ class PyTorch:
         self.process.wait()
 
 
-def trainer_steps(trainer, count, threads):
-    words = [trainer, "bench", "--json", "--steps", str(count), "--threads", str(threads)]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-
-
 def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
@@ -102,7 +97,7 @@ def compare(model, batch, rounds, threads):
                     answer = torch.steps(count)
                     theirs.append(batch / statistics.median(answer["seconds"]))
                 else:
-                    result = trainer_steps(trainer, count, threads)
+                    result = json.loads(run(trainer, "bench", "--json", "--steps", count, "--threads", threads))
                     ours.append(result["images_per_second"])
                     others.append(result.get("share_of_other_processes", 0))
                     peak = max(peak, result["peak_rss_bytes"])

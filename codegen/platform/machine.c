@@ -72,6 +72,19 @@ int32_t wamim_available_processors(void) {
   return count > 0 ? (int32_t)count : 1;
 }
 
+void wamim_keep_on_processor(int32_t index) {
+  cpu_set_t allowed, chosen;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) return;
+  int left = index % CPU_COUNT(&allowed);
+  CPU_ZERO(&chosen);
+  for (int processor = 0; processor < CPU_SETSIZE; processor++) {
+    if (!CPU_ISSET(processor, &allowed) || left-- > 0) continue;
+    CPU_SET(processor, &chosen);
+    break;
+  }
+  sched_setaffinity(0, sizeof chosen, &chosen);
+}
+
 void wamim_name_calling_thread(const char *name) {
   char shortened[16];
   strncpy(shortened, name, sizeof shortened - 1);

@@ -19,6 +19,9 @@ int32_t wamim_processor_feature(const char *name);
 /// The number of processors that this process may run on; at least 1.
 int32_t wamim_available_processors(void);
 
+/// Keeps the calling thread on one of the processors that it may run on, the one of number `index` among them, counted round and round.
+void wamim_keep_on_processor(int32_t index);
+
 /// Names the calling thread in debuggers and profilers, which show the first 15 bytes.
 void wamim_name_calling_thread(const char *name);
 

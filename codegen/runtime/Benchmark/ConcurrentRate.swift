@@ -3,7 +3,8 @@ import CPlatform
 /// How fast several threads can do pieces of work at the same time.
 ///
 /// Each thread notes when each of its pieces began and ended. The rate is that of the best stretch of time: on a machine that has
-/// other things to do as well, one in which all threads were let run.
+/// other things to do as well, one in which all threads were let run. Each stays on a processor of its own, or they might take turns on
+/// one.
 package final class ConcurrentRate: @unchecked Sendable {
   /// Does a piece, given the thread's number and how many pieces it has done.
   package typealias Work = @Sendable (_ thread: Int, _ piece: Int) -> Void
@@ -54,10 +55,13 @@ package final class ConcurrentRate: @unchecked Sendable {
   ) throws(TrainerError) -> Double {
     let rate = ConcurrentRate(plan, prepare: prepare, work: work)
     var workers: [WorkerThread] = []
-    for thread in 1..<max(plan.threads, 1) {
-      workers.append(try WorkerThread(name: "rate \(thread)") { rate.run(as: thread) })
+    for thread in 0..<plan.threads {
+      workers.append(
+        try WorkerThread(name: "rate \(thread)") {
+          if plan.threads > 1 { wamim_keep_on_processor(Int32(thread)) }
+          rate.run(as: thread)
+        })
     }
-    rate.run(as: 0)
     for worker in workers { worker.join() }
     return best(rate.notes.map(\.pieces), stretch: plan.stretch)
   }
