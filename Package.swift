@@ -71,7 +71,10 @@ let package = Package(
     // The commands themselves, from a model's text to a trained model.
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMInterpreter", "WaMIMGraph", "TestSupport"],
+      dependencies: [
+        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMInterpreter", "WaMIMGraph", "WaMIMRuntime",
+        "TestSupport",
+      ],
       exclude: ["Dumps"]),
   ]
 )

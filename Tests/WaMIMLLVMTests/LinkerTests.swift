@@ -34,7 +34,7 @@ import WaMIMManifest
     #include <stdlib.h>
     #include <string.h>
     int wamim_main(int argc, char **argv, const wamim_program *p) {
-      char *storage[2] = {calloc(1, p->arena_bytes), calloc(1, p->scratch_bytes)};
+      char *storage[3] = {calloc(1, p->arena_bytes), calloc(1, p->scratch_bytes), calloc(1, p->accumulator_bytes)};
       for (uint64_t c = 0; c < p->constant_count; c++)
         memcpy(storage[0] + p->constants[c].offset, p->constants[c].bytes, p->constants[c].byte_count);
       printf("%u %u %.*s\\n", p->abi_version, p->schedule_count, (int)p->manifest_bytes, p->manifest);
@@ -53,12 +53,13 @@ import WaMIMManifest
             }
           }
       }
-      for (int i = 0; i < 8; i++) printf(" %g", ((float *)storage[0])[i]);
+      for (int i = 0; i < 4; i++) printf(" %g", ((float *)storage[0])[i]);
+      for (int i = 0; i < 8; i++) printf(" %g", ((float *)storage[2])[i]);
       return argc + 40;
     }
     """
 
-  /// A program that adds 1 to four numbers of the arena.
+  /// A program that adds 1 to four numbers of the arena, and leaves the sums among the accumulators.
   private func program() -> Program {
     let (source, target) = (Access(argument: 0, offset: 0, strides: [2, 1]), Access(argument: 1, offset: 0, strides: [2, 1]))
     let stage = RowStage(
@@ -68,17 +69,17 @@ import WaMIMManifest
       KernelArgument(element: .float32, access: $0, unitStride: 2, count: 2)
     }
     let kernel = Kernel(arguments: arguments, body: .rows(RowKernel(outer: [2], width: 2, stages: [stage])))
-    let placements = [0, 16].map { Placement(storage: .arena, offset: $0, unitStride: 8) }
+    let placements = [(Placement.Storage.arena, 0), (.accumulators, 16)].map { Placement(storage: $0, offset: $1, unitStride: 8) }
     let call = Call(kernel: KernelID(0), arguments: placements, description: 3)
     let schedule = Schedule(
       name: "step", phases: [Phase(groups: [Group(calls: [call], units: 2, tiles: 7)])], buffers: [], arenaBytes: 32,
       scratchBytes: 64)
     let manifest = Manifest(
-      model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), batch: 2, states: [], inputs: [],
-      schedules: [], calls: [], training: .init(), pictures: nil, graph: "")
+      model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), batch: 2, microBatch: 2, states: [],
+      accumulators: [], inputs: [], schedules: [], calls: [], training: .init(), pictures: nil, graph: "")
     return Program(
       name: "added", kernels: [kernel], schedules: [schedule], constants: [ConstantData(offset: 0, elements: [1, 2, 3, 4.5])],
-      arenaBytes: 32, scratchBytes: 64, manifest: manifest)
+      arenaBytes: 16, scratchBytes: 64, accumulatorBytes: 32, manifest: manifest)
   }
 
   private func header() -> String {
@@ -102,12 +103,12 @@ import WaMIMManifest
       #expect(status == 41)
       let lines = output.split(separator: "\n")
       try #require(lines.count == 3)
-      #expect(lines[0].hasPrefix("1 1 {"))
+      #expect(lines[0].hasPrefix("2 1 {"))
       let manifest = try JSONDecoder().decode(Manifest.self, from: Data(lines[0].dropFirst(4).utf8))
       #expect(manifest.processor.name == backend.processor.name && manifest.processor.features == backend.processor.features)
       #expect(manifest.model == "added \"one\"")
       #expect(lines[1] == "step")
-      #expect(lines[2] == "7 3 1 2 3 4.5 2 3 4 5.5")
+      #expect(lines[2] == "7 3 1 2 3 4.5 0 0 0 0 2 3 4 5.5")
 
       let needed = try run(["ldd", executable.path]).output
       for library in ["openblas", "jpeg", "png", "webp", "swift", "Foundation", "dispatch"] {

@@ -228,7 +228,9 @@ struct RandomKernels {
     let left = matrix(m, k, access: .read, moves: true, batches: batches, isTransposed: generator.chance(0.5))
     let right = matrix(k, n, access: .read, moves: generator.chance(0.5), batches: batches, isTransposed: generator.chance(0.5))
     let result = matrix(m, n, access: .update, moves: true, batches: batches, isTransposed: generator.chance(0.3))
-    let kernel = MatmulKernel(partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result)
+    let kernel = MatmulKernel(
+      partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result,
+      accumulates: generator.chance(0.3))
     return finish(.matmul(kernel), tolerance: 5e-6)
   }
 
@@ -238,7 +240,9 @@ struct RandomKernels {
     let left = matrix(m, k, access: .read, moves: false, isTransposed: generator.chance(0.5))
     let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))
     let result = matrix(m, n, access: .update, moves: false, isTransposed: generator.chance(0.3))
-    let kernel = MatmulKernel(partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result)
+    let kernel = MatmulKernel(
+      partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result, accumulates: generator.chance(0.5)
+    )
     return finish(.matmul(kernel), tolerance: 5e-6)
   }
 }

@@ -40,11 +40,14 @@ public struct MatmulKernel: Hashable, Sendable {
   public var left: Matrix
   public var right: Matrix
   public var result: Matrix
+  /// Whether the product is added to what the result holds.
+  public var accumulates: Bool
   /// Runs over the same units after the product; its argument numbers are those of this kernel.
   public var epilogue: RowKernel?
 
   public init(
-    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, epilogue: RowKernel? = nil
+    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, accumulates: Bool = false,
+    epilogue: RowKernel? = nil
   ) {
     self.partition = partition
     self.m = m
@@ -53,6 +56,7 @@ public struct MatmulKernel: Hashable, Sendable {
     self.left = left
     self.right = right
     self.result = result
+    self.accumulates = accumulates
     self.epilogue = epilogue
   }
 }

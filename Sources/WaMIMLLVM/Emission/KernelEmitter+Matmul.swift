@@ -67,7 +67,7 @@ extension KernelEmitter {
       [builder.integer(SGEMM.rowMajor), transposition(first, swapsSides), transposition(second, swapsSides)]
       + (swapsSides ? [n, m, k] : [m, n, k]) + [builder.constant(1)]
       + [builder.pointer(place(first)), leading(first), builder.pointer(place(second)), leading(second)]
-      + [builder.constant(0), builder.pointer(place(matmul.result)), leading(matmul.result)]
+      + [builder.constant(matmul.accumulates ? 1 : 0), builder.pointer(place(matmul.result)), leading(matmul.result)]
     builder.call(SGEMM.declare(in: builder), operands)
   }
 

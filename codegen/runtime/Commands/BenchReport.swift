@@ -18,8 +18,12 @@ struct BenchReport {
     let manifest = model.program.manifest
     let mean = result.stepSeconds.reduce(0, +) / Double(result.stepSeconds.count)
     let median = result.stepSeconds.sorted()[result.stepSeconds.count / 2]
-    let flops = manifest.flops(schedule: "step", of: model.program)
-    Console.print("model        \(manifest.model), batch \(manifest.batch), \(model.executor.threadCount) threads")
+    let rounds = model.program.microBatches
+    let flops = OptimizerStep.schedules(model.program, batches: 1).reduce(0) {
+      $0 + ($1 == "update" ? 1 : rounds) * manifest.flops(schedule: $1, of: model.program)
+    }
+    Console.print(
+      "model        \(manifest.model), batch \(manifest.batchText), \(model.executor.threadCount) threads")
     Console.print(
       "step         \(Format.fixed(mean * 1e3, decimals: 2)) ms mean, \(Format.fixed(median * 1e3, decimals: 2)) ms median of "
         + "\(result.stepSeconds.count)")
@@ -85,6 +89,12 @@ struct BenchReport {
 }
 
 extension Manifest {
+  /// The number of samples in a batch, and how they are taken.
+  var batchText: String {
+    let parts = batch / microBatch
+    return parts > 1 ? "\(batch) in \(parts) micro-batches of \(microBatch)" : "\(batch)"
+  }
+
   /// Multiplications and additions in one run of the schedule `name`: those of every entry of the table that its calls name.
   func flops(schedule name: String, of program: Program) -> Int {
     guard let index = schedules.firstIndex(where: { $0.name == name }), index < program.schedules.count else { return 0 }

@@ -28,12 +28,12 @@ package struct Gallery {
   /// Runs the model on the images, and draws what comes out.
   package func draw() throws(TrainerError) -> Image {
     var rows: [PictureGrid.Row] = []
-    while rows.count < images.count { rows += try drawBatch(Array(images[rows.count...]), step: rows.count) }
+    while rows.count < images.count { rows += try drawRound(Array(images[rows.count...]), drawn: rows.count) }
     return PictureGrid.draw(rows, titles: reconstructor.titles, footer: reconstructor.explanation)
   }
 
-  /// Draws as many of `images` as a batch takes; where there are fewer, they are repeated to fill it.
-  private func drawBatch(_ images: [Image], step: Int) throws(TrainerError) -> [PictureGrid.Row] {
+  /// Draws as many of `images` as a round takes, after others that are `drawn`; where there are fewer, they are repeated to fill it.
+  private func drawRound(_ images: [Image], drawn: Int) throws(TrainerError) -> [PictureGrid.Row] {
     let samples = batch.input.shape[0]
     let pixels = (0..<samples).flatMap { images[$0 % images.count].pixels }
     let target = model.values(batch.input)
@@ -42,7 +42,9 @@ package struct Gallery {
         $0, to: target, channels: batch.augmentation.channels, positions: batch.augmentation.width * batch.augmentation.height)
     }
     let input = Array(target)
-    model.fillNoise(seed: seed, step: step)
+    // Masks are those of whole batches, however they are cut.
+    let (whole, rest) = drawn.quotientAndRemainder(dividingBy: model.program.manifest.batch)
+    model.fillNoise(seed: seed, step: whole * model.program.manifest.batch, round: rest / samples)
     try model.run("forward")
     return try reconstructor.rows(images: input, count: min(samples, images.count))
   }

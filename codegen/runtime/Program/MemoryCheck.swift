@@ -31,6 +31,6 @@ package enum MemoryCheck {
     throw TrainerError(
       "not enough memory: this run needs \(Format.bytes(need.total)) (\(Format.bytes(need.arenaBytes)) for the model and its step, "
         + "\(need.threads) x \(Format.bytes(need.scratchBytesPerThread)) for threads), and \(available.limitedBy) leaves "
-        + "\(Format.bytes(available.bytes)); compile the model with a smaller batch, or use fewer --threads")
+        + "\(Format.bytes(available.bytes)); compile the model with --memory or a smaller batch, or use fewer --threads")
   }
 }
