@@ -72,7 +72,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM", "WaMIMInterpreter", "WaMIMGraph", "TestSupport",
+        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM", "WaMIMInterpreter", "WaMIMGraph", "WaMIMRuntime",
+        "TestSupport",
       ],
       exclude: ["Dumps"]),
   ]

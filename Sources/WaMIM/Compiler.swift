@@ -17,6 +17,9 @@ public struct Compiler: Sendable {
     case processor(String)
   }
 
+  /// How many samples of a batch an executable takes at a time.
+  public typealias MicroBatch = WaMIMCompiler.MicroBatch
+
   /// This compiler's version.
   public static let version = "0.1.0"
 
@@ -25,6 +28,8 @@ public struct Compiler: Sendable {
   public var matmuls = MatmulSource.automatic
   /// The names of passes that are left out; `Compiler.passes` lists them.
   public var disabledPasses: Set<String> = []
+  /// How many samples of a batch the executable takes at a time: fewer need less memory, and make the same step.
+  public var microBatch = MicroBatch.whole
 
   public init(target: Target = .cpu) {
     self.target = target
@@ -43,7 +48,7 @@ public struct Compiler: Sendable {
   public func program(
     for graph: Graph, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
-    try Compilation(disabled: disabledPasses).program(
+    try Compilation(disabled: disabledPasses, microBatch: microBatch).program(
       for: graph, text: Language.print(graph), compiler: Compiler.version, observe: observe)
   }
 

@@ -3,10 +3,13 @@ import WaMIMGraph
 /// The way from a model's graph to a program: what to do, and what to leave out.
 public struct Compilation: Sendable {
   /// The names of passes that are left out.
-  public var disabled: Set<String> = []
+  public var disabled: Set<String>
+  /// How many samples the program takes at a time.
+  public var microBatch: MicroBatch
 
-  public init(disabled: Set<String> = []) {
+  public init(disabled: Set<String> = [], microBatch: MicroBatch = .whole) {
     self.disabled = disabled
+    self.microBatch = microBatch
   }
 
   /// The name of the step that lets values share kernels; it works between graphs and kernels, so it is no `Pass`.
@@ -17,7 +20,8 @@ public struct Compilation: Sendable {
   /// - Parameters:
   ///   - text: The graph as text, for the trainer to show.
   ///   - compiler: The compiler's version.
-  ///   - observe: Called with each schedule's graph after each pass.
+  ///   - observe: Called with each schedule's graph after each pass. Where several micro-batches are tried, it sees all of them, that
+  ///     of the program last.
   /// - Throws: `GraphError` or `CompilationError` where the model cannot be trained.
   public func program(
     for graph: Graph, text: String, compiler: String, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
@@ -28,12 +32,49 @@ public struct Compilation: Sendable {
     guard !graph.parameters.isEmpty else {
       throw GraphError("the model '\(graph.name)' has no parameters, so there is nothing to train")
     }
+    var least: (samples: Int, bytes: Int)?
+    var obstacle: CompilationError?
+    for samples in try microBatch.candidates(batch: graph.batch) {
+      let program: Program
+      do {
+        program = try self.program(for: graph, samples: samples, text: text, compiler: compiler, observe: observe)
+      } catch let error as CompilationError where least != nil {
+        // The batch as a whole is too large, and cannot be cut.
+        obstacle = error
+        break
+      }
+      if microBatch.allows(program.peakBytes) { return program }
+      if program.peakBytes < least?.bytes ?? .max { least = (samples, program.peakBytes) }
+    }
+    throw tooSmall(graph, least ?? (graph.batch, 0), obstacle)
+  }
+
+  /// The program that takes `samples` samples at a time.
+  private func program(
+    for graph: Graph, samples: Int, text: String, compiler: String, observe: (Purpose, Pass, Graph) -> Void
+  ) throws -> Program {
+    let isCut = samples < graph.batch
+    let cut = isCut ? try graph.cut(into: graph.batch / samples) : CutGraph(graph: graph, combinations: [:])
     var parts: [ProgramBuilder.Part] = []
-    for purpose in Purpose.allCases {
-      let optimized = try Passes.run(graph, for: purpose, disabled: disabled) { observe(purpose, $0, $1) }
+    // Only a step on a whole batch is made in one round.
+    for purpose in Purpose.allCases where !(isCut && purpose == .step) {
+      let optimized = try Passes.run(cut.graph, for: purpose, disabled: disabled) { observe(purpose, $0, $1) }
       parts.append(.init(name: purpose.rawValue, graph: optimized))
     }
-    var builder = ProgramBuilder(fuses: !disabled.contains(Compilation.fusion))
-    return try builder.build(graph.name, parts, source: graph, text: text, compiler: compiler)
+    let subject = ProgramBuilder.Subject(
+      model: graph, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations)
+    var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion))
+    return try builder.build(parts)
+  }
+
+  /// What to say where no micro-batch fits the budget, but one of `least` takes the least.
+  private func tooSmall(
+    _ graph: Graph, _ least: (samples: Int, bytes: Int), _ obstacle: CompilationError?
+  ) -> CompilationError {
+    guard case .within(let budget) = microBatch else { return CompilationError("no micro-batch of the batch could be compiled") }
+    let sizes = "training takes more memory than \(mebibytes(budget)): at least \(mebibytes(least.bytes)), "
+    let reason =
+      if let obstacle { "as \(obstacle.message)" } else { "with \(least.samples) of \(graph.batch) samples at a time" }
+    return CompilationError(sizes + reason, at: obstacle?.location)
   }
 }

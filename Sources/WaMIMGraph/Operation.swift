@@ -19,6 +19,8 @@ public enum Operation: Hashable, Sendable {
   case parameter(name: String, shape: Shape, initializer: Initializer)
   /// A tensor that the optimiser keeps between steps, zero before the first.
   case state(name: String, shape: Shape)
+  /// A tensor that adds up over the rounds of one step, zero before the first round.
+  case accumulator(name: String, shape: Shape)
   /// A tensor whose elements are all `value`.
   case constant(value: Float, shape: Shape)
   /// MAE's fixed sine–cosine table of positions, [grid², width], led by a zero row where there is a class token.
@@ -96,7 +98,7 @@ extension Operation {
   /// Whether the operation has no operands.
   public var isSource: Bool {
     switch self {
-    case .input, .parameter, .state, .constant, .positionTable: true
+    case .input, .parameter, .state, .accumulator, .constant, .positionTable: true
     default: false
     }
   }

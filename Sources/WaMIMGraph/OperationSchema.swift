@@ -68,6 +68,7 @@ extension OperationSchema {
       "parameter", [], [("name", .text), ("shape", .integers), ("initial", .initializer)],
       "A tensor that the model learns."),
     .init("state", [], [("name", .text), ("shape", .integers)], "A tensor that the optimiser keeps between steps."),
+    .init("accumulator", [], [("name", .text), ("shape", .integers)], "A tensor that adds up over the rounds of one step."),
     .init("constant", [], [("value", .number), ("shape", .integers)], "A tensor whose elements are all the same."),
     .init(
       "position_table", [], [("width", .integer), ("grid", .integer), ("class_token", .flag)],

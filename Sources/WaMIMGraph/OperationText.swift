@@ -11,6 +11,7 @@ extension Operation {
     case .input: "input"
     case .parameter: "parameter"
     case .state: "state"
+    case .accumulator: "accumulator"
     case .constant: "constant"
     case .positionTable: "position_table"
     case .unary(let function): function.rawValue
@@ -41,7 +42,7 @@ extension Operation {
     case .input(let name, let type, let role):
       [.text(name), .element(type.element), .integers(type.shape.dimensions), .symbol(role.rawValue)]
     case .parameter(let name, let shape, let initializer): [.text(name), .integers(shape.dimensions), .initializer(initializer)]
-    case .state(let name, let shape): [.text(name), .integers(shape.dimensions)]
+    case .state(let name, let shape), .accumulator(let name, let shape): [.text(name), .integers(shape.dimensions)]
     case .constant(let value, let shape): [.number(value), .integers(shape.dimensions)]
     case .positionTable(let width, let grid, let classToken): [.integer(width), .integer(grid), .flag(classToken)]
     case .broadcast(let shape), .reshape(let shape): [.integers(shape.dimensions)]
@@ -90,6 +91,9 @@ extension Operation {
     case "state":
       guard let name = read.text(0), let shape = read.integers(1) else { return nil }
       return .state(name: name, shape: Shape(shape))
+    case "accumulator":
+      guard let name = read.text(0), let shape = read.integers(1) else { return nil }
+      return .accumulator(name: name, shape: Shape(shape))
     case "constant":
       guard let value = read.number(0), let shape = read.integers(1) else { return nil }
       return .constant(value: value, shape: Shape(shape))

@@ -6,7 +6,7 @@ extension Operation {
     try checkArity(operands.count)
     switch self {
     case .input(_, let type, _): return try type.checked()
-    case .parameter(_, let shape, _), .state(_, let shape), .constant(_, let shape):
+    case .parameter(_, let shape, _), .state(_, let shape), .accumulator(_, let shape), .constant(_, let shape):
       return try TensorType(.float32, shape).checked()
     case .positionTable(let width, let grid, let classToken):
       guard width % 4 == 0 else {

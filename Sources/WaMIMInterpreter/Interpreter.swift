@@ -8,7 +8,8 @@ public struct Interpreter: Sendable {
     self.graph = graph
   }
 
-  /// Every value of the graph, given those of its inputs, parameters and states by name; a state that is not given is zero.
+  /// Every value of the graph, given those of its inputs, parameters and states by name; a state or accumulator that is not given is
+  /// zero.
   ///
   /// - Throws: `GraphError` where a value is missing or of the wrong size, or where an index points outside its rows.
   public func evaluate(_ sources: [String: [Double]]) throws -> Evaluation {
@@ -67,7 +68,7 @@ extension Interpreter {
     case .input(let name, _, _), .parameter(let name, _, _):
       guard let given = sources[name] else { throw GraphError("'\(name)' has no value") }
       return try sized(given, name, type)
-    case .state(let name, _): return try sized(sources[name] ?? zeros(type.shape), name, type)
+    case .state(let name, _), .accumulator(let name, _): return try sized(sources[name] ?? zeros(type.shape), name, type)
     case .constant(let value, _): return [Double](repeating: Double(value), count: type.shape.count)
     case .positionTable(let width, let grid, let classToken): return positionTable(width: width, grid: grid, classToken: classToken)
     case .unary(let function): return operands[0].elements.map(function.callAsFunction)

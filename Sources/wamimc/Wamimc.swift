@@ -15,6 +15,7 @@ struct Wamimc: ParsableCommand {
       Examples:
         wamimc graphs/wamim_vit_base.wg -o train
         wamimc graphs/wamim_vit_demo.wg --set dim=72 --set 'taps=[2, 3, 4, 5]' -o train
+        wamimc graphs/wamim_vit_base.wg --memory 1500MiB -o train
         wamimc graphs/wamim_vit_demo.wg --emit plan
       """,
     version: Compiler.version)
@@ -32,10 +33,19 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Cut the batch into the largest equal micro-batches with which training on one thread fits: 1500MiB, 1.5GiB or bytes.",
+      valueName: "size"))
+  var memory: String?
+
+  @Option(help: ArgumentHelp("Cut the batch into micro-batches of this many samples.", valueName: "samples"))
+  var microBatch: Int?
+
+  @Option(
+    help: ArgumentHelp(
       "What to write instead of an executable: graph, kernels, plan, llvm, asm, obj or after:PASS.", valueName: "stage"))
   var emit: Stage?
 
-  @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients or forward.", valueName: "name"))
+  @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients, update or forward.", valueName: "name"))
   var schedule = Purpose.step.rawValue
 
   @Option(name: .customLong("disable"), help: ArgumentHelp("Leave out a pass; --list-passes names them.", valueName: "pass"))
@@ -63,7 +73,13 @@ struct Wamimc: ParsableCommand {
       throw ValidationError("there is no pass '\(name)': --list-passes names them")
     }
     guard Purpose(rawValue: schedule) != nil else {
-      throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients and forward")
+      throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients, update and forward")
+    }
+    if memory != nil, microBatch != nil {
+      throw ValidationError("--memory chooses the micro-batch that --micro-batch gives: give only one of them")
+    }
+    if let memory, MemorySize(memory) == nil {
+      throw ValidationError("--memory takes a size such as 1500MiB, 1.5GiB or a number of bytes, not '\(memory)'")
     }
     if case .afterPass(let name)? = emit, !Compiler.passes.contains(where: { $0.name == name }) {
       throw ValidationError("there is no pass '\(name)': --list-passes names them")
@@ -96,6 +112,8 @@ struct Wamimc: ParsableCommand {
     var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
     compiler.disabledPasses = Set(disabled)
     compiler.matmuls = matmul
+    if let budget = memory.flatMap(MemorySize.init) { compiler.microBatch = .within(bytes: budget.bytes) }
+    if let microBatch { compiler.microBatch = .samples(microBatch) }
     guard let emit else {
       return try compiler.build(graph, to: output ?? "")
     }

@@ -43,8 +43,8 @@ struct AgreementTests {
     let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
     var generator = SeededGenerator(seed: 17)
     let sources = graph.randomSources(using: &generator)
-    try write(sources, of: graph, to: workshop.path("in.safetensors"))
-    let expected = try Interpreter(Passes.run(graph, for: .gradients, disabled: Set(Passes.all.map(\.name)))).evaluate(sources)
+    try AgreementTests.write(sources, of: graph, to: workshop.path("in.safetensors"))
+    let expected = try AgreementTests.results(graph, sources)
 
     try workshop.compile("wamim_vit_demo", settings)
     for threads in 1...3 {
@@ -58,11 +58,19 @@ struct AgreementTests {
       #expect(try Data(contentsOf: URL(fileURLWithPath: workshop.path("out\(threads).safetensors"))) == first, "\(threads) threads")
     }
     let actual = try Safetensors(contentsOf: workshop.path("out1.safetensors"))
-    for (name, tensor) in expected.outputs {
+    for (name, tensor) in expected {
       let found = try #require(actual.tensors[name], "no output '\(name)'")
       let error = relativeError(found.elements, tensor.elements)
       #expect(error <= AgreementTests.tolerance, "\(name): \(error)")
     }
+  }
+
+  /// What the interpreter makes of `graph` as it was described: losses, predictions, targets and gradients.
+  static func results(_ graph: Graph, _ sources: [String: [Double]]) throws -> [String: DenseTensor] {
+    let plain = try [Purpose.forward, .gradients].map {
+      try Interpreter(Passes.run(graph, for: $0, disabled: Set(Passes.all.map(\.name)))).evaluate(sources).results
+    }
+    return plain[0].merging(plain[1]) { forward, _ in forward }
   }
 
   /// Options of the compiler that change how results come about: every pass left out, products from elsewhere, fewer instructions.
@@ -95,29 +103,26 @@ struct AgreementTests {
     for (name, tensor) in expected.tensors {
       let found = try #require(actual.tensors[name], "no output '\(name)'")
       #expect(found.shape == tensor.shape, "\(name)")
-      let isDetermined = determinedElements(of: name, in: expected)
-      func determined(_ elements: [Double]) -> [Double] { zip(elements, isDetermined).filter(\.1).map(\.0) }
-      let error = relativeError(determined(found.elements), determined(tensor.elements))
+      let gradient = expected.tensors[name.replacingOccurrences(of: "adamw.", with: "grad.")]
+      let isDetermined = AgreementTests.determined(by: gradient?.elements ?? tensor.elements, in: name)
+      let error = relativeError(isDetermined.map { found.elements[$0] }, isDetermined.map { tensor.elements[$0] })
       #expect(error <= AgreementTests.tolerance, "\(name): \(error)")
       // Three steps move the others by three times the learning rate at most, one way here and the other way there.
       #expect(zip(found.elements, tensor.elements).allSatisfy { abs($0 - $1) <= 2 * 3 * 1e-3 }, "\(name)")
     }
   }
 
-  /// Which elements of a tensor have a value to agree on.
+  /// The places of a tensor's elements that have a value to agree on.
   ///
   /// Where a gradient is zero but for rounding, as the keys' bias's is, Adam scales that up to steps of the size of the learning
   /// rate. Rounding is what lies below a millionth of the largest element: single precision and a few hundred sums leave no more.
-  private func determinedElements(of name: String, in expected: Safetensors) -> [Bool] {
-    let count = expected.tensors[name]?.elements.count ?? 0
-    guard name.hasPrefix("adamw."), let gradient = expected.tensors["grad." + name.dropFirst("adamw.".count)] else {
-      return [Bool](repeating: true, count: count)
-    }
-    let largest = gradient.elements.map(abs).max() ?? 0
-    return gradient.elements.map { abs($0) >= 1e-6 * largest }
+  static func determined(by gradient: [Double], in name: String) -> [Int] {
+    guard name.hasPrefix("adamw.") else { return Array(gradient.indices) }
+    let largest = gradient.reduce(0) { max($0, abs($1)) }
+    return gradient.indices.filter { abs(gradient[$0]) >= 1e-6 * largest }
   }
 
-  private func write(_ sources: [String: [Double]], of graph: Graph, to path: String) throws {
+  static func write(_ sources: [String: [Double]], of graph: Graph, to path: String) throws {
     var tensors: [String: Safetensors.Tensor] = [:]
     for node in graph.nodes {
       guard let name = node.operation.sourceName, let elements = sources[name] else { continue }

@@ -1,4 +1,10 @@
 import WaMIMGraph
+import WaMIMInterpreter
+
+extension Evaluation {
+  /// The named outputs, and what parameters, states and accumulators hold after the step, by name.
+  public var results: [String: DenseTensor] { outputs.merging(updates) { output, _ in output } }
+}
 
 /// The largest difference between two lists of numbers, over the largest magnitude in `expected`; infinite where they do not match.
 public func relativeError(_ actual: [Double], _ expected: [Double]) -> Double {
@@ -28,7 +34,7 @@ extension Graph {
       case .parameter(let name, _, let initial):
         let centre: Double = if case .constant(let value) = initial { Double(value) } else { 0 }
         sources[name] = generator.numbers(count).map { centre + 0.4 * $0 }
-      case .state(let name, _): sources[name] = generator.numbers(count, in: 0...1)
+      case .state(let name, _), .accumulator(let name, _): sources[name] = generator.numbers(count, in: 0...1)
       default: break
       }
     }

@@ -40,11 +40,11 @@ struct PassTests {
     let model = try WaMIMModel.variety[0].graph()
     let expected = try Passes.run(model, for: .gradients)
     let sources = expected.randomSources(using: &generator)
-    let outputs = try Interpreter(expected).evaluate(sources).outputs
+    let results = try Interpreter(expected).evaluate(sources).results
     for pass in Passes.all where pass.isOptional {
       let graph = try Passes.run(model, for: .gradients, disabled: [pass.name])
-      for (name, value) in try Interpreter(graph).evaluate(sources).outputs {
-        #expect(relativeError(value.elements, outputs[name]?.elements ?? []) < 1e-5, "\(name) without \(pass.name)")
+      for (name, value) in try Interpreter(graph).evaluate(sources).results {
+        #expect(relativeError(value.elements, results[name]?.elements ?? []) < 1e-5, "\(name) without \(pass.name)")
       }
     }
   }

@@ -35,7 +35,9 @@ struct PlanningTests {
         for (first, others) in touched.enumerated() {
           let written = others.filter(\.isWritten)
           for second in touched.indices where second != first {
-            let meets = written.contains { write in touched[second].contains { $0.bytes.overlaps(write.bytes) } }
+            let meets = written.contains { write in
+              touched[second].contains { $0.storage == write.storage && $0.bytes.overlaps(write.bytes) }
+            }
             #expect(!meets, "\(schedule.name), phase \(index), groups \(first) and \(second)")
           }
         }
@@ -49,25 +51,105 @@ struct PlanningTests {
       for group in schedule.phases.flatMap(\.groups) {
         #expect((1...max(1, group.units)).contains(group.tiles))
         for call in group.calls {
-          for range in ranges(of: call, group.units, program) { #expect(range.bytes.upperBound <= program.arenaBytes) }
+          for range in ranges(of: call, group.units, program) {
+            #expect(range.bytes.upperBound <= (range.storage == .arena ? schedule.arenaBytes : program.accumulatorBytes))
+          }
         }
       }
     }
   }
 
+  /// Where the loss is known, no parameter and no moment has changed yet, so that the step can be left and made again.
+  @Test(arguments: WaMIMModel.variety + [WaMIMModel()], [Set(), Set(Passes.all.map(\.name)), [Compilation.fusion]])
+  func statesAreUpdatedAfterTheLossIsKnown(model: WaMIMModel, disabled: Set<String>) throws {
+    let program = try Compilation(disabled: disabled).program(for: model.graph(), text: "", compiler: "test")
+    let states = program.manifest.states.map { $0.tensor.offset..<$0.tensor.offset + 4 * $0.tensor.count }
+    for (schedule, described) in zip(program.schedules, program.manifest.schedules) {
+      let written = schedule.phases.map { phase in
+        phase.groups.contains { group in
+          group.calls.flatMap { ranges(of: $0, group.units, program) }.contains { touched in
+            touched.isWritten && touched.storage == .arena && states.contains { $0.overlaps(touched.bytes) }
+          }
+        }
+      }
+      switch Purpose(rawValue: schedule.name) {
+      case .step:
+        let loss = try #require(described.lossPhase)
+        #expect(!written[...loss].contains(true) && written[(loss + 1)...].contains(true))
+      case .update: #expect(written.contains(true))
+      default: #expect(!written.contains(true), "\(schedule.name)")
+      }
+      #expect(schedule.usesAccumulators == ["gradients", "update"].contains(schedule.name))
+      #expect(described.usesAccumulators == schedule.usesAccumulators)
+    }
+  }
+
+  /// The gradient of a weight is added to its accumulator by the product that computes it.
+  @Test func productsAccumulate() throws {
+    let program = try Compilation().program(for: WaMIMModel().graph(), text: "", compiler: "test")
+    let gradients = try #require(program.schedules.first { $0.name == "gradients" })
+    let weights = program.manifest.accumulators.filter { $0.name.contains("mlp.fc") && $0.name.hasSuffix("weight") }
+    #expect(weights.count >= 8)
+    for weight in weights {
+      let calls = gradients.phases.flatMap(\.groups).flatMap(\.calls).filter { call in
+        call.arguments.contains { $0.storage == .accumulators && $0.offset == weight.offset }
+      }
+      let kernels = calls.map { program.kernels[$0.kernel.index].body }
+      guard case .matmul(let matmul)? = kernels.first, kernels.count == 1 else {
+        // Rows that all samples share are multiplied apart.
+        #expect(weight.name.hasPrefix("decoders."), "\(weight.name)")
+        continue
+      }
+      #expect(matmul.accumulates && matmul.epilogue == nil)
+    }
+  }
+
+  @Test func theLargestMicroBatchThatFitsIsTaken() throws {
+    let graph = try WaMIMModel { $0.batch = 12 }.graph()
+    func program(_ microBatch: MicroBatch) throws -> Program {
+      try Compilation(microBatch: microBatch).program(for: graph, text: "", compiler: "test")
+    }
+    let divisors = [12, 6, 4, 3, 2, 1]
+    let peaks = try divisors.map { try program(.samples($0)).peakBytes }
+    #expect(try program(.whole).peakBytes == peaks[0])
+    for (index, peak) in peaks.enumerated() {
+      let largest = try #require(peaks.firstIndex { $0 <= peak })
+      #expect(try program(.within(bytes: peak)).manifest.microBatch == divisors[largest], "\(divisors[index])")
+    }
+    let least = try #require(peaks.min())
+    #expect(least < peaks[0])
+    let error = try #require(throws: CompilationError.self) { try program(.within(bytes: least - 1)) }
+    let best = divisors[peaks.firstIndex(of: least) ?? 0]
+    #expect(error.message.hasSuffix("MiB, with \(best) of 12 samples at a time"), "\(error)")
+    #expect(throws: CompilationError.self) { try program(.samples(5)) }
+    #expect(throws: CompilationError.self) { try program(.samples(0)) }
+  }
+
+  @Test func whatKeepsABatchFromBeingCutIsSaidWithTheBudget() throws {
+    let graph = try Graph("mixture") { builder in
+      let x = builder.input("images", [6, 4, 2, 2]) * builder.parameter("scale", [1], .constant(1))
+      builder.minimize((x / x.sum([0])).total())
+    }
+    let error = try #require(throws: CompilationError.self) {
+      try Compilation(microBatch: .within(bytes: 64)).program(for: graph, text: "", compiler: "test")
+    }
+    #expect(error.message.contains("at least 0.1 MiB, as the batch cannot be cut: this divide mixes"), "\(error)")
+  }
+
   private struct Touched {
+    var storage: Placement.Storage
     var bytes: Range<Int>
     var isWritten: Bool
   }
 
-  /// The bytes of the arena that a call touches in all its units.
+  /// The bytes of the memories that threads share which a call touches in all its units.
   private func ranges(of call: Call, _ units: Int, _ program: Program) -> [Touched] {
     zip(call.arguments, program.kernels[call.kernel.index].arguments).compactMap { placement, argument in
-      guard placement.storage == .arena else { return nil }
+      guard placement.storage != .scratch else { return nil }
       let elements =
         argument.unitStride > 0 ? argument.unitStride * (units - 1) + min(argument.count, argument.unitStride) : argument.count
       return Touched(
-        bytes: placement.offset..<placement.offset + elements * ElementType.byteCount,
+        storage: placement.storage, bytes: placement.offset..<placement.offset + elements * ElementType.byteCount,
         isWritten: argument.access == .write || argument.access == .update)
     }
   }

@@ -26,8 +26,8 @@ struct RowPickingTests {
 
   @Test func theGradientOfThePatchEmbeddingTakesVisibleRowsOnly() throws {
     let graph = try Passes.run(WaMIMModel().graph(), for: .gradients)
-    let output = try #require(graph.outputs.first { $0.name == "grad.patch_embed.proj.weight" })
-    var value = output.value
+    let update = try #require(graph.updates.first { graph[$0.state].operation.sourceName == "grad.patch_embed.proj.weight" })
+    var value = graph[update.value].operands[0]
     while case .reshape = graph[value].operation { value = graph[value].operands[0] }
     guard case .matmul = graph[value].operation else { return #expect(Bool(false), "the gradient of a weight is a matmul") }
     // 3 samples of 16 visible patches, not of 64.

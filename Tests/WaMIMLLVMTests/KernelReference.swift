@@ -172,7 +172,9 @@ struct KernelReference {
             * Double(arrays[matmul.right.argument][place(matmul.right, k, column)])
         }
         scale = max(scale, Float(terms.map(abs).reduce(0, +)))
-        arrays[matmul.result.argument][place(matmul.result, row, column)] = Float(terms.reduce(0, +))
+        let element = place(matmul.result, row, column)
+        let start = matmul.accumulates ? Double(arrays[matmul.result.argument][element]) : 0
+        arrays[matmul.result.argument][element] = Float(terms.reduce(start, +))
       }
     }
   }

@@ -34,7 +34,7 @@ import WaMIMManifest
     #include <stdlib.h>
     #include <string.h>
     int wamim_main(int argc, char **argv, const wamim_program *p) {
-      char *storage[2] = {calloc(1, p->arena_bytes), calloc(1, p->scratch_bytes)};
+      char *storage[3] = {calloc(1, p->arena_bytes), calloc(1, p->scratch_bytes), calloc(1, p->accumulator_bytes)};
       for (uint64_t c = 0; c < p->constant_count; c++)
         memcpy(storage[0] + p->constants[c].offset, p->constants[c].bytes, p->constants[c].byte_count);
       printf("%u %u %.*s\\n", p->abi_version, p->schedule_count, (int)p->manifest_bytes, p->manifest);
@@ -53,7 +53,8 @@ import WaMIMManifest
             }
           }
       }
-      for (int i = 0; i < 8; i++) printf(" %g", ((float *)storage[0])[i]);
+      for (int i = 0; i < 4; i++) printf(" %g", ((float *)storage[0])[i]);
+      for (int i = 0; i < 8; i++) printf(" %g", ((float *)storage[2])[i]);
       static float left[128], right[128], result[128], sums[64];
       for (int i = 0; i < 128; i++) left[i] = i, right[i] = 1000 * i;
       p->probes->triad(result, left, right, 64);
@@ -64,7 +65,7 @@ import WaMIMManifest
     }
     """
 
-  /// A program that adds 1 to four numbers of the arena.
+  /// A program that adds 1 to four numbers of the arena, and leaves the sums among the accumulators.
   private func program() -> Program {
     let (source, target) = (Access(argument: 0, offset: 0, strides: [2, 1]), Access(argument: 1, offset: 0, strides: [2, 1]))
     let stage = RowStage(
@@ -74,17 +75,17 @@ import WaMIMManifest
       KernelArgument(element: .float32, access: $0, unitStride: 2, count: 2)
     }
     let kernel = Kernel(arguments: arguments, body: .rows(RowKernel(outer: [2], width: 2, stages: [stage])))
-    let placements = [0, 16].map { Placement(storage: .arena, offset: $0, unitStride: 8) }
+    let placements = [(Placement.Storage.arena, 0), (.accumulators, 16)].map { Placement(storage: $0, offset: $1, unitStride: 8) }
     let call = Call(kernel: KernelID(0), arguments: placements, description: 3)
     let schedule = Schedule(
       name: "step", phases: [Phase(groups: [Group(calls: [call], units: 2, tiles: 7)])], buffers: [], arenaBytes: 32,
       scratchBytes: 64)
     let manifest = Manifest(
-      model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), batch: 2, states: [], inputs: [],
-      schedules: [], calls: [], training: .init(), pictures: nil, graph: "")
+      model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), batch: 2, microBatch: 2, states: [],
+      accumulators: [], inputs: [], schedules: [], calls: [], training: .init(), pictures: nil, graph: "")
     return Program(
       name: "added", kernels: [kernel], schedules: [schedule], constants: [ConstantData(offset: 0, elements: [1, 2, 3, 4.5])],
-      arenaBytes: 32, scratchBytes: 64, manifest: manifest)
+      arenaBytes: 16, scratchBytes: 64, accumulatorBytes: 32, manifest: manifest)
   }
 
   private func header() -> String {
@@ -113,7 +114,7 @@ import WaMIMManifest
       #expect(manifest.processor.name == backend.processor.name && manifest.processor.features == backend.processor.features)
       #expect(manifest.model == "added \"one\"")
       #expect(lines[1] == "step")
-      #expect(lines[2] == "7 3 1 2 3 4.5 2 3 4 5.5")
+      #expect(lines[2] == "7 3 1 2 3 4.5 0 0 0 0 2 3 4 5.5")
       let probes = lines[3].split(separator: " ").compactMap { Double($0) }
       #expect(probes.prefix(3) == [3001, 189_063, 0])
       // Each sum goes to a half, and a round has four multiply-adds for each sum in each lane.

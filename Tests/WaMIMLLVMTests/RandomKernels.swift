@@ -253,7 +253,7 @@ struct RandomKernels {
     let result = matrix(m, n, access: .update, moves: true, batches: batches, isTransposed: false)
     let kernel = MatmulKernel(
       partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result,
-      workspace: workspace(.products(batches: batches), m: m, k: k, left))
+      accumulates: generator.chance(0.3), workspace: workspace(.products(batches: batches), m: m, k: k, left))
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
@@ -265,7 +265,7 @@ struct RandomKernels {
     let result = matrix(m, n, access: .update, moves: false, isTransposed: false)
     let kernel = MatmulKernel(
       partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result,
-      workspace: workspace(.rows(block: block), m: m, k: k, left))
+      accumulates: generator.chance(0.5), workspace: workspace(.rows(block: block), m: m, k: k, left))
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 }

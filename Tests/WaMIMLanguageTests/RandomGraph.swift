@@ -80,7 +80,7 @@ struct RandomGraph {
 
   private mutating func addSource() {
     let name = "\(text()).\(graph.nodes.count)"
-    switch number(0...4) {
+    switch number(0...5) {
     case 0:
       let role = InputRole.allCases[number(0...InputRole.allCases.count - 1)]
       add(.input(name: name, type: TensorType(flag() ? .float32 : .int32, shape()), role: role))
@@ -90,7 +90,8 @@ struct RandomGraph {
       ]
       add(.parameter(name: name, shape: shape(), initializer: initializers[number(0...2)]))
     case 2: add(.state(name: name, shape: shape()))
-    case 3: add(.constant(value: float(), shape: shape()))
+    case 3: add(.accumulator(name: name, shape: shape()))
+    case 4: add(.constant(value: float(), shape: shape()))
     default: add(.positionTable(width: 4 * number(1...3), grid: number(1...4), classToken: flag()))
     }
   }
@@ -175,7 +176,7 @@ struct RandomGraph {
     }
     for state in graph.values {
       switch graph[state].operation {
-      case .state, .parameter: break
+      case .state, .parameter, .accumulator: break
       default: continue
       }
       let type = graph[state].type
@@ -197,6 +198,8 @@ struct RandomGraph {
     training.weightDecay = double()
     training.epochs = double()
     training.warmupEpochs = double()
+    training.minimumLearningRate = double()
+    training.batchAccumulation = number(1...64)
     let area = [Double.random(in: 0.01...1, using: &generator), Double.random(in: 0.01...1, using: &generator)].sorted()
     training.augmentation.cropArea = flag() ? nil : area
     training.augmentation.cropAspect = [double(), double()].sorted()

@@ -96,7 +96,7 @@ import WaMIMRuntime
     let plan = manifest.memoryPlan(schedules: ["step"], threads: 2)
     #expect(plan.total == plan.rows.reduce(0) { $0 + $1.bytes })
     // The arena, and two threads' scratch memory.
-    #expect(plan.total == 27_376 + 2 * 512 + MemoryPlan.processBytes + 2 * MemoryPlan.threadBytes)
+    #expect(plan.total == 27_380 + 2 * 512 + MemoryPlan.processBytes + 2 * MemoryPlan.threadBytes)
     let training = manifest.memoryPlan(schedules: ["step", "forward"], threads: 2, sources: 2, loaders: 3)
     // Two batches of bytes for each source.
     #expect(training.total - plan.total == 2 * (2 * 4 * 3 * 16 * 16 + 3 * MemoryPlan.loaderBytes))
@@ -105,7 +105,7 @@ import WaMIMRuntime
   @Test("A timeline holds every call and wait of every thread, in order", arguments: [1, 3])
   func timeline(threads: Int) throws {
     let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads)
-    model.executor.timeline = model.executor.makeTimeline(schedule: try model.program.schedule("step"), steps: 20)
+    model.executor.timeline = model.executor.makeTimeline(runs: [(try model.program.schedule("step"), 20)])
     for _ in 0..<20 { try model.run("step") }
     let timeline = try #require(model.executor.timeline)
     var calls: [Int32: Int] = [:]

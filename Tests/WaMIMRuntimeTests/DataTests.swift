@@ -26,6 +26,7 @@ import WaMIMRuntime
     let one = try batches(steps: 0..<7, threads: 1)
     #expect(try batches(steps: 0..<7, threads: 4) == one)
     #expect(try batches(steps: 4..<7, threads: 2) == Array(one[4...]))
+    for portion in [1, 2] { #expect(try batches(steps: 2..<6, threads: 3, portion: portion) == Array(one[2..<6])) }
     #expect(Set(one.map { $0.hashValue }).count == 7)
   }
 
@@ -89,18 +90,21 @@ import WaMIMRuntime
   }
 
   private func batches(
-    source: any ImageSource = SyntheticImages(count: 13, seed: 2, width: 30, height: 20), steps: Range<Int>, threads: Int
+    source: any ImageSource = SyntheticImages(count: 13, seed: 2, width: 30, height: 20), steps: Range<Int>, threads: Int,
+    portion: Int = 4
   ) throws -> [[Float]] {
     let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 16, height: 16, channels: 3)
     let loader = try BatchLoader(
-      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 9), augmentation: augmentation, steps: steps,
-      threads: threads)
+      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 9), portion: portion, capacity: 8,
+      augmentation: augmentation, steps: steps, threads: threads)
     defer { loader.stop() }
     let normalization = Normalization(augmentation.settings, channels: 3)
     return try steps.map { _ in
-      var batch = [Float](repeating: 0, count: 4 * 3 * 16 * 16)
-      _ = try batch.withUnsafeMutableBufferPointer { try loader.next(into: $0, normalization: normalization) }
-      return batch
+      try (0..<4 / portion).flatMap { _ in
+        var images = [Float](repeating: 0, count: portion * 3 * 16 * 16)
+        _ = try images.withUnsafeMutableBufferPointer { try loader.next(into: $0, normalization: normalization) }
+        return images
+      }
     }
   }
 }

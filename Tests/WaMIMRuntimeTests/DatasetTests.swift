@@ -153,8 +153,8 @@ import WaMIMRuntime
   private func batches(_ source: any ImageSource, threads: Int) throws -> [[Float]] {
     let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 24, height: 16, channels: 3)
     let loader = try BatchLoader(
-      source: source, order: EpochOrder(images: source.count, batch: 3, seed: 4), augmentation: augmentation, steps: 0..<6,
-      threads: threads)
+      source: source, order: EpochOrder(images: source.count, batch: 3, seed: 4), portion: 3, capacity: 6,
+      augmentation: augmentation, steps: 0..<6, threads: threads)
     defer { loader.stop() }
     let normalization = Normalization(augmentation.settings, channels: 3)
     return try (0..<6).map { _ in

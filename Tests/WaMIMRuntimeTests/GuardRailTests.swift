@@ -53,7 +53,7 @@ import WaMIMRuntime
     let model = try preparedModel(threads: 2)
     for _ in 0..<steps { try model.run("step") }
     try model.run("gradients")
-    let gradient = model.values(try model.output("grad.patch", of: "gradients"))
+    let gradient = model.accumulatedBytes(model.program.manifest.accumulators[0]).bindMemory(to: Float.self)
     let expected = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
     let meter = NormMeter(model)
     let before = meter.sumOfSecondMoments()
@@ -117,7 +117,7 @@ import WaMIMRuntime
     let numbers = RandomNumbers(seed: 9, purpose: .benchmark)
     let images = model.values(try ImageBatch(model.program).input)
     for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
-    model.fillNoise(seed: 1, step: 0)
+    model.fillNoise(seed: 1, step: 0, round: 0)
     model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
     model.setInput(.weightDecay, to: 0.1)
     model.setMomentCorrections(step: 1)

@@ -93,7 +93,7 @@ import WaMIMRuntime
       let numbers = RandomNumbers(seed: UInt64(step), purpose: .benchmark)
       let values = model.values(images)
       for index in values.indices { values[index] = numbers.uniform(at: UInt64(index)) }
-      model.fillNoise(seed: 1, step: step)
+      model.fillNoise(seed: 1, step: step, round: 0)
       model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
       model.setInput(.weightDecay, to: 0.1)
       model.setMomentCorrections(step: step + 1)

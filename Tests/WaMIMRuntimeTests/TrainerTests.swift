@@ -94,7 +94,7 @@ import WaMIMRuntime
       return try tensors(folder[name])
     }
     let result = try run(patch, "out", "--adamw-steps", "3")
-    #expect(Set(result.keys) == ["loss", "loss.0", "grad.patch", "adamw.losses", "adamw.patch"])
+    #expect(Set(result.keys) == ["loss", "loss.0", "prediction.0", "mask", "grad.patch", "adamw.losses", "adamw.patch"])
     let gradient = try #require(result["grad.patch"])
     for element in [0, 17, 47] {
       var moved = patch

@@ -6,10 +6,14 @@ public struct Manifest: Codable, Sendable {
   public var compiler: String
   /// The processor that the code was generated for.
   public var processor: Processor
-  /// Samples in one step.
+  /// Samples in one batch.
   public var batch: Int
+  /// Samples that a schedule takes at a time: a batch, or one of the equal parts that it is cut into.
+  public var microBatch: Int
   /// Parameters and the optimiser's moments: what a checkpoint holds, in the graph's order.
   public var states: [State]
+  /// Where the gradient for each parameter adds up, as `grad.NAME`; offsets count from the start of a memory of their own.
+  public var accumulators: [Tensor]
   /// What the runtime fills in before a schedule runs.
   public var inputs: [Input]
   /// The schedules of the program, in the order of `wamim_program.schedules`.
@@ -24,14 +28,16 @@ public struct Manifest: Codable, Sendable {
   public var graph: String
 
   public init(
-    model: String, compiler: String, processor: Processor, batch: Int, states: [State], inputs: [Input],
-    schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?, graph: String
+    model: String, compiler: String, processor: Processor, batch: Int, microBatch: Int, states: [State], accumulators: [Tensor],
+    inputs: [Input], schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?, graph: String
   ) {
     self.model = model
     self.compiler = compiler
     self.processor = processor
     self.batch = batch
+    self.microBatch = microBatch
     self.states = states
+    self.accumulators = accumulators
     self.inputs = inputs
     self.schedules = schedules
     self.calls = calls
@@ -120,6 +126,8 @@ extension Manifest {
     case firstMomentCorrection
     /// 1 / (1 - beta2 ^ step), a scalar.
     case secondMomentCorrection
+    /// 1 / the batches whose gradients a step takes together, a scalar.
+    case batchShare
   }
 
   /// A tensor that the runtime writes before each run of a schedule.
@@ -133,23 +141,53 @@ extension Manifest {
     }
   }
 
+  /// How what a schedule leaves for the parts of a batch becomes what it would leave for the whole batch.
+  public enum Combination: String, Codable, Sendable, Hashable {
+    /// Each part gives the rows of its samples.
+    case samples
+    /// What the parts give adds up.
+    case sum
+    /// Each part gives the same.
+    case same
+  }
+
+  /// A tensor that holds meaningful values after a schedule has run.
+  public struct Output: Codable, Sendable {
+    public var tensor: Tensor
+    public var combination: Combination
+
+    public init(tensor: Tensor, combination: Combination) {
+      self.tensor = tensor
+      self.combination = combination
+    }
+  }
+
   /// What one schedule leaves in the arena.
   public struct Schedule: Codable, Sendable {
-    /// `step` (trains), `gradients` (writes every gradient, changes no state) or `forward` (losses, predictions and targets).
+    /// `step` (trains on a whole batch), `gradients` (adds them to the accumulators), `update` (trains on what has been added up)
+    /// or `forward` (losses, predictions and targets).
     public var name: String
-    /// Tensors that hold meaningful values after the schedule has run, such as `loss`, `loss.0`, `target.0`, `grad.NAME` and, of
-    /// `step`, the `learning_rate`.
-    public var outputs: [Tensor]
+    /// Such as `loss`, `loss.0`, `target.0` and, of `step` and `update`, the `learning_rate`.
+    public var outputs: [Output]
     /// Bytes of the arena that this schedule uses.
     public var arenaBytes: Int
     /// Bytes of each thread's scratch memory that this schedule uses.
     public var scratchBytes: Int
+    /// Whether the schedule needs the accumulators.
+    public var usesAccumulators: Bool
+    /// Where the schedule is left if the loss is not finite: the phase at whose end it is known, before all those that update states;
+    /// nil in a schedule that has no loss or changes nothing.
+    public var lossPhase: Int?
 
-    public init(name: String, outputs: [Tensor], arenaBytes: Int, scratchBytes: Int) {
+    public init(
+      name: String, outputs: [Output], arenaBytes: Int, scratchBytes: Int, usesAccumulators: Bool, lossPhase: Int?
+    ) {
       self.name = name
       self.outputs = outputs
       self.arenaBytes = arenaBytes
       self.scratchBytes = scratchBytes
+      self.usesAccumulators = usesAccumulators
+      self.lossPhase = lossPhase
     }
   }
 
@@ -185,8 +223,12 @@ extension Manifest {
     public var betas: [Double] = [0.9, 0.95]
     public var epsilon: Double = 1e-8
     public var weightDecay: Double = 0.05
+    /// Batches whose gradients one step of the optimiser takes together.
+    public var batchAccumulation = 1
     public var epochs: Double = 400
     public var warmupEpochs: Double = 40
+    /// Learning rate at the end of the run, whatever the batch.
+    public var minimumLearningRate: Double = 0
     public var augmentation = Augmentation()
 
     public init() {}

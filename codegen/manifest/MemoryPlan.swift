@@ -35,10 +35,20 @@ extension Manifest {
   /// Batches of images that wait for their step or are being filled, of those to train on and of those to evaluate on.
   public static let waitingBatches = 2
 
+  /// The schedules that a step on `batches` batches runs, and how often: `step` once where one batch is taken whole, otherwise
+  /// `gradients` for each part of each batch, and `update`.
+  public func stepRuns(batches: Int = 1) -> [(schedule: String, count: Int)] {
+    let rounds = batches * batch / microBatch
+    return rounds == 1 ? [("step", 1)] : [("gradients", rounds), ("update", 1)]
+  }
+
+  /// Bytes of the memory in which gradients add up.
+  private var accumulatorBytes: Int { accumulators.map { $0.offset + 4 * $0.count }.max() ?? 0 }
+
   /// What `loaders` threads and the batches take that they fill from `sources` sources of images.
   public func imageBytes(sources: Int, loaders: Int) -> Int {
-    let batch = inputs.reduce(0) { $0 + ($1.role == .images ? $1.tensor.count : 0) }
-    return sources * (Manifest.waitingBatches * batch + loaders * MemoryPlan.loaderBytes)
+    let part = inputs.reduce(0) { $0 + ($1.role == .images ? $1.tensor.count : 0) }
+    return sources * (Manifest.waitingBatches * batch / microBatch * part + loaders * MemoryPlan.loaderBytes)
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
@@ -51,8 +61,10 @@ extension Manifest {
     var rows = [
       MemoryPlan.Row(name: "parameters and the optimiser's moments", bytes: states),
       MemoryPlan.Row(name: "inputs, activations and gradients", bytes: max(0, arena - states)),
+      MemoryPlan.Row(name: "gradients that add up", bytes: run.contains(where: \.usesAccumulators) ? accumulatorBytes : 0),
       MemoryPlan.Row(name: "scratch of \(threads) thread\(threads == 1 ? "" : "s")", bytes: threads * scratch),
     ]
+    rows.removeAll { $0.bytes == 0 }
     if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
     rows.append(
       MemoryPlan.Row(

@@ -12,12 +12,12 @@ public struct DifferentiatedGraph: Sendable {
   /// The gradients, in the order of the parameters.
   public var gradients: [Gradient]
 
-  /// The graph with each gradient as an output `grad.NAME`.
-  public func withGradientOutputs() throws -> Graph {
+  /// The graph with each gradient added to an accumulator, `grad.NAME`.
+  public func withAccumulation() throws -> Graph {
     let builder = GraphBuilder(extending: graph)
     for pair in gradients {
-      let name = graph[pair.parameter].operation.sourceName ?? "\(pair.parameter.index)"
-      builder.output("grad.\(name)", builder.tensor(pair.gradient))
+      guard let accumulator = builder.accumulator(ofParameter: pair.parameter) else { continue }
+      builder.update(accumulator, to: builder.tensor(pair.gradient) + accumulator)
     }
     return try builder.finish()
   }
@@ -26,11 +26,39 @@ public struct DifferentiatedGraph: Sendable {
   /// output `learning_rate`.
   public func withOptimizer() throws -> Graph {
     let builder = GraphBuilder(extending: graph)
-    let pairs = gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) }
-    let rate = CosineSchedule().learningRate(in: builder)
-    AdamW(graph.training).update(pairs, rate: rate, in: builder)
-    builder.output("learning_rate", rate)
+    builder.addOptimizer(gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) })
     return try builder.finish()
+  }
+}
+
+extension Graph {
+  /// What is left of a step when the gradients of its rounds have been added up: each parameter updated by the mean over the
+  /// step's batches, and each accumulator back at zero.
+  public func updateFromAccumulators() throws -> Graph {
+    var start = Graph(name: name)
+    (start.training, start.pictures) = (training, pictures)
+    let sources = parameters.map { (node: self[$0], value: start.append(self[$0])) }
+    let builder = GraphBuilder(extending: start)
+    let share = builder.input("batch_share", [], role: .batchShare)
+    let accumulators = sources.compactMap { builder.accumulator(ofParameter: $0.value) }
+    builder.addOptimizer(
+      zip(sources, accumulators).map { (parameter: builder.tensor($0.value), gradient: $1 * share) })
+    for accumulator in accumulators { builder.update(accumulator, to: builder.constant(0, accumulator.shape)) }
+    return try builder.finish()
+  }
+}
+
+extension GraphBuilder {
+  /// Where the gradient for a parameter adds up.
+  fileprivate func accumulator(ofParameter parameter: ValueID) -> Tensor? {
+    graph[parameter].operation.sourceName.map { add(.accumulator(name: "grad.\($0)", shape: graph[parameter].type.shape)) }
+  }
+
+  /// Adds AdamW's update of each parameter at the scheduled learning rate, which becomes an output.
+  fileprivate func addOptimizer(_ gradients: [(parameter: Tensor, gradient: Tensor)]) {
+    let rate = CosineSchedule().learningRate(in: self)
+    AdamW(graph.training).update(gradients, rate: rate, in: self)
+    output("learning_rate", rate)
   }
 }
 

@@ -4,7 +4,7 @@ extension Node {
   /// Whether the result's gradient says something about the operand at `index`.
   func passesGradient(to index: Int) -> Bool {
     switch operation {
-    case .input, .parameter, .state, .constant, .positionTable: false
+    case .input, .parameter, .state, .accumulator, .constant, .positionTable: false
     case .toFloat, .detach, .rank, .invertPermutation, .binary(.atLeast): false
     case .gather, .scatterAdd: index == 0
     case .unary, .binary, .broadcast, .reshape, .transpose, .slice, .pad, .concatenate, .reduce, .matmul, .attention,
@@ -51,7 +51,7 @@ struct GradientRule {
     case .waveletAnalysis(.haar): haarSynthesis()
     case .attentionGradient:
       throw GraphError("the gradient of attention cannot be differentiated once more: detach it", at: node.location)
-    case .input, .parameter, .state, .constant, .positionTable, .toFloat, .detach, .rank, .invertPermutation:
+    case .input, .parameter, .state, .accumulator, .constant, .positionTable, .toFloat, .detach, .rank, .invertPermutation:
       throw GraphError("no gradient flows through '\(node.operation.name)'", at: node.location)
     }
   }

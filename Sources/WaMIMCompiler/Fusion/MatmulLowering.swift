@@ -31,7 +31,8 @@ extension Lowering {
     let result = storage[value]
     let leftNumber = arguments.number(of: leftView.root, unitStride: leftUnit, .read)
     let rightNumber = arguments.number(of: rightView.root, unitStride: rightUnit, .read)
-    let resultNumber = arguments.number(of: result.root, unitStride: resultUnit, .write)
+    let accumulates = storage.accumulated.contains(value)
+    let resultNumber = arguments.number(of: result.root, unitStride: resultUnit, accumulates ? .update : .write)
     reads.formUnion(node.operands.map(clustering.base))
     let isBatched = partition.isBatched
     let m = isBatched ? shape[-2] : shape.count / shape[-1]
@@ -48,7 +49,7 @@ extension Lowering {
       result: .init(
         argument: resultNumber, offset: 0, rowStride: shape[-1], isTransposed: false,
         batchStride: isBatched ? shape[-2] * shape[-1] : 0),
-      workspace: workspace, epilogue: epilogue)
+      accumulates: accumulates, workspace: workspace, epilogue: epilogue)
     let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })
     var call = LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .matmul(kernel)), bindings: arguments.bindings, units: partition.units,

@@ -42,7 +42,7 @@ extension Lowering {
 
   /// The calls that write new values over states, but for those that are computed there.
   func updateCopies() -> [LoweredCall] {
-    graph.updates.filter { !storage.forwarded.contains($0.value) }.map { update in
+    graph.updates.filter { !storage.forwarded.contains($0.value) && $0.value != $0.state }.map { update in
       var call = copy(update.value, to: View(whole: update.state, shape: graph[update.state].type.shape), of: update.state)
       call.overwrites = [update.state]
       call.writes = []

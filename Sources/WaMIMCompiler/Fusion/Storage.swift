@@ -6,8 +6,12 @@ struct Storage {
   private(set) var views: [View]
   /// The movements that no view can express, or whose consumers need rows as they lie: they are carried out.
   private(set) var copies: Set<ValueID>
-  /// The values that lie within a concatenation because whoever computes them writes there directly.
+  /// The values that lie within a concatenation or a state because whoever computes them writes there directly.
   private(set) var forwarded: Set<ValueID>
+  /// The products that are added to what lies there already.
+  private(set) var accumulated: Set<ValueID>
+  /// The sums of such a product and an accumulator, which nobody has to compute any more.
+  private var absorbed: Set<ValueID>
 
   subscript(value: ValueID) -> View { views[value.index] }
 
@@ -17,10 +21,15 @@ struct Storage {
   init(_ graph: Graph, updatesInPlace: Bool) {
     copies = []
     forwarded = []
+    accumulated = []
+    absorbed = []
     views = graph.values.map { View(whole: $0, shape: graph[$0].type.shape) }
     let users = graph.users()
     let outputs = Set(graph.outputs.map(\.value) + (graph.loss.map { [$0] } ?? []))
-    if updatesInPlace { forwardIntoStates(graph, outputs) }
+    if updatesInPlace {
+      forwardIntoStates(graph, outputs)
+      accumulateProducts(graph, users, outputs)
+    }
     forwardIntoConcatenations(graph, users, outputs)
     for value in graph.values where graph[value].operation.isMovement && !forwarded.contains(value) {
       if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isOutput: outputs.contains(value)) {
@@ -33,7 +42,7 @@ struct Storage {
 
   /// Whether `value` is computed rather than seen through a view of another value.
   func isComputed(_ value: ValueID, in graph: Graph) -> Bool {
-    !graph[value].operation.isMovement || copies.contains(value)
+    (!graph[value].operation.isMovement || copies.contains(value)) && !absorbed.contains(value)
   }
 
   /// The view that a movement is of its operand's, or nil where there is none.
@@ -59,6 +68,25 @@ struct Storage {
       else { continue }
       views[value.index] = View(whole: update.state, shape: graph[update.state].type.shape)
       forwarded.insert(value)
+    }
+  }
+
+  /// Lets products that are only wanted for what an accumulator holds after them be added to it as they are computed.
+  private mutating func accumulateProducts(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
+    for update in graph.updates where forwarded.contains(update.value) {
+      let sum = graph[update.value]
+      guard sum.operation == .binary(.add), sum.operands[1] == update.state, users[update.value.index].isEmpty,
+        users[update.state.index] == [update.value]
+      else { continue }
+      func isWantedOnce(_ value: ValueID) -> Bool { users[value.index].count == 1 && !outputs.contains(value) }
+      var product = sum.operands[0]
+      while case .reshape = graph[product].operation, isWantedOnce(product) { product = graph[product].operands[0] }
+      guard case .matmul = graph[product].operation, isWantedOnce(product),
+        let view = views[update.state.index].reshaped(graph[product].type.shape)
+      else { continue }
+      views[product.index] = view
+      accumulated.insert(product)
+      absorbed.insert(update.value)
     }
   }
 

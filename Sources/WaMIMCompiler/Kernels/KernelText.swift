@@ -107,7 +107,9 @@ extension MatmulKernel {
     case .products(let batches): units = "units of \(batches) products"
     case .rows(let block): units = "units of up to \(block) rows"
     }
-    let product = "matmul \(m) x \(n) x \(k): \(result.text) = \(left.text) * \(right.text), \(units), workspace a\(workspace)"
+    let product =
+      "matmul \(m) x \(n) x \(k): \(result.text) \(accumulates ? "+=" : "=") \(left.text) * \(right.text), \(units), "
+      + "workspace a\(workspace)"
     return [product] + (epilogue.map { ["then"] + $0.lines.map { "  " + $0 } } ?? [])
   }
 }

@@ -42,13 +42,16 @@ public struct MatmulKernel: Hashable, Sendable {
   public var left: Matrix
   public var right: Matrix
   public var result: Matrix
+  /// Whether the product is added to what the result holds.
+  public var accumulates: Bool
   /// The argument that is workspace, of `workspaceCount` elements.
   public var workspace: Int
   /// Runs over the same units after the product; its argument numbers are those of this kernel.
   public var epilogue: RowKernel?
 
   public init(
-    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, workspace: Int,
+    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, accumulates: Bool = false,
+    workspace: Int,
     epilogue: RowKernel? = nil
   ) {
     self.partition = partition
@@ -59,6 +62,7 @@ public struct MatmulKernel: Hashable, Sendable {
     self.right = right
     self.result = result
     self.workspace = workspace
+    self.accumulates = accumulates
     self.epilogue = epilogue
   }
 

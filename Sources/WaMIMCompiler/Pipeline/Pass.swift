@@ -21,10 +21,12 @@ public struct Pass: Sendable {
 
 /// What a schedule of the trainer is for.
 public enum Purpose: String, Hashable, Sendable, CaseIterable {
-  /// Trains: gradients and the optimiser's updates.
+  /// Trains in one round: gradients and the optimiser's updates.
   case step
-  /// Gives every gradient as an output `grad.NAME` and changes nothing.
+  /// Adds every gradient to its accumulator, one round of several.
   case gradients
+  /// Updates parameters from what the rounds have added up.
+  case update
   /// Gives losses, predictions and targets.
   case forward
 }

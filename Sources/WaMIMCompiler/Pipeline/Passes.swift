@@ -6,6 +6,7 @@ public enum Passes {
   public static func all(for purpose: Purpose) -> [Pass] {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
+    if purpose == .update { return [updateFromAccumulators] + tidy }
     let forward = [selectOutputs(purpose)] + tidy + [sinkGathers] + tidy + [sinkSlices] + tidy + [hoistInvariantRows] + tidy
     let backward = purpose == .forward ? [] : [differentiate(purpose)]
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
@@ -15,7 +16,7 @@ public enum Passes {
   /// Every pass once, in the order in which a training step meets them.
   public static var all: [Pass] {
     var names: Set<String> = []
-    return all(for: .step).filter { names.insert($0.name).inserted }
+    return Purpose.allCases.flatMap { all(for: $0) }.filter { names.insert($0.name).inserted }
   }
 
   /// Takes `graph` through the passes for `purpose`, without those whose names are in `disabled`.
@@ -67,8 +68,8 @@ extension Passes {
 
   static func selectOutputs(_ purpose: Purpose) -> Pass {
     Pass("select-outputs", "Drops outputs that the schedule is not for.", isOptional: false) { graph in
-      guard purpose == .step else { return graph }
-      // A training step reports losses only: predictions and targets need not outlive their last use.
+      guard purpose != .forward else { return graph }
+      // Training reports losses only: predictions and targets need not outlive their last use.
       var reduced = graph
       reduced.outputs = graph.outputs.filter { graph[$0.value].type.shape.count == 1 }
       return reduced
@@ -80,7 +81,12 @@ extension Passes {
       "differentiate", "Adds the gradient of the loss for each parameter, and what the schedule does with it.", isOptional: false
     ) {
       let differentiated = try $0.differentiated()
-      return try purpose == .step ? differentiated.withOptimizer() : differentiated.withGradientOutputs()
+      return try purpose == .step ? differentiated.withOptimizer() : differentiated.withAccumulation()
     }
   }
+
+  static let updateFromAccumulators = Pass(
+    "update-from-accumulators", "Leaves of the graph what a step does when its rounds have added up their gradients.",
+    isOptional: false
+  ) { try $0.updateFromAccumulators() }
 }

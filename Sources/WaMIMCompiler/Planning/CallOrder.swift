@@ -7,14 +7,19 @@ struct CallOrder {
   private(set) var dependencies: [Set<Int>]
   /// The calls in an order in which they can run.
   private(set) var sequence: [Int] = []
+  /// The calls that compute the loss, and those that may not run in a phase that they run in, as they change what outlives the step.
+  private(set) var lossWriters: Set<Int> = []
+  private(set) var updaters: Set<Int> = []
 
-  /// Orders `calls`, each as early as the graph's order wants it; updates of states as early as they can run.
+  /// Orders `calls`, each as early as the graph's order wants it; updates of states as early as they can run once `loss` is known.
   ///
+  /// - Parameter loss: The computed value that the loss is.
   /// - Returns: nil where a state would have to be written over before it is read for the last time.
-  init?(_ calls: [LoweredCall], _ graph: Graph) {
+  init?(_ calls: [LoweredCall], _ graph: Graph, loss: ValueID?) {
     self.calls = calls
     dependencies = [Set<Int>](repeating: [], count: calls.count)
     let writers = CallOrder.writers(calls, graph)
+    lossWriters = loss.flatMap { writers[$0] } ?? []
     var readers: [ValueID: [Int]] = [:]
     for (index, call) in calls.enumerated() {
       for value in call.reads {
@@ -24,6 +29,11 @@ struct CallOrder {
     }
     for (index, call) in calls.enumerated() {
       for state in call.overwrites { dependencies[index].formUnion(readers[state] ?? []) }
+      // A step whose loss is not finite is left before it changes anything.
+      if call.overwrites.contains(where: graph.outlivesStep) {
+        updaters.insert(index)
+        dependencies[index].formUnion(lossWriters)
+      }
       dependencies[index].remove(index)
     }
     guard arrange(firstUpdate: CallOrder.firstUpdate(graph)) else { return nil }
@@ -43,10 +53,14 @@ struct CallOrder {
     return writers
   }
 
-  /// The index of the first value that belongs to the optimiser.
+  /// The index of the first value that belongs to the optimiser, or to the gradients' accumulation for it.
   private static func firstUpdate(_ graph: Graph) -> Int {
     graph.values.first {
-      if case .input(_, _, let role) = graph[$0].operation { role.isOfOptimizer } else { false }
+      switch graph[$0].operation {
+      case .input(_, _, let role): role.isOfOptimizer
+      case .accumulator: true
+      default: false
+      }
     }?.index ?? graph.nodes.count
   }
 
@@ -74,13 +88,23 @@ struct CallOrder {
   }
 }
 
+extension Graph {
+  /// Whether `state` is a parameter, or what the optimiser keeps from step to step, and no accumulator.
+  func outlivesStep(_ state: ValueID) -> Bool {
+    switch self[state].operation {
+    case .parameter, .state: true
+    default: false
+    }
+  }
+}
+
 extension InputRole {
   /// Whether the optimiser reads the input, and not the model.
   fileprivate var isOfOptimizer: Bool {
     switch self {
     case .images, .uniformNoise: false
     case .progress, .epochs, .warmupEpochs, .peakLearningRate, .minimumLearningRate, .weightDecay, .firstMomentCorrection,
-      .secondMomentCorrection:
+      .secondMomentCorrection, .batchShare:
       true
     }
   }

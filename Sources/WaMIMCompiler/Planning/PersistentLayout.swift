@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// Where the arena holds what lasts from step to step: parameters and states, inputs, tables of positions.
+/// Where memory holds what outlives a schedule: parameters and states, inputs, tables of positions, and accumulators apart.
 struct PersistentLayout {
   /// What a persistent array is, the same in every schedule of a program.
   enum Key: Hashable {
@@ -8,34 +8,57 @@ struct PersistentLayout {
     case positionTable(width: Int, grid: Int, classToken: Bool)
   }
 
-  /// Bytes from the start of the arena.
-  private(set) var offsets: [Key: Int] = [:]
-  /// The first node that stands for each array, in the order they lie.
-  private(set) var arrays: [(key: Key, node: Node)] = []
-  private(set) var byteCount = 0
+  /// A place in one of the memories.
+  struct Place: Hashable {
+    var storage: Placement.Storage
+    /// Bytes from the start of the storage.
+    var offset: Int
+  }
+
+  /// A persistent array: the first node that stands for it, and where it lies.
+  struct Array {
+    var key: Key
+    var node: Node
+    var place: Place
+  }
+
+  /// The arrays, in the order they lie.
+  private(set) var arrays: [Array] = []
+  /// Bytes of the arena that they take, from its start on.
+  private(set) var arenaBytes = 0
+  /// Bytes of the accumulators, which a program that never adds up gradients has no use for.
+  private(set) var accumulatorBytes = 0
+  private var places: [Key: Place] = [:]
 
   /// Lays out what `graphs` use.
   init(_ graphs: [Graph]) {
     for node in graphs.flatMap(\.nodes) {
-      guard let key = PersistentLayout.key(of: node.operation), offsets[key] == nil else { continue }
-      offsets[key] = byteCount
-      arrays.append((key, node))
-      byteCount = ArenaPlanner.aligned(byteCount + node.type.byteCount)
+      guard let key = PersistentLayout.key(of: node.operation), places[key] == nil else { continue }
+      let place: Place
+      if case .accumulator = node.operation {
+        place = Place(storage: .accumulators, offset: accumulatorBytes)
+        accumulatorBytes = ArenaPlanner.aligned(accumulatorBytes + node.type.byteCount)
+      } else {
+        place = Place(storage: .arena, offset: arenaBytes)
+        arenaBytes = ArenaPlanner.aligned(arenaBytes + node.type.byteCount)
+      }
+      places[key] = place
+      arrays.append(Array(key: key, node: node, place: place))
     }
   }
 
-  /// The offsets of the values of `graph` that are persistent.
-  func places(in graph: Graph) -> [ValueID: Int] {
-    var places: [ValueID: Int] = [:]
+  /// The places of the values of `graph` that are persistent.
+  func places(in graph: Graph) -> [ValueID: Place] {
+    var result: [ValueID: Place] = [:]
     for value in graph.values {
-      if let key = PersistentLayout.key(of: graph[value].operation), let offset = offsets[key] { places[value] = offset }
+      if let key = PersistentLayout.key(of: graph[value].operation), let place = places[key] { result[value] = place }
     }
-    return places
+    return result
   }
 
   private static func key(of operation: Operation) -> Key? {
     switch operation {
-    case .input(let name, _, _), .parameter(let name, _, _), .state(let name, _): .named(name)
+    case .input(let name, _, _), .parameter(let name, _, _), .state(let name, _), .accumulator(let name, _): .named(name)
     case .positionTable(let width, let grid, let classToken): .positionTable(width: width, grid: grid, classToken: classToken)
     default: nil
     }

@@ -76,6 +76,7 @@ struct Phasing {
   private func place(_ call: Int, _ groups: [PhaseGroup], _ home: [Int: Int], _ placed: [Bool]) -> Decision {
     var hosts: Set<Int> = []
     for dependency in order.dependencies[call] where !placed[dependency] {
+      if order.lossWriters.contains(dependency), order.updaters.contains(call) { return .wait }
       guard let host = home[dependency] else { return .wait }
       guard calls[dependency].units == calls[call].units, isLocal(dependency, call) else { return .wait }
       hosts.insert(host)

@@ -21,12 +21,14 @@ public struct Program: Sendable {
   /// Bytes of the arena, and of each thread's scratch memory: the most that any schedule needs.
   public var arenaBytes: Int
   public var scratchBytes: Int
+  /// Bytes of the accumulators, for the schedules that have a use for them.
+  public var accumulatorBytes: Int
   /// What the runtime needs to know; `manifest.processor` is filled in by the backend.
   public var manifest: Manifest
 
   public init(
     name: String, kernels: [Kernel], schedules: [Schedule], constants: [ConstantData], arenaBytes: Int, scratchBytes: Int,
-    manifest: Manifest
+    accumulatorBytes: Int, manifest: Manifest
   ) {
     self.name = name
     self.kernels = kernels
@@ -34,6 +36,7 @@ public struct Program: Sendable {
     self.constants = constants
     self.arenaBytes = arenaBytes
     self.scratchBytes = scratchBytes
+    self.accumulatorBytes = accumulatorBytes
     self.manifest = manifest
   }
 }
@@ -65,6 +68,13 @@ public struct Schedule: Sendable {
     self.buffers = buffers
     self.arenaBytes = arenaBytes
     self.scratchBytes = scratchBytes
+  }
+
+  /// Whether a call needs the accumulators.
+  public var usesAccumulators: Bool {
+    phases.contains { phase in
+      phase.groups.contains { group in group.calls.contains { call in call.arguments.contains { $0.storage == .accumulators } } }
+    }
   }
 }
 
@@ -108,11 +118,13 @@ public struct Call: Sendable {
 
 /// Where an argument of a call lies.
 public struct Placement: Hashable, Sendable {
-  public enum Storage: Hashable, Sendable {
+  public enum Storage: String, Hashable, Sendable {
     /// The arena that all threads share.
     case arena
     /// The scratch memory of the thread that makes the call; `unitStride` is 0.
     case scratch
+    /// Where gradients add up over the rounds of a step.
+    case accumulators
   }
 
   public var storage: Storage

@@ -9,53 +9,74 @@ struct ProgramBuilder {
     var graph: Graph
   }
 
+  /// What a program is about besides its schedules.
+  struct Subject {
+    /// The model as it was described.
+    var model: Graph
+    /// The graph as text.
+    var text: String
+    /// The compiler's version.
+    var compiler: String
+    /// Samples that a schedule takes at a time.
+    var microBatch: Int
+    /// How outputs of parts of a batch become those of the batch; what is not named is the same for each part.
+    var combinations: [String: Manifest.Combination]
+  }
+
   private var kernels: [Kernel] = []
   private var numbers: [Kernel: KernelID] = [:]
   private var descriptions: [Manifest.Call] = []
+  private let subject: Subject
   private let fuses: Bool
 
-  init(fuses: Bool) {
+  init(_ subject: Subject, fuses: Bool) {
+    self.subject = subject
     self.fuses = fuses
   }
 
-  /// The program called `name` that carries out `parts`; `source` is the graph they come from.
-  mutating func build(_ name: String, _ parts: [Part], source: Graph, text: String, compiler: String) throws -> Program {
+  /// The program that carries out `parts`.
+  mutating func build(_ parts: [Part]) throws -> Program {
     let parts = parts.map { Part(name: $0.name, graph: $0.graph.withSeparatedReductions()) }
     let layout = PersistentLayout(parts.map(\.graph))
     var schedules: [Schedule] = []
     var described: [Manifest.Schedule] = []
     for part in parts {
-      let (schedule, outputs) = try plan(part, layout)
+      let (schedule, description) = try plan(part, layout)
       schedules.append(schedule)
-      described.append(
-        .init(name: part.name, outputs: outputs, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes))
+      described.append(description)
     }
+    let model = subject.model
     let manifest = Manifest(
-      model: name, compiler: compiler, processor: .init(name: "", features: []), batch: source.batch, states: states(layout),
-      inputs: inputs(layout), schedules: described, calls: descriptions, training: source.training, pictures: source.pictures,
-      graph: text)
+      model: model.name, compiler: subject.compiler, processor: .init(name: "", features: []), batch: model.batch,
+      microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout), inputs: inputs(layout),
+      schedules: described, calls: descriptions, training: model.training, pictures: model.pictures, graph: subject.text)
     return Program(
-      name: name, kernels: kernels, schedules: schedules, constants: constants(layout),
-      arenaBytes: schedules.map(\.arenaBytes).max() ?? layout.byteCount, scratchBytes: schedules.map(\.scratchBytes).max() ?? 0,
-      manifest: manifest)
+      name: model.name, kernels: kernels, schedules: schedules, constants: constants(layout),
+      arenaBytes: schedules.map(\.arenaBytes).max() ?? layout.arenaBytes, scratchBytes: schedules.map(\.scratchBytes).max() ?? 0,
+      accumulatorBytes: layout.accumulatorBytes, manifest: manifest)
   }
 
-  private mutating func plan(_ part: Part, _ layout: PersistentLayout) throws -> (Schedule, [Manifest.Tensor]) {
+  private mutating func plan(_ part: Part, _ layout: PersistentLayout) throws -> (Schedule, Manifest.Schedule) {
     let graph = part.graph
     let (lowering, order) = try ordered(graph)
     let phases = Phasing(order, graph).phases
-    var planner = SchedulePlanner(graph, order.calls, phases, persistent: layout.places(in: graph), start: layout.byteCount)
+    var planner = SchedulePlanner(graph, order.calls, phases, persistent: layout.places(in: graph), start: layout.arenaBytes)
     let outputs = Set(graph.outputs.map { lowering.storage[$0.value].root })
     let schedule = planner.plan(name: part.name, outputs: outputs) { register($0) }
-    let tensors = graph.outputs.compactMap { output -> Manifest.Tensor? in
+    let tensors = graph.outputs.compactMap { output -> Manifest.Output? in
       let view = lowering.storage[output.value]
       guard let offset = planner.arenaOffset(of: view.root) else { return nil }
       let type = graph[output.value].type
-      return Manifest.Tensor(
+      let tensor = Manifest.Tensor(
         name: output.name, type: type.element.rawValue, shape: type.shape.dimensions,
         offset: offset + view.offset * ElementType.byteCount)
+      return Manifest.Output(tensor: tensor, combination: subject.combinations[output.name] ?? .same)
     }
-    return (schedule, tensors)
+    let description = Manifest.Schedule(
+      name: part.name, outputs: tensors, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes,
+      usesAccumulators: schedule.usesAccumulators,
+      lossPhase: graph.updates.isEmpty ? nil : graph.loss.flatMap { planner.lastPhase(writing: lowering.clustering.base($0)) })
+    return (schedule, description)
   }
 
   /// The graph's calls in order, with states updated in place unless someone still reads their old values.
@@ -64,7 +85,7 @@ struct ProgramBuilder {
       let lowering = Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses)
       let calls = try lowering.calls()
       if calls.contains(where: \.readsAfterOverwriting) { continue }
-      if let order = CallOrder(calls, graph) { return (lowering, order) }
+      if let order = CallOrder(calls, graph, loss: graph.loss.map(lowering.clustering.base)) { return (lowering, order) }
     }
     throw CompilationError("the updates of the states depend on each other in a circle")
   }
@@ -85,38 +106,40 @@ struct ProgramBuilder {
   // MARK: The manifest's tables
 
   private func states(_ layout: PersistentLayout) -> [Manifest.State] {
-    layout.arrays.compactMap { key, node in
-      let offset = layout.offsets[key] ?? 0
-      switch node.operation {
-      case .parameter(let name, let shape, let initializer):
-        return .init(
-          tensor: .init(name: name, type: ElementType.float32.rawValue, shape: shape.dimensions, offset: offset), isParameter: true,
-          initializer: initializer)
-      case .state(let name, let shape):
-        return .init(
-          tensor: .init(name: name, type: ElementType.float32.rawValue, shape: shape.dimensions, offset: offset),
-          isParameter: false,
-          initializer: .constant(0))
-      default: return nil
+    layout.arrays.compactMap { array in
+      switch array.node.operation {
+      case .parameter(_, _, let initializer): .init(tensor: array.tensor, isParameter: true, initializer: initializer)
+      case .state: .init(tensor: array.tensor, isParameter: false, initializer: .constant(0))
+      default: nil
       }
     }
   }
 
+  private func accumulators(_ layout: PersistentLayout) -> [Manifest.Tensor] {
+    layout.arrays.compactMap { if case .accumulator = $0.node.operation { $0.tensor } else { nil } }
+  }
+
   private func inputs(_ layout: PersistentLayout) -> [Manifest.Input] {
-    layout.arrays.compactMap { key, node in
-      guard case .input(let name, let type, let role) = node.operation else { return nil }
-      let tensor = Manifest.Tensor(
-        name: name, type: type.element.rawValue, shape: type.shape.dimensions, offset: layout.offsets[key] ?? 0)
-      return .init(tensor: tensor, role: role)
+    layout.arrays.compactMap { array in
+      if case .input(_, _, let role) = array.node.operation { .init(tensor: array.tensor, role: role) } else { nil }
     }
   }
 
   private func constants(_ layout: PersistentLayout) -> [ConstantData] {
-    layout.arrays.compactMap { key, _ in
-      guard case .positionTable(let width, let grid, let classToken) = key else { return nil }
+    layout.arrays.compactMap { array in
+      guard case .positionTable(let width, let grid, let classToken) = array.key else { return nil }
       return ConstantData(
-        offset: layout.offsets[key] ?? 0, elements: PositionTable.elements(width: width, grid: grid, classToken: classToken))
+        offset: array.place.offset, elements: PositionTable.elements(width: width, grid: grid, classToken: classToken))
     }
+  }
+}
+
+extension PersistentLayout.Array {
+  /// The array as the manifest names it.
+  fileprivate var tensor: Manifest.Tensor {
+    .init(
+      name: node.operation.sourceName ?? "", type: node.type.element.rawValue, shape: node.type.shape.dimensions,
+      offset: place.offset)
   }
 }
 

@@ -20,14 +20,17 @@ extension Program {
   /// The schedules as text: memory, buffers with their places and live ranges, phases with their calls.
   public var planText: String {
     let states = manifest.states.reduce(0) { $0 + $1.tensor.count * ElementType.byteCount }
+    let parts = manifest.batch / manifest.microBatch
     var lines = [
       "plan \(name)",
+      "batch \(manifest.batch)" + (parts > 1 ? ", in \(parts) micro-batches of \(manifest.microBatch)" : ""),
       "arena \(mebibytes(arenaBytes)), of which \(mebibytes(states)) parameters and optimiser state; "
-        + "scratch \(mebibytes(scratchBytes)) a thread",
+        + "accumulators \(mebibytes(accumulatorBytes)); scratch \(mebibytes(scratchBytes)) a thread",
     ]
     // How many threads there will be is the trainer's to say.
-    let plan = manifest.memoryPlan(schedules: ["step"], threads: 1, sources: 1, loaders: 1)
-    let more = manifest.memoryPlan(schedules: ["step"], threads: 2, sources: 1, loaders: 2).total - plan.total
+    let schedulesOfStep = manifest.stepRuns().map(\.schedule)
+    let plan = manifest.memoryPlan(schedules: schedulesOfStep, threads: 1, sources: 1, loaders: 1)
+    let more = manifest.memoryPlan(schedules: schedulesOfStep, threads: 2, sources: 1, loaders: 2).total - plan.total
     lines.append("peak of a training process \(mebibytes(plan.total)), and \(mebibytes(more)) for each thread after the first")
     lines += plan.rows.map { "  \(mebibytes($0.bytes)) \($0.name)" }
     for schedule in schedules { lines += schedule.lines(self) }
@@ -35,8 +38,9 @@ extension Program {
   }
 }
 
-private func mebibytes(_ bytes: Int) -> String {
-  let tenths = (bytes * 10 + (1 << 19)) >> 20
+/// `bytes` to a tenth of a MiB, rounded up, so that as much is enough.
+func mebibytes(_ bytes: Int) -> String {
+  let tenths = (bytes * 10 + (1 << 20) - 1) >> 20
   return "\(tenths / 10).\(tenths % 10) MiB"
 }
 
@@ -44,7 +48,8 @@ extension Schedule {
   fileprivate func lines(_ program: Program) -> [String] {
     var lines = [
       "",
-      "schedule \(name): \(phases.count) phases, arena \(mebibytes(arenaBytes)), scratch \(mebibytes(scratchBytes)) a thread",
+      "schedule \(name): \(phases.count) phases, arena \(mebibytes(arenaBytes)), scratch \(mebibytes(scratchBytes)) a thread"
+        + (usesAccumulators ? ", and the accumulators" : ""),
       "  buffers (storage, offset, bytes, live, type, name)",
     ]
     let ordered = buffers.sorted {
@@ -70,7 +75,7 @@ extension Schedule {
 extension Program {
   fileprivate func line(of call: Call) -> String {
     let arguments = call.arguments.map { placement in
-      (placement.storage == .arena ? "arena" : "scratch") + "+\(placement.offset)"
+      placement.storage.rawValue + "+\(placement.offset)"
         + (placement.unitStride > 0 ? "/\(placement.unitStride)" : "")
     }
     let kind = kernels[call.kernel.index].body.kind

@@ -9,16 +9,10 @@ struct SchedulePlanner {
   let graph: Graph
   let calls: [LoweredCall]
   let phases: [[Phasing.PhaseGroup]]
-  /// Where inputs, states and tables lie, in bytes.
-  let persistent: [ValueID: Int]
+  /// Where inputs, states and tables lie.
+  let persistent: [ValueID: PersistentLayout.Place]
   /// The first byte of the arena that is free for others.
   let start: Int
-
-  /// Where a buffer lies.
-  private struct Home {
-    var storage: Placement.Storage
-    var offset: Int
-  }
 
   /// A call's place in the schedule.
   private struct Position: Hashable {
@@ -28,7 +22,7 @@ struct SchedulePlanner {
   }
 
   private var positions: [Position]
-  private var homes: [ValueID: Home] = [:]
+  private var homes: [ValueID: PersistentLayout.Place] = [:]
   /// For each call, the scratch offset of its workspace.
   private var workspaces: [Int: Int] = [:]
   private var buffers: [PlannedBuffer] = []
@@ -36,7 +30,8 @@ struct SchedulePlanner {
   private var scratchBytes = 0
 
   init(
-    _ graph: Graph, _ calls: [LoweredCall], _ phases: [[Phasing.PhaseGroup]], persistent: [ValueID: Int], start: Int
+    _ graph: Graph, _ calls: [LoweredCall], _ phases: [[Phasing.PhaseGroup]], persistent: [ValueID: PersistentLayout.Place],
+    start: Int
   ) {
     self.graph = graph
     self.calls = calls
@@ -68,7 +63,12 @@ struct SchedulePlanner {
 
   /// The byte offset of the buffer of `root` in the arena.
   func arenaOffset(of root: ValueID) -> Int? {
-    persistent[root] ?? homes[root].flatMap { $0.storage == .arena ? $0.offset : nil }
+    (persistent[root] ?? homes[root]).flatMap { $0.storage == .arena ? $0.offset : nil }
+  }
+
+  /// The phase in which `value` has been computed, or nil where no call computes it.
+  func lastPhase(writing value: ValueID) -> Int? {
+    calls.indices.filter { calls[$0].writes.contains(value) }.map { positions[$0].phase }.max()
   }
 
   private func call(at index: Int, _ register: (LoweredCall) -> (KernelID, Int)) -> Call {
@@ -79,9 +79,8 @@ struct SchedulePlanner {
       case .workspace: return Placement(storage: .scratch, offset: workspaces[index] ?? 0, unitStride: 0)
       case .buffer(let root):
         let stride = argument.unitStride * ElementType.byteCount
-        if let offset = persistent[root] { return Placement(storage: .arena, offset: offset, unitStride: stride) }
-        let home = homes[root] ?? Home(storage: .arena, offset: start)
-        return Placement(storage: home.storage, offset: home.offset, unitStride: home.storage == .arena ? stride : 0)
+        let home = persistent[root] ?? homes[root] ?? .init(storage: .arena, offset: start)
+        return Placement(storage: home.storage, offset: home.offset, unitStride: home.storage == .scratch ? 0 : stride)
       }
     }
     return Call(kernel: kernel, arguments: arguments, description: description)
@@ -121,7 +120,7 @@ struct SchedulePlanner {
     }
     let planner = ArenaPlanner(requests)
     for (index, root) in roots.enumerated() {
-      homes[root] = Home(storage: .arena, offset: start + planner.offsets[index])
+      homes[root] = .init(storage: .arena, offset: start + planner.offsets[index])
       note(root, .arena, start + planner.offsets[index], requests[index])
     }
     arenaBytes = start + planner.byteCount
@@ -155,7 +154,7 @@ struct SchedulePlanner {
     }
     let planner = ArenaPlanner(requests)
     for (index, root) in roots.enumerated() {
-      homes[root] = Home(storage: .scratch, offset: planner.offsets[index])
+      homes[root] = .init(storage: .scratch, offset: planner.offsets[index])
       note(root, .scratch, planner.offsets[index], requests[index])
     }
     for (index, call) in workers.enumerated() { workspaces[call] = planner.offsets[roots.count + index] }

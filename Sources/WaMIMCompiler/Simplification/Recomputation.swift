@@ -179,7 +179,7 @@ extension Operation {
   fileprivate var isCheap: Bool {
     switch self {
     case .unary, .binary, .toFloat, .detach, .broadcast, .reshape, .transpose, .slice: true
-    case .input, .parameter, .state, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
+    case .input, .parameter, .state, .accumulator, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
       .attentionGradient,
       .gather, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis:
       false

@@ -15,7 +15,7 @@ extension Tensor {
         builder.fail("a mask of \(mask.grid) × \(mask.grid) patches does not fit a target of \(cells) × \(cells)")
         return self
       }
-      let loss = cells >= mask.grid ? hiddenPatchError(target, mask) : weightedError(target, mask.scaled(to: cells))
+      let loss = cells >= mask.grid ? hiddenPatchError(target, mask) : weightedError(target, mask, cells)
       builder.recordPrediction(self, target: target, loss: loss)
       return loss
     }
@@ -29,11 +29,15 @@ extension Tensor {
     return (difference * difference).sum([2]).total() * (1 / Float(count))
   }
 
-  /// The mean squared error over channels, averaged over positions by `weights` [batch, positions].
-  private func weightedError(_ target: Tensor, _ weights: Tensor) -> Tensor {
+  /// The mean squared error over channels, averaged over `cells` · `cells` positions by the share of hidden pixels under each.
+  private func weightedError(_ target: Tensor, _ mask: Mask, _ cells: Int) -> Tensor {
+    let weights = mask.scaled(to: cells)
     let difference = self - target
     let errors = (difference * difference).mean([1]).reshaped(weights.shape)
-    return (errors * weights).total() / weights.total()
+    // Every sample hides as many patches as any other, so what the weights add up to is known.
+    let patchesOfCell = (mask.grid / cells) * (mask.grid / cells)
+    let total = Float(shape[0] * (mask.grid * mask.grid - mask.visibleCount)) / Float(patchesOfCell)
+    return (errors * weights).total() / Swift.max(total, .leastNormalMagnitude)
   }
 
   /// Maps [batch, channels, side, side] cut into `grid` · `grid` patches, each one row of its positions and their channels.

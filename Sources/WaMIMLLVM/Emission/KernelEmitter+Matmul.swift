@@ -97,7 +97,7 @@ extension KernelEmitter {
         [builder.integer(SGEMM.rowMajor), transposition(matmul.left), transposition(matmul.right)]
         + [builder.int32(fromIndex: rows.rowsPerRun), extent(matmul.n), extent(matmul.k), builder.constant(1)]
         + [place(left, rows.leftStride), extent(matmul.left.rowStride), place(right, 0), extent(matmul.right.rowStride)]
-        + [builder.constant(0), place(result, rows.resultStride), extent(matmul.result.rowStride)]
+        + [builder.constant(matmul.accumulates ? 1 : 0), place(result, rows.resultStride), extent(matmul.result.rowStride)]
       builder.call(SGEMM.declare(in: builder), operands)
       return []
     }

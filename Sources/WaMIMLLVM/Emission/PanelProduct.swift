@@ -19,6 +19,8 @@ struct PanelProduct {
   let packing: PanelPacking
   /// Columns of the result.
   let n: Int
+  /// Whether the product is added to what the result holds.
+  let accumulates: Bool
   /// The parts of the extent that is summed over.
   let depths: [Int]
   let workspace: Address
@@ -28,11 +30,12 @@ struct PanelProduct {
     tiling = MatmulTiling(processor: builder.processor)
     packing = PanelPacking(builder: builder, tiling: tiling)
     n = matmul.n
+    accumulates = matmul.accumulates
     depths = tiling.depths(k: matmul.k, rows: rows)
     workspace = emitter.address(matmul.workspace)
   }
 
-  /// Emits `result = left · right`.
+  /// Emits `result = left · right`, or adds to it.
   ///
   /// - Parameter epilogue: Emits what is done to a range of finished columns.
   func emit(
@@ -46,7 +49,7 @@ struct PanelProduct {
       part.emit(left, epilogue: isLast ? epilogue : { _, _ in })
     }
     let (first, last) = (depths[0], depths[depths.count - 1])
-    part(at: builder.index(0), depth: first, accumulates: false, isLast: depths.count == 1)
+    part(at: builder.index(0), depth: first, accumulates: accumulates, isLast: depths.count == 1)
     guard depths.count > 1 else { return }
     let end = (depths.count - 1) * first
     builder.loop(from: builder.index(first), to: builder.index(end), step: first) { start, _ in

@@ -28,7 +28,7 @@ struct ProgramEmitter {
       builder.integer(ProgramEmitter.version), count(program.schedules.count),
       builder.table("schedules", program.schedules.map(schedule)),
       builder.table("constants", program.constants.map(constant)), builder.index(program.constants.count),
-      builder.index(program.arenaBytes), builder.index(program.scratchBytes),
+      builder.index(program.arenaBytes), builder.index(program.scratchBytes), builder.index(program.accumulatorBytes),
       builder.bytes("manifest", manifest), builder.index(manifest.count),
       builder.table("probes", [ProbeEmitter(builder: builder).emit()]),
     ])
@@ -63,6 +63,7 @@ struct ProgramEmitter {
       switch placement.storage {
       case .arena: 0
       case .scratch: 1
+      case .accumulators: 2
       }
     return builder.structure([
       builder.index(placement.offset), builder.index(placement.unitStride), builder.integer(storage), count(0),

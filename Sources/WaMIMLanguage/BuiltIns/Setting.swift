@@ -30,8 +30,9 @@ struct Setting: Sendable {
       Parameter("betas", .numbers, default: .numbers(Training().betas)),
       Parameter("weight_decay", .number, default: .number(Training().weightDecay)),
       Parameter("epsilon", .number, default: .number(Training().epsilon)),
+      Parameter("batch_accumulation", .integer, default: .integer(Training().batchAccumulation)),
     ],
-    "AdamW; the learning rate is for an effective batch of 256 and scales with the batch."
+    "AdamW; the learning rate is for an effective batch of 256 and scales with the images of a step, `batch_accumulation` batches."
   ) { arguments, training in
     training.baseLearningRate = try positive("base_lr", arguments)
     training.betas = try arguments.numbers("betas")
@@ -40,14 +41,23 @@ struct Setting: Sendable {
     }
     training.weightDecay = try notNegative("weight_decay", arguments)
     training.epsilon = try positive("epsilon", arguments)
+    training.batchAccumulation = try arguments.integer("batch_accumulation")
+    guard (1...1_000_000).contains(training.batchAccumulation) else {
+      throw GraphError("'batch_accumulation' has to be from 1 to 1000000, but is \(training.batchAccumulation)")
+    }
   }
 
   private static let cosine = Setting(
-    "cosine", [Parameter("epochs", .number), Parameter("warmup", .number, default: .number(0))],
-    "A linear warm-up of the learning rate, then half a cosine down to 0, both counted in epochs."
+    "cosine",
+    [
+      Parameter("epochs", .number), Parameter("warmup", .number, default: .number(0)),
+      Parameter("min_lr", .number, default: .number(Training().minimumLearningRate)),
+    ],
+    "A linear warm-up of the learning rate, then half a cosine down to `min_lr`, both counted in epochs."
   ) { arguments, training in
     training.epochs = try positive("epochs", arguments)
     training.warmupEpochs = try notNegative("warmup", arguments)
+    training.minimumLearningRate = try notNegative("min_lr", arguments)
   }
 
   private static let randomResizedCrop = Setting(

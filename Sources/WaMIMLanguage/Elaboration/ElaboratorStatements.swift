@@ -107,7 +107,7 @@ extension Elaborator {
 
   private mutating func expandUpdate(_ state: Tensor, _ value: Tensor, at position: Position) throws {
     switch builder.graph[state.value].operation {
-    case .state, .parameter: try located(position) { builder.update(state, to: value) }
+    case .state, .parameter, .accumulator: try located(position) { builder.update(state, to: value) }
     default: throw Mistake("only parameters and states can be updated", at: position)
     }
   }

@@ -93,8 +93,10 @@ private struct Printer {
       + ["normalize(mean: \(written(augmentation.mean)), std: \(written(augmentation.standardDeviation)))"]
     return [
       "optimizer: adamw(base_lr: \(written(training.baseLearningRate)), betas: \(written(training.betas)), "
-        + "weight_decay: \(written(training.weightDecay)), epsilon: \(written(training.epsilon)))",
-      "schedule: cosine(epochs: \(written(training.epochs)), warmup: \(written(training.warmupEpochs)))",
+        + "weight_decay: \(written(training.weightDecay)), epsilon: \(written(training.epsilon)), "
+        + "batch_accumulation: \(training.batchAccumulation))",
+      "schedule: cosine(epochs: \(written(training.epochs)), warmup: \(written(training.warmupEpochs)), "
+        + "min_lr: \(written(training.minimumLearningRate)))",
       "augment: [\(steps.joined(separator: ", "))]",
     ]
   }

@@ -36,7 +36,8 @@ enum {
   LOSS = SAMPLE_GRADIENT + BATCH * WIDTH,
   LOSS_0 = LOSS + 1,
   RATE = LOSS_0 + 1,
-  GRADIENT = RATE + 1,
+  SHARE = RATE + 1,
+  GRADIENT = SHARE + 1,
   PREDICTION = GRADIENT + WIDTH,
   MASK = PREDICTION + BATCH * POSITIONS * WIDTH,
   BETAS = MASK + BATCH * POSITIONS,
@@ -98,6 +99,24 @@ static void gradient_kernel(void *const *pointers, int64_t begin, int64_t end) {
   }
 }
 
+// Arguments: gradient of each sample, sum of gradients. Units are elements.
+static void accumulation_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  const float *samples = pointers[0];
+  float *sum = pointers[1];
+  for (int64_t element = 0; element < end - begin; element++) {
+    for (int sample = 0; sample < BATCH; sample++) sum[element] += samples[sample * WIDTH + element] / BATCH;
+  }
+}
+
+// Arguments: sum of gradients, which goes back to zero, share of a batch, gradient. Units are elements.
+static void mean_kernel(void *const *pointers, int64_t begin, int64_t end) {
+  float *sum = pointers[0], share = *(float *)pointers[1], *gradient = pointers[2];
+  for (int64_t element = 0; element < end - begin; element++) {
+    gradient[element] = share * sum[element];
+    sum[element] = 0;
+  }
+}
+
 // Arguments: progress, epochs, warm-up, peak, minimum, learning rate. One unit.
 static void rate_kernel(void *const *pointers, int64_t begin, int64_t end) {
   float progress = *(float *)pointers[0], epochs = *(float *)pointers[1], warmup = *(float *)pointers[2];
@@ -138,6 +157,7 @@ static void predict_kernel(void *const *pointers, int64_t begin, int64_t end) {
 }
 
 #define ARENA_AT(element, stride) {4 * (element), 4 * (stride), WAMIM_STORAGE_ARENA, 0}
+#define SUM_AT(element, stride) {4 * (element), 4 * (stride), WAMIM_STORAGE_ACCUMULATORS, 0}
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define CALL(kernel, arguments, description) {kernel, arguments, COUNT(arguments), description}
 
@@ -147,6 +167,8 @@ static const wamim_argument sample_arguments[] = {
 };
 static const wamim_argument loss_arguments[] = {ARENA_AT(SAMPLE_LOSS, 0), ARENA_AT(LOSS, 0), ARENA_AT(LOSS_0, 0)};
 static const wamim_argument gradient_arguments[] = {ARENA_AT(SAMPLE_GRADIENT, 1), ARENA_AT(GRADIENT, 1)};
+static const wamim_argument accumulation_arguments[] = {ARENA_AT(SAMPLE_GRADIENT, 1), SUM_AT(0, 1)};
+static const wamim_argument mean_arguments[] = {SUM_AT(0, 1), ARENA_AT(SHARE, 0), ARENA_AT(GRADIENT, 1)};
 static const wamim_argument rate_arguments[] = {
     ARENA_AT(PROGRESS, 0), ARENA_AT(EPOCHS, 0), ARENA_AT(WARMUP, 0), ARENA_AT(PEAK, 0), ARENA_AT(MINIMUM, 0), ARENA_AT(RATE, 0),
 };
@@ -160,9 +182,13 @@ static const wamim_argument predict_arguments[] = {
 
 static const wamim_call sample_calls[] = {CALL(sample_kernel, sample_arguments, 0)};
 static const wamim_call loss_calls[] = {CALL(loss_kernel, loss_arguments, 1)};
-static const wamim_call gradient_calls[] = {CALL(gradient_kernel, gradient_arguments, 2)};
 static const wamim_call update_calls[] = {
     CALL(gradient_kernel, gradient_arguments, 2),
+    CALL(optimizer_kernel, optimizer_arguments, 3),
+};
+static const wamim_call accumulation_calls[] = {CALL(accumulation_kernel, accumulation_arguments, 2)};
+static const wamim_call mean_update_calls[] = {
+    CALL(mean_kernel, mean_arguments, 2),
     CALL(optimizer_kernel, optimizer_arguments, 3),
 };
 static const wamim_call rate_calls[] = {CALL(rate_kernel, rate_arguments, 5)};
@@ -171,33 +197,40 @@ static const wamim_call predict_calls[] = {CALL(predict_kernel, predict_argument
 #define GROUP(calls, tiles, units) {calls, COUNT(calls), tiles, units}
 static const wamim_group sample_groups[] = {GROUP(sample_calls, BATCH, BATCH)};
 static const wamim_group sample_and_rate_groups[] = {GROUP(sample_calls, BATCH, BATCH), GROUP(rate_calls, 1, 1)};
-static const wamim_group gradient_groups[] = {GROUP(loss_calls, 1, 1), GROUP(gradient_calls, 5, WIDTH)};
-static const wamim_group update_groups[] = {GROUP(loss_calls, 1, 1), GROUP(update_calls, 5, WIDTH)};
+static const wamim_group loss_groups[] = {GROUP(loss_calls, 1, 1)};
+static const wamim_group update_groups[] = {GROUP(update_calls, 5, WIDTH)};
+static const wamim_group accumulation_groups[] = {GROUP(loss_calls, 1, 1), GROUP(accumulation_calls, 5, WIDTH)};
+static const wamim_group rate_groups[] = {GROUP(rate_calls, 1, 1)};
+static const wamim_group mean_update_groups[] = {GROUP(mean_update_calls, 5, WIDTH)};
 static const wamim_group forward_groups[] = {GROUP(loss_calls, 1, 1), GROUP(predict_calls, 3, BATCH)};
 
 #define PHASE(groups) {groups, COUNT(groups), 0}
-static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(update_groups)};
-static const wamim_phase gradient_phases[] = {PHASE(sample_groups), PHASE(gradient_groups)};
+static const wamim_phase step_phases[] = {PHASE(sample_and_rate_groups), PHASE(loss_groups), PHASE(update_groups)};
+static const wamim_phase gradient_phases[] = {PHASE(sample_groups), PHASE(accumulation_groups)};
+static const wamim_phase update_phases[] = {PHASE(rate_groups), PHASE(mean_update_groups)};
 static const wamim_phase forward_phases[] = {PHASE(sample_groups), PHASE(forward_groups)};
 
 static const wamim_schedule schedules[] = {
     {"step", step_phases, COUNT(step_phases)},
     {"gradients", gradient_phases, COUNT(gradient_phases)},
+    {"update", update_phases, COUNT(update_phases)},
     {"forward", forward_phases, COUNT(forward_phases)},
 };
 
 static const float betas[2] = {0.9f, 0.95f};
 static const wamim_constant constants[] = {{4 * BETAS, sizeof betas, betas}};
 
+#define OUTPUT(tensor) "{\"tensor\":" tensor ",\"combination\":\"same\"}"
 #define TENSOR(name, shape, element) "{\"name\":\"" name "\",\"type\":\"f32\",\"shape\":" shape ",\"offset\":" element "}"
 
 // Offsets are numbers in text, so they are written out; the assertion below fails where they are wrong.
 const char wamim_fake_manifest[] =
-    "{\"model\":\"fake\",\"compiler\":\"0\",\"processor\":{\"name\":\"x86-64\",\"features\":[]},\"batch\":4,\"states\":["
+    "{\"model\":\"fake\",\"compiler\":\"0\",\"processor\":{\"name\":\"x86-64\",\"features\":[]},\"batch\":4,\"microBatch\":4,"
+    "\"states\":["
     "{\"tensor\":" TENSOR("patch", "[3,4,4]", "0") ",\"isParameter\":true,\"initializer\":{\"normal\":{\"standardDeviation\":0.5}}},"
     "{\"tensor\":" TENSOR("first_moment.patch", "[3,4,4]", "192") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}},"
     "{\"tensor\":" TENSOR("second_moment.patch", "[3,4,4]", "384") ",\"isParameter\":false,\"initializer\":{\"constant\":{\"_0\":0}}}"
-    "],\"inputs\":["
+    "],\"accumulators\":[" TENSOR("grad.patch", "[3,4,4]", "0") "],\"inputs\":["
     "{\"tensor\":" TENSOR("images", "[4,3,16,16]", "576") ",\"role\":\"images\"},"
     "{\"tensor\":" TENSOR("noise", "[4,16]", "12864") ",\"role\":\"uniformNoise\"},"
     "{\"tensor\":" TENSOR("progress", "[]", "13120") ",\"role\":\"progress\"},"
@@ -207,14 +240,19 @@ const char wamim_fake_manifest[] =
     "{\"tensor\":" TENSOR("minimum", "[]", "13136") ",\"role\":\"minimumLearningRate\"},"
     "{\"tensor\":" TENSOR("decay", "[]", "13140") ",\"role\":\"weightDecay\"},"
     "{\"tensor\":" TENSOR("c1", "[]", "13144") ",\"role\":\"firstMomentCorrection\"},"
-    "{\"tensor\":" TENSOR("c2", "[]", "13148") ",\"role\":\"secondMomentCorrection\"}"
+    "{\"tensor\":" TENSOR("c2", "[]", "13148") ",\"role\":\"secondMomentCorrection\"},"
+    "{\"tensor\":" TENSOR("share", "[]", "13948") ",\"role\":\"batchShare\"}"
     "],\"schedules\":["
-    "{\"name\":\"step\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
-    TENSOR("loss", "[]", "13936") "," TENSOR("loss.0", "[]", "13940") "," TENSOR("learning_rate", "[]", "13944") "]},"
-    "{\"name\":\"gradients\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
-    TENSOR("loss", "[]", "13936") "," TENSOR("loss.0", "[]", "13940") "," TENSOR("grad.patch", "[3,4,4]", "13948") "]},"
-    "{\"name\":\"forward\",\"arenaBytes\":27376,\"scratchBytes\":512,\"outputs\":["
-    TENSOR("loss", "[]", "13936") "," TENSOR("prediction.0", "[4,16,48]", "14140") "," TENSOR("mask", "[4,16]", "26428") "]}"
+    "{\"name\":\"step\",\"arenaBytes\":27380,\"scratchBytes\":512,\"usesAccumulators\":false,\"lossPhase\":1,\"outputs\":["
+    OUTPUT(TENSOR("loss", "[]", "13936")) "," OUTPUT(TENSOR("loss.0", "[]", "13940")) ","
+    OUTPUT(TENSOR("learning_rate", "[]", "13944")) "]},"
+    "{\"name\":\"gradients\",\"arenaBytes\":27380,\"scratchBytes\":512,\"usesAccumulators\":true,\"lossPhase\":1,\"outputs\":["
+    OUTPUT(TENSOR("loss", "[]", "13936")) "," OUTPUT(TENSOR("loss.0", "[]", "13940")) "]},"
+    "{\"name\":\"update\",\"arenaBytes\":27380,\"scratchBytes\":512,\"usesAccumulators\":true,\"outputs\":["
+    OUTPUT(TENSOR("learning_rate", "[]", "13944")) "]},"
+    "{\"name\":\"forward\",\"arenaBytes\":27380,\"scratchBytes\":512,\"usesAccumulators\":false,\"outputs\":["
+    OUTPUT(TENSOR("loss", "[]", "13936")) "," OUTPUT(TENSOR("loss.0", "[]", "13940")) ","
+    OUTPUT(TENSOR("prediction.0", "[4,16,48]", "14144")) "," OUTPUT(TENSOR("mask", "[4,16]", "26432")) "]}"
     "],\"calls\":["
     "{\"name\":\"samples\",\"kind\":\"rows\",\"kernel\":0,\"flops\":9216,\"productFlops\":0,\"bytes\":13312},"
     "{\"name\":\"loss\",\"kind\":\"rows\",\"kernel\":1,\"flops\":4,\"productFlops\":0,\"bytes\":24},"
@@ -223,14 +261,14 @@ const char wamim_fake_manifest[] =
     "{\"name\":\"prediction\",\"kind\":\"rows\",\"kernel\":4,\"flops\":0,\"productFlops\":0,\"bytes\":12800},"
     "{\"name\":\"schedule\",\"kind\":\"rows\",\"kernel\":5,\"flops\":12,\"productFlops\":0,\"bytes\":24}"
     "],\"training\":{\"baseLearningRate\":0.5,\"betas\":[0.9,0.95],\"epsilon\":1e-8,\"weightDecay\":0.05,\"epochs\":20,"
-    "\"warmupEpochs\":2,\"augmentation\":{\"cropArea\":[0.2,1.0],\"cropAspect\":[0.75,1.3333333],\"horizontalFlip\":true,"
+    "\"warmupEpochs\":2,\"batchAccumulation\":1,\"minimumLearningRate\":0,\"augmentation\":{\"cropArea\":[0.2,1.0],\"cropAspect\":[0.75,1.3333333],\"horizontalFlip\":true,"
     "\"mean\":[0.485,0.456,0.406],\"standardDeviation\":[0.229,0.224,0.225]}},"
     "\"pictures\":{\"patches\":{\"patch\":4,\"normalized\":false}},\"graph\":\"model fake\\n\"}";
 
 _Static_assert(
     4 * FIRST_MOMENT == 192 && 4 * SECOND_MOMENT == 384 && 4 * IMAGES == 576 && 4 * NOISE == 12864 && 4 * PROGRESS == 13120 &&
-        4 * DECAY == 13140 && 4 * LOSS == 13936 && 4 * RATE == 13944 && 4 * GRADIENT == 13948 && 4 * PREDICTION == 14140 &&
-        4 * MASK == 26428 && 4 * ARENA <= 27376,
+        4 * DECAY == 13140 && 4 * LOSS == 13936 && 4 * RATE == 13944 && 4 * SHARE == 13948 && 4 * PREDICTION == 14144 &&
+        4 * MASK == 26432 && 4 * ARENA <= 27380,
     "the offsets in the manifest are those of the arena");
 
 static void multiply_add(float *result, int64_t rounds) {
@@ -253,8 +291,9 @@ const wamim_program wamim_fake_program = {
     .schedules = schedules,
     .constants = constants,
     .constant_count = COUNT(constants),
-    .arena_bytes = 27376,
+    .arena_bytes = 27380,
     .scratch_bytes = 512,
+    .accumulator_bytes = 4 * WIDTH,
     .manifest = wamim_fake_manifest,
     .manifest_bytes = sizeof wamim_fake_manifest - 1,
     .probes = &probes,

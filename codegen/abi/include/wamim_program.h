@@ -17,6 +17,8 @@ enum {
   WAMIM_STORAGE_ARENA = 0,
   /// At `offset` in the scratch memory of the thread that makes the call.
   WAMIM_STORAGE_SCRATCH = 1,
+  /// At `offset` in the memory where gradients add up over the rounds of a step; all threads share it.
+  WAMIM_STORAGE_ACCUMULATORS = 2,
 };
 
 /// One pointer that a kernel receives: the base of `storage`, plus `offset`, plus the first unit of the call times `unit_stride`.
@@ -92,6 +94,8 @@ typedef struct {
   /// Bytes of the arena, and of the scratch memory of each thread.
   uint64_t arena_bytes;
   uint64_t scratch_bytes;
+  /// Bytes of the accumulators, which are zero before the first round of a step; there are none where no schedule is run that uses them.
+  uint64_t accumulator_bytes;
   /// The manifest: UTF-8 JSON.
   const char *manifest;
   uint64_t manifest_bytes;

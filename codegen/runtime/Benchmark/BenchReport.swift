@@ -22,7 +22,7 @@ struct BenchReport {
     }
     let planned = result.memoryPlan.total
     let lines: [(title: String, text: String)] = [
-      ("model", "\(manifest.model), batch \(manifest.batch), \(result.threads) threads"),
+      ("model", "\(manifest.model), batch \(manifest.batchText), \(result.threads) threads"),
       ("step", "\(milliseconds[0]) ms, median of \(result.stepSeconds.count) from \(milliseconds[1]) to \(milliseconds[2]) ms"),
       ("images/s", Format.fixed(result.imagesPerSecond, decimals: 2)),
       (
@@ -86,5 +86,13 @@ struct BenchReport {
     Format.left(name, width: 44) + " " + Format.left(kind, width: 19) + Format.left(kernel, width: 5)
       + Format.right(calls, width: 7) + Format.right(milliseconds, width: 11) + Format.right(share, width: 8)
       + Format.right(flops, width: 9) + Format.right(bytes, width: 8) + Format.right(limit, width: 11)
+  }
+}
+
+extension Manifest {
+  /// The number of samples in a batch, and how they are taken.
+  var batchText: String {
+    let parts = batch / microBatch
+    return parts > 1 ? "\(batch) in \(parts) micro-batches of \(microBatch)" : "\(batch)"
   }
 }

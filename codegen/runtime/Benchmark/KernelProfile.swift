@@ -23,13 +23,15 @@ package struct KernelProfile: Sendable {
   package let waiting: Double
 
   /// What `times` says of `steps` steps.
-  init(_ times: KernelTimes, calls: [Manifest.Call], steps: Int) {
-    self.calls = calls.enumerated().compactMap { index, call in
+  init(_ times: KernelTimes, program: Program, steps: Int) {
+    let runs = program.runsOfCalls()
+    calls = program.manifest.calls.enumerated().compactMap { index, call in
       let entry = times[index]
       guard entry.calls > 0 else { return nil }
       return Row(
         name: call.name, kind: call.kind, kernel: call.kernel, calls: entry.calls / steps,
-        seconds: Double(entry.nanoseconds) * 1e-9 / Double(steps), flops: call.flops, bytes: call.bytes)
+        seconds: Double(entry.nanoseconds) * 1e-9 / Double(steps), flops: runs[index, default: 1] * call.flops,
+        bytes: runs[index, default: 1] * call.bytes)
     }
     waiting = Double(times.waiting.nanoseconds) * 1e-9 / Double(steps)
   }

@@ -47,6 +47,16 @@ struct FitCommand: ParsableCommand {
   var baseLearningRate: Double?
 
   @Option(
+    name: .customLong("min-lr"),
+    help: ArgumentHelp("Learning rate at the end of the run, whatever the batch (default: the model's).", valueName: "rate"))
+  var minimumLearningRate: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Batches whose gradients each step of the optimiser takes the mean of (default: the model's).", valueName: "n"))
+  var batchAccumulation: Int?
+
+  @Option(
     help: ArgumentHelp("Epochs of linear warm-up (default: the model's, but no more than a tenth of --epochs).", valueName: "n"))
   var warmup: Double?
 
@@ -78,6 +88,12 @@ struct FitCommand: ParsableCommand {
     if let warmup, !(warmup >= 0 && warmup.isFinite) { throw ValidationError("--warmup has to be 0 or more") }
     if let baseLearningRate, !(baseLearningRate >= 0 && baseLearningRate.isFinite) {
       throw ValidationError("--base-lr has to be 0 or more")
+    }
+    if let minimumLearningRate, !(minimumLearningRate >= 0 && minimumLearningRate.isFinite) {
+      throw ValidationError("--min-lr has to be 0 or more")
+    }
+    if let batchAccumulation, !(1...1_000_000).contains(batchAccumulation) {
+      throw ValidationError("--batch-accumulation has to be from 1 to 1000000")
     }
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) { throw ValidationError("--weight-decay has to be 0 or more") }
     if let limitSteps, limitSteps < 1 { throw ValidationError("--limit-steps has to be 1 or more") }
@@ -143,8 +159,9 @@ struct FitCommand: ParsableCommand {
 
   private func makeModel(_ program: Program, settings: FitSettings) throws(TrainerError) -> TrainedModel {
     let evaluates = settings.validation != nil
+    let schedules = OptimizerStep.schedules(program, batches: settings.batchAccumulation)
     return try TrainedModel(
-      program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? ["step", "forward"] : ["step"],
+      program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + ["forward"] : schedules,
       threads: threads.count, sources: evaluates ? 2 : 1, loaders: loaderCount)
   }
 
@@ -157,12 +174,14 @@ struct FitCommand: ParsableCommand {
           + "\(order.stepsPerEpoch); give --data the images that the run began with")
     }
     if order.images < order.batch {
-      Console.warn("there are \(order.images) images and a batch is \(order.batch): images are repeated to fill it")
+      Console.warn("there are \(order.images) images and a step takes \(order.batch): images are repeated to fill it")
     }
     let manifest = run.model.program.manifest
+    let images =
+      run.options.batchAccumulation > 1 ? "\(run.options.batchAccumulation) x \(manifest.batch) images" : "\(order.batch)"
     let start = position.map { ", continuing after step \($0.step)" } ?? ""
     Console.print(
-      "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(order.batch) an epoch, \(run.totalSteps) steps, "
+      "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(images) an epoch, \(run.totalSteps) steps, "
         + "\(run.model.executor.threadCount) threads\(start)")
   }
 

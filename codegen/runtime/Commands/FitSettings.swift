@@ -11,6 +11,9 @@ struct FitSettings {
 
   private let epochs: Double
   private let baseLearningRate: Double
+  private let minimumLearningRate: Double
+  /// Batches whose gradients a step takes together.
+  let batchAccumulation: Int
   private let warmup: Double
   private let weightDecay: Double
   private let every: Int?
@@ -28,6 +31,13 @@ struct FitSettings {
     validation = command.watching.validation ?? previous["val"]
     epochs = number(command.epochs, "epochs") ?? training.epochs
     baseLearningRate = number(command.baseLearningRate, "base-lr") ?? training.baseLearningRate
+    minimumLearningRate = number(command.minimumLearningRate, "min-lr") ?? training.minimumLearningRate
+    let accumulated = previous["batch-accumulation"].flatMap { Int($0) }
+    if let accumulated, let given = command.batchAccumulation, given != accumulated {
+      throw TrainerError(
+        "the run to continue takes \(accumulated) batches a step, not \(given); leave --batch-accumulation out")
+    }
+    batchAccumulation = accumulated ?? command.batchAccumulation ?? training.batchAccumulation
     warmup = number(command.warmup, "warmup") ?? min(training.warmupEpochs, epochs / 10)
     weightDecay = number(command.weightDecay, "weight-decay") ?? training.weightDecay
     every = count(command.checkpoints.every, "every")
@@ -39,8 +49,9 @@ struct FitSettings {
     for name in ["crop-area", "crop-aspect", "horizontal-flip", "mean", "std"] { options[name] = options[name] ?? previous[name] }
     augmentation = try training.augmentation.replaced(by: options, channels: channels)
     options.merge([
-      "epochs": "\(epochs)", "base-lr": "\(baseLearningRate)", "warmup": "\(warmup)", "weight-decay": "\(weightDecay)",
-      "keep": "\(keep)", "log-every": "\(logEvery)", "pictures": "\(pictures)",
+      "epochs": "\(epochs)", "base-lr": "\(baseLearningRate)", "min-lr": "\(minimumLearningRate)", "warmup": "\(warmup)",
+      "weight-decay": "\(weightDecay)", "batch-accumulation": "\(batchAccumulation)", "keep": "\(keep)",
+      "log-every": "\(logEvery)", "pictures": "\(pictures)",
     ]) { $1 }
     options["data"] = data
     options["val"] = validation
@@ -50,9 +61,9 @@ struct FitSettings {
 
   func options(seed: UInt64, command: FitCommand) -> TrainingRun.Options {
     TrainingRun.Options(
-      epochs: epochs, baseLearningRate: baseLearningRate, warmupEpochs: warmup, weightDecay: weightDecay, seed: seed,
-      checkpointEvery: every, checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures,
-      stepLimit: command.limitSteps,
+      epochs: epochs, baseLearningRate: baseLearningRate, minimumLearningRate: minimumLearningRate,
+      batchAccumulation: batchAccumulation, warmupEpochs: warmup, weightDecay: weightDecay, seed: seed, checkpointEvery: every,
+      checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures, stepLimit: command.limitSteps,
       loaders: command.loaderCount, checksValues: command.checkValues,
       profile: command.watching.profile.map { TrainingRun.Options.Profile(path: $0, steps: command.watching.profileSteps) })
   }

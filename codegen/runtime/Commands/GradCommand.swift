@@ -35,47 +35,76 @@ struct GradCommand: ParsableCommand {
     try ProcessorCheck.check(program.manifest.processor)
     let reader = try SafetensorsReader(input)
     let inputs = program.manifest.inputs.filter { $0.role == .images || $0.role == .uniformNoise }.map(\.tensor)
-    try reader.check(holds: program.parameters + inputs)
-    let model = try TrainedModel(
-      program: program, schedules: adamwSteps > 0 ? ["gradients", "step"] : ["gradients"], threads: threads.count)
-    try fillStates(of: model, from: reader)
-    try fillInputs(of: model, from: reader, inputs: inputs, step: 1)
-    try model.run("gradients")
-    var results = try TensorStore(outputsOf: "gradients", in: model)
-    if adamwSteps > 0 { try takeSteps(model, from: reader, inputs: inputs, results: &results) }
+    try reader.check(holds: program.parameters + inputs.map { $0.repeated(program.microBatches) })
+    let steps = adamwSteps > 0 ? OptimizerStep.schedules(program, batches: 1) : []
+    let model = try TrainedModel(program: program, schedules: ["gradients", "forward"] + steps, threads: threads.count)
+    let batch = GivenBatch(model: model, reader: reader, inputs: inputs, learningRate: learningRate)
+    try batch.fillStates()
+    var results = TensorStore()
+    for round in 0..<program.microBatches {
+      try batch.fillInputs(round: round, step: 1)
+      try model.run("forward")
+      try results.addRound(of: "forward", in: model)
+      try batch.fillInputs(round: round, step: 1)
+      try model.run("gradients")
+    }
+    for tensor in program.manifest.accumulators {
+      results.add(tensor, bytes: UnsafeRawBufferPointer(model.accumulatedBytes(tensor)))
+    }
+    if adamwSteps > 0 { try takeSteps(on: batch, results: &results) }
     try results.write(to: output)
   }
 
-  /// Puts parameters and the optimiser's moments at their start.
-  private func fillStates(of model: TrainedModel, from reader: SafetensorsReader) throws(TrainerError) {
-    try model.initializeStates(seed: 0) { !$0.isParameter }
-    for tensor in model.program.parameters { try reader.read(tensor.name, into: model.bytes(tensor)) }
-  }
-
-  /// Writes the inputs of step `step`; all of them each time, as a schedule may reuse the memory of inputs that it has read.
-  private func fillInputs(
-    of model: TrainedModel, from reader: SafetensorsReader, inputs: [Manifest.Tensor], step: Int
-  ) throws(TrainerError) {
-    for tensor in inputs { try reader.read(tensor.name, into: model.bytes(tensor)) }
-    model.setSchedule(ScheduleSettings(constant: learningRate), progress: 0)
-    model.setInput(.weightDecay, to: model.program.manifest.training.weightDecay)
-    model.setMomentCorrections(step: step)
-  }
-
   /// Takes the optimiser's steps, each on the same batch.
-  private func takeSteps(
-    _ model: TrainedModel, from reader: SafetensorsReader, inputs: [Manifest.Tensor], results: inout TensorStore
-  ) throws(TrainerError) {
-    try fillStates(of: model, from: reader)
+  private func takeSteps(on batch: GivenBatch, results: inout TensorStore) throws(TrainerError) {
+    let model = batch.model
+    model.clearAccumulators()
+    try batch.fillStates()
     var losses: [Float] = []
     for step in 1...adamwSteps {
-      try fillInputs(of: model, from: reader, inputs: inputs, step: step)
-      try model.run("step")
-      losses.append(try model.scalar("loss", of: "step"))
+      let result = try OptimizerStep(model, batches: 1).make { (round) throws(TrainerError) in
+        try batch.fillInputs(round: round, step: step)
+      }
+      guard case .made(let made, _) = result else { throw TrainerError("the loss of step \(step) is not finite") }
+      losses.append(Float(made.total))
     }
     results.add("adamw.losses", shape: [losses.count], values: losses)
     for parameter in model.program.parameters {
       results.add("adamw.\(parameter.name)", shape: parameter.shape, values: Array(model.values(parameter)))
     }
+  }
+}
+
+/// A batch and parameters that a file gives.
+private struct GivenBatch {
+  let model: TrainedModel
+  let reader: SafetensorsReader
+  /// What the file gives of a round's inputs.
+  let inputs: [Manifest.Tensor]
+  let learningRate: Double
+
+  /// Puts parameters and the optimiser's moments at their start.
+  func fillStates() throws(TrainerError) {
+    try model.initializeStates(seed: 0) { !$0.isParameter }
+    for tensor in model.program.parameters { try reader.read(tensor.name, into: model.bytes(tensor)) }
+  }
+
+  /// Writes the inputs of a round of step `step`; all of them each time, as a schedule may reuse the memory of inputs that it has read.
+  func fillInputs(round: Int, step: Int) throws(TrainerError) {
+    for tensor in inputs {
+      try reader.read(tensor.name, part: round, of: model.program.microBatches, into: model.bytes(tensor))
+    }
+    model.setSchedule(ScheduleSettings(constant: learningRate), progress: 0)
+    model.setInput(.weightDecay, to: model.program.manifest.training.weightDecay)
+    model.setMomentCorrections(step: step)
+  }
+}
+
+extension Manifest.Tensor {
+  /// The tensor for `count` times as many samples.
+  fileprivate func repeated(_ count: Int) -> Manifest.Tensor {
+    var tensor = self
+    if !tensor.shape.isEmpty { tensor.shape[0] *= count }
+    return tensor
   }
 }

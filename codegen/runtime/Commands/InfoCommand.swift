@@ -23,7 +23,7 @@ struct InfoCommand: ParsableCommand {
     Console.print("")
     Console.print("model         \(manifest.model), compiled by wamimc \(manifest.compiler)")
     Console.print("processor     \(manifest.processor.name)\(processorNote(manifest.processor))")
-    Console.print("batch         \(manifest.batch)")
+    Console.print("batch         \(manifest.batchText)")
     for input in manifest.inputs where !input.tensor.shape.isEmpty {
       Console.print("input         \(input.tensor.name) \(Format.shape(input.tensor.shape))")
     }
@@ -53,12 +53,15 @@ struct InfoCommand: ParsableCommand {
     Console.print("states        \(Format.bytes(states)) with the optimiser's moments")
     for schedule in manifest.schedules {
       let flops = program.flops(schedule: schedule.name).all
+      let accumulators = schedule.usesAccumulators ? program.accumulatorBytes : 0
       Console.print(
-        "\(Format.left(schedule.name, width: 14))\(Format.count(Double(flops)))FLOP; arena "
-          + "\(Format.bytes(schedule.arenaBytes)), scratch \(Format.bytes(schedule.scratchBytes)) a thread")
+        "\(Format.left(schedule.name, width: 14))\(Format.count(Double(flops)))FLOP; arena \(Format.bytes(schedule.arenaBytes))"
+          + (accumulators > 0 ? ", gradients \(Format.bytes(accumulators))" : "")
+          + ", scratch \(Format.bytes(schedule.scratchBytes)) a thread")
     }
     let plan = manifest.memoryPlan(
-      schedules: ["step"], threads: threads.count, sources: 1, loaders: Int(wamim_available_processors()))
+      schedules: OptimizerStep.schedules(program, batches: manifest.training.batchAccumulation), threads: threads.count, sources: 1,
+      loaders: Int(wamim_available_processors()))
     Console.print("memory        \(Format.bytes(plan.total)) at most while it trains:")
     for row in plan.rows { Console.print("              \(Format.left(Format.bytes(row.bytes), width: 12))\(row.name)") }
   }
@@ -67,12 +70,15 @@ struct InfoCommand: ParsableCommand {
   private func printTraining(_ manifest: Manifest) {
     let training = manifest.training
     let augmentation = training.augmentation
-    let peak = training.baseLearningRate * Double(manifest.batch) / 256
+    let images = training.batchAccumulation * manifest.batch
+    let peak = training.baseLearningRate * Double(images) / 256
     func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ",") }
     let settings: [(option: String, value: String)] = [
       ("--epochs", "\(training.epochs)"),
-      ("--warmup", "\(training.warmupEpochs) epochs of linear warm-up, then half a cosine to 0"),
-      ("--base-lr", "\(training.baseLearningRate) for a batch of 256, so \(peak) for this model's \(manifest.batch)"),
+      ("--warmup", "\(training.warmupEpochs) epochs of linear warm-up, then half a cosine"),
+      ("--base-lr", "\(training.baseLearningRate) for a batch of 256, so \(peak) for this model's \(images)"),
+      ("--min-lr", "\(training.minimumLearningRate) at the end"),
+      ("--batch-accumulation", "\(training.batchAccumulation), so \(images) images a step"),
       ("--weight-decay", "\(training.weightDecay) on tensors of two or more axes"),
       ("--crop-area", augmentation.cropArea.map { $0.map { "\($0)" }.joined(separator: "..") } ?? "none: the middle of each image"),
       ("--crop-aspect", augmentation.cropAspect.map { "\($0)" }.joined(separator: "..")),
@@ -83,7 +89,7 @@ struct InfoCommand: ParsableCommand {
       ("--threads", "\(threads.count)"),
     ]
     Console.print("Training with `fit`, where its options say nothing else:")
-    for setting in settings { Console.print("\(Format.left(setting.option, width: 18))\(setting.value)") }
+    for setting in settings { Console.print("\(Format.left(setting.option, width: 22))\(setting.value)") }
     Console.print("AdamW's betas \(training.betas) and epsilon \(training.epsilon) are compiled in")
   }
 }

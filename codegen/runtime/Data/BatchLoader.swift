@@ -1,15 +1,20 @@
 import WaMIMManifest
 
-/// Reads and augments the images of coming batches on threads of its own, while the model works on the current one.
+/// Reads and augments the images of coming batches on threads of its own, while the model works on the current ones.
 ///
-/// What a batch holds depends on the seed and the step alone, whatever the number of threads: each image's random numbers come from
+/// Batches are handed out in equal portions. What a batch holds depends on the seed and the step alone, whatever the number of threads: each image's random numbers come from
 /// the seed, the epoch and its place, and an image that cannot be read is replaced by the next one that can.
 package final class BatchLoader: @unchecked Sendable {
   private let source: any ImageSource
   private let order: EpochOrder
   private let augmentation: Augmentation
   private let unreadable: UnreadableImages
-  private let lastStep: Int
+  /// Images that are handed out at a time, and how often that makes a batch.
+  private let portion: Int
+  private let portionsPerBatch: Int
+  /// Portions that are being filled or wait.
+  private let depth: Int
+  private let lastPortion: Int
   private let sampleBytes: Int
   private let lock = ThreadLock()
   /// Held while a large image is decoded: one at a time, so that their memory does not grow with the number of threads.
@@ -18,41 +23,48 @@ package final class BatchLoader: @unchecked Sendable {
 
   // What follows is protected by the lock.
 
-  /// The next image to read: a step, and a place in its batch.
-  private var nextStep: Int
+  /// The next image to read: a portion, counted from the first step of all, and a place in it.
+  private var nextPortion: Int
   private var nextPlace = 0
-  /// The step whose batch is handed out next.
-  private var currentStep: Int
-  /// How many images of each waiting batch are ready.
-  private var ready = [Int](repeating: 0, count: BatchLoader.depth)
+  /// The portion that is handed out next.
+  private var currentPortion: Int
+  /// How many images of each waiting portion are ready.
+  private var ready: [Int]
   private var permutations: [Int: [Int32]] = [:]
   private var failure: TrainerError?
   private var isStopping = false
 
   private var threads: [WorkerThread] = []
 
-  /// Batches that are being filled or wait; one more than the model takes at a time.
-  private static let depth = Manifest.waitingBatches
-
   /// An image of more pixels is large.
   private static let largePixels = 1 << 24
 
+  /// Images that a loader for a program that takes `batch` images a batch holds: one batch more than the model works on.
+  package static func capacity(batch: Int) -> Int { Manifest.waitingBatches * batch }
+
   /// Starts `threads` threads that read the batches of `steps`.
   ///
-  /// - Parameter unreadable: Takes note of the images that cannot be read.
+  /// - Parameters:
+  ///   - portion: Images to hand out at a time, of which a batch of `order` is a multiple.
+  ///   - capacity: Images to hold, a multiple of `portion` and at least twice as many.
+  ///   - unreadable: Takes note of the images that cannot be read.
   package init(
-    source: any ImageSource, order: EpochOrder, augmentation: Augmentation, steps: Range<Int>, threads: Int,
-    unreadable: UnreadableImages = UnreadableImages()
+    source: any ImageSource, order: EpochOrder, portion: Int, capacity: Int, augmentation: Augmentation, steps: Range<Int>,
+    threads: Int, unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) {
     self.source = source
     self.unreadable = unreadable
     self.order = order
     self.augmentation = augmentation
-    lastStep = steps.upperBound
-    nextStep = steps.lowerBound
-    currentStep = steps.lowerBound
+    self.portion = portion
+    depth = max(2, capacity / portion)
+    portionsPerBatch = order.batch / portion
+    lastPortion = steps.upperBound * portionsPerBatch
+    nextPortion = steps.lowerBound * portionsPerBatch
+    currentPortion = nextPortion
+    ready = [Int](repeating: 0, count: depth)
     sampleBytes = augmentation.width * augmentation.height * augmentation.channels
-    pixels = .allocate(capacity: Self.depth * order.batch * sampleBytes)
+    pixels = .allocate(capacity: depth * portion * sampleBytes)
     pixels.initialize(repeating: 0)
     for index in 0..<max(1, threads) {
       self.threads.append(try WorkerThread(name: "loader \(index)") { self.work() })
@@ -73,27 +85,27 @@ package final class BatchLoader: @unchecked Sendable {
     threads = []
   }
 
-  /// Waits for the next step's batch, writes it to `target` as [batch, channels, height, width], and frees its place.
+  /// Waits for the next portion, writes it to `target` as [batch, channels, height, width], and frees its place.
   ///
   /// - Returns: Seconds spent waiting.
   package func next(
     into target: UnsafeMutableBufferPointer<Float>, normalization: Normalization
   ) throws(TrainerError) -> Double {
     let start = Clock.seconds
-    let slot = currentStep % Self.depth
+    let slot = currentPortion % depth
     let problem = lock.withLock {
-      while ready[slot] < order.batch && failure == nil { lock.sleep() }
+      while ready[slot] < portion && failure == nil { lock.sleep() }
       return failure
     }
     if let problem { throw problem }
     let waited = Clock.seconds - start
-    let batchBytes = order.batch * sampleBytes
+    let portionBytes = portion * sampleBytes
     normalization.apply(
-      UnsafeBufferPointer(rebasing: pixels[slot * batchBytes..<(slot + 1) * batchBytes]), to: target,
+      UnsafeBufferPointer(rebasing: pixels[slot * portionBytes..<(slot + 1) * portionBytes]), to: target,
       channels: augmentation.channels, positions: augmentation.width * augmentation.height)
     lock.withLock {
       ready[slot] = 0
-      currentStep += 1
+      currentPortion += 1
       lock.wakeAll()
     }
     return waited
@@ -103,11 +115,10 @@ package final class BatchLoader: @unchecked Sendable {
   private func work() {
     while let item = take() {
       do throws(TrainerError) {
-        let epoch = item.step / order.stepsPerEpoch
-        let place = item.step % order.stepsPerEpoch * order.batch + item.place
-        let numbers = RandomNumbers(seed: order.seed, purpose: .augmentation, UInt64(epoch), UInt64(place))
+        let numbers = RandomNumbers(
+          seed: order.seed, purpose: .augmentation, UInt64(item.epoch), UInt64(item.placeInEpoch))
         let sample = try readableSample(from: item.image, numbers: numbers)
-        let start = (item.step % Self.depth * order.batch + item.place) * sampleBytes
+        let start = (item.portion % depth * portion + item.place) * sampleBytes
         _ = UnsafeMutableBufferPointer(rebasing: pixels[start..<start + sampleBytes]).update(from: sample.pixels)
       } catch {
         lock.withLock {
@@ -118,25 +129,38 @@ package final class BatchLoader: @unchecked Sendable {
         return
       }
       lock.withLock {
-        ready[item.step % Self.depth] += 1
-        if ready[item.step % Self.depth] == order.batch { lock.wakeAll() }
+        ready[item.portion % depth] += 1
+        if ready[item.portion % depth] == portion { lock.wakeAll() }
       }
     }
   }
 
+  /// An image to be read, and where it belongs.
+  private struct Item {
+    var portion: Int
+    var place: Int
+    var epoch: Int
+    var placeInEpoch: Int
+    var image: Int
+  }
+
   /// Waits until there is an image to read and a place for it; nil when there are none left.
-  private func take() -> (step: Int, place: Int, image: Int)? {
+  private func take() -> Item? {
     lock.withLock {
-      while !isStopping && nextStep < lastStep && nextStep >= currentStep + Self.depth { lock.sleep() }
-      guard !isStopping, nextStep < lastStep else { return nil }
-      let (step, place) = (nextStep, nextPlace)
+      while !isStopping && nextPortion < lastPortion && nextPortion >= currentPortion + depth { lock.sleep() }
+      guard !isStopping, nextPortion < lastPortion else { return nil }
+      let portionsPerEpoch = order.stepsPerEpoch * portionsPerBatch
+      let epoch = nextPortion / portionsPerEpoch
+      let placeInEpoch = nextPortion % portionsPerEpoch * portion + nextPlace
+      let item = Item(
+        portion: nextPortion, place: nextPlace, epoch: epoch, placeInEpoch: placeInEpoch,
+        image: Int(permutation(epoch: epoch)[placeInEpoch]))
       nextPlace += 1
-      if nextPlace == order.batch {
+      if nextPlace == portion {
         nextPlace = 0
-        nextStep += 1
+        nextPortion += 1
       }
-      let images = permutation(epoch: step / order.stepsPerEpoch)
-      return (step, place, Int(images[step % order.stepsPerEpoch * order.batch + place]))
+      return item
     }
   }
 

@@ -1,8 +1,8 @@
 import WaMIMManifest
 
-/// How a program takes its images: the input, and what is done to pictures on their way there.
+/// How a program takes its images: the input, for a round of a schedule, and what is done to pictures on their way there.
 package struct ImageBatch: Sendable {
-  /// The input, [batch, channels, height, width].
+  /// The input, [samples, channels, height, width].
   package let input: Manifest.Tensor
   package let augmentation: Augmentation
   package let normalization: Normalization

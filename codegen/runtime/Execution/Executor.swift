@@ -16,7 +16,7 @@ package final class Executor: @unchecked Sendable {
   package var timeline: Timeline?
 
   private let program: Program
-  private let arena: MappedMemory
+  private let memory: ProgramMemory
   private let scratch: [MappedMemory]
   private let plans: [SchedulePlan]
   private let guards: [LossGuard?]
@@ -33,14 +33,12 @@ package final class Executor: @unchecked Sendable {
   }
 
   /// Starts `threadCount - 1` threads beside the caller's, each with scratch memory of its own.
-  package init(program: Program, arena: MappedMemory, threadCount: Int, measuring: Bool = false) throws(TrainerError) {
+  package init(program: Program, memory: ProgramMemory, threadCount: Int, measuring: Bool = false) throws(TrainerError) {
     self.program = program
-    self.arena = arena
+    self.memory = memory
     self.threadCount = threadCount
-    guards = zip(program.schedules, program.manifest.schedules).map {
-      LossGuard($0, described: $1, states: program.manifest.states)
-    }
-    plans = zip(program.schedules, guards).map { SchedulePlan($0, calls: program.manifest.calls, lossGuard: $1) }
+    guards = program.manifest.schedules.map { LossGuard($0) }
+    plans = program.schedules.map { SchedulePlan($0, calls: program.manifest.calls) }
     barrier = Barrier(threads: threadCount, processors: Int(wamim_available_processors()))
     var scratch: [MappedMemory] = []
     for _ in 0..<threadCount {
@@ -65,7 +63,7 @@ package final class Executor: @unchecked Sendable {
 
   /// Runs the schedule of index `schedule`, and says whether it came to its end.
   ///
-  /// A schedule that updates states is left before it does so where its loss is not finite, unless it knows the loss too late.
+  /// A schedule that changes states or accumulators is left where its loss is not finite, before it changes a state.
   @discardableResult
   package func run(schedule: Int) -> Bool {
     // The thread is the caller's, whose other numbers keep their meaning.
@@ -87,10 +85,11 @@ package final class Executor: @unchecked Sendable {
     let control = wamim_flush_denormals()
     defer { wamim_restore_denormals(control) }
     let manifest = program.manifest
-    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + manifest.schedules[schedule].outputs
+    let outputs = manifest.schedules[schedule].outputs.map(\.tensor)
+    let bases = memory.bases(scratch: scratch[0])
     let check = ValueCheck(
-      program.schedules[schedule], tensors: tensors, arena: arena, arenaBytes: program.arenaBytes, scratch: scratch[0],
-      scratchBytes: program.scratchBytes)
+      program.schedules[schedule], tensors: manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + outputs,
+      of: program, at: bases)
     let plan = plans[schedule]
     clearTemporaries(of: schedule)
     return withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(plan.maximumArguments, 1)) { pointers in
@@ -99,7 +98,7 @@ package final class Executor: @unchecked Sendable {
           let task = phase.task(number)
           for call in task.calls {
             let before = check.findings(call, task: task, units: task.units)
-            make(call, task: task, scratch: scratch[0].base, pointers: pointers)
+            make(call, task: task, bases: bases, pointers: pointers)
             let after = check.findings(call, task: task, units: task.units)
             if zip(before, after).contains(where: { $0 && !$1 }) {
               return NonFiniteResult(phase: index, description: Int(call.description))
@@ -121,16 +120,16 @@ package final class Executor: @unchecked Sendable {
     var start = 0
     let end = manifest.schedules[schedule].arenaBytes
     for range in kept.sorted(by: { $0.lowerBound < $1.lowerBound }) + [end..<end] {
-      if range.lowerBound > start { memset(arena.base + start, 0, min(range.lowerBound, end) - start) }
+      if range.lowerBound > start { memset(memory.arena.base + start, 0, min(range.lowerBound, end) - start) }
       start = max(start, range.upperBound)
     }
     memset(scratch[0].base, 0, program.scratchBytes)
   }
 
   /// A timeline with room for `steps` runs of the schedule of index `schedule`.
-  package func makeTimeline(schedule: Int, steps: Int) -> Timeline {
-    let plan = plans[schedule]
-    return Timeline(threads: threadCount, capacity: steps * (plan.callCount + plan.phases.count))
+  package func makeTimeline(runs: [(schedule: Int, count: Int)]) -> Timeline {
+    let capacity = runs.reduce(0) { $0 + $1.count * (plans[$1.schedule].callCount + plans[$1.schedule].phases.count) }
+    return Timeline(threads: threadCount, capacity: capacity)
   }
 
   private func work(as thread: Int) {
@@ -152,13 +151,13 @@ package final class Executor: @unchecked Sendable {
     let notes = ThreadNotes(times: times, timeline: timeline, thread: thread)
     var first = firstTask
     var isComplete = true
-    let scratch = scratch[thread].base
+    let bases = memory.bases(scratch: scratch[thread])
     withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(plan.maximumArguments, 1)) { pointers in
       for (index, phase) in plan.phases.enumerated() {
         while true {
           let task = nextTask.add(1, ordering: .relaxed).oldValue - first
           guard task < phase.taskCount else { break }
-          run(phase.task(task), scratch: scratch, pointers: pointers, notes: notes, phase: phase.number)
+          run(phase.task(task), bases: bases, pointers: pointers, notes: notes, phase: phase.number)
         }
         first += phase.taskCount + threadCount
         if let notes { notes.wait(phase: phase.number) { barrier.wait() } } else { barrier.wait() }
@@ -176,21 +175,21 @@ package final class Executor: @unchecked Sendable {
   }
 
   private func loss(at lossGuard: LossGuard) -> Float {
-    (arena.base + lossGuard.offset).load(as: Float.self)
+    (memory.arena.base + lossGuard.offset).load(as: Float.self)
   }
 
   /// Makes every call of one tile.
   private func run(
-    _ task: SchedulePlan.Task, scratch: UnsafeMutableRawPointer,
+    _ task: SchedulePlan.Task, bases: ProgramMemory.Bases,
     pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>, notes: ThreadNotes?, phase: Int
   ) {
     guard let notes else {
-      for call in task.calls { make(call, task: task, scratch: scratch, pointers: pointers) }
+      for call in task.calls { make(call, task: task, bases: bases, pointers: pointers) }
       return
     }
     var start = Clock.nanoseconds
     for call in task.calls {
-      make(call, task: task, scratch: scratch, pointers: pointers)
+      make(call, task: task, bases: bases, pointers: pointers)
       let end = Clock.nanoseconds
       notes.call(Int(call.description), from: start, to: end, task: task, phase: phase)
       start = end
@@ -200,13 +199,13 @@ package final class Executor: @unchecked Sendable {
   /// Makes one call of a tile.
   @inline(__always)
   private func make(
-    _ call: wamim_call, task: SchedulePlan.Task, scratch: UnsafeMutableRawPointer,
+    _ call: wamim_call, task: SchedulePlan.Task, bases: ProgramMemory.Bases,
     pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
   ) {
     for index in 0..<Int(call.argument_count) {
       let argument = call.arguments[index]
-      let base = argument.storage == UInt32(WAMIM_STORAGE_SCRATCH) ? scratch : arena.base
-      pointers[index] = base + Int(truncatingIfNeeded: argument.offset &+ UInt64(task.begin) &* argument.unit_stride)
+      pointers[index] =
+        bases[argument.storage] + Int(truncatingIfNeeded: argument.offset &+ UInt64(task.begin) &* argument.unit_stride)
     }
     call.function(pointers.baseAddress, task.begin, task.end)
   }

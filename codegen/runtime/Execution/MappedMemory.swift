@@ -15,7 +15,7 @@ package final class MappedMemory: @unchecked Sendable {
     else {
       throw TrainerError(
         "cannot get \(Format.bytes(byteCount)) of memory for \(purpose): \(FileSystem.lastError()); "
-          + "compile the model with a smaller batch, or use fewer --threads")
+          + "compile the model with --memory or a smaller batch, or use fewer --threads")
     }
     self.base = base
     self.byteCount = byteCount

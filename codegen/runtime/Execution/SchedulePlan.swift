@@ -41,15 +41,10 @@ struct SchedulePlan {
   let maximumArguments: Int
 
   /// Numbers the tasks of `schedule`; `calls` says what they cost.
-  ///
-  /// - Parameter lossGuard: Where the schedule may be left, which may cut a phase in two.
-  init(_ schedule: wamim_schedule, calls: [Manifest.Call], lossGuard: LossGuard?) {
+  init(_ schedule: wamim_schedule, calls: [Manifest.Call]) {
     var maximumArguments = 0
-    let parts = schedule.allPhases.enumerated().flatMap { index, phase in
+    phases = schedule.allPhases.enumerated().map { number, phase in
       let groups = phase.allGroups.filter { $0.tiles > 0 }
-      return (lossGuard?.parts(ofPhase: index, groups) ?? [groups]).map { (number: index, groups: $0) }
-    }
-    phases = parts.map { number, groups in
       for group in groups {
         for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
           maximumArguments = max(maximumArguments, Int(call.argument_count))

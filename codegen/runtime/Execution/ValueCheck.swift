@@ -14,40 +14,30 @@ package struct NonFiniteResult: Sendable, Equatable {
 /// Calls do not say how far their arguments reach. An argument whose units lie one after the other is looked at for the units of
 /// a tile; any other, up to where the next known tensor begins.
 struct ValueCheck {
-  private let arena: UnsafeMutableRawPointer
-  private let scratch: UnsafeMutableRawPointer
-  /// Where tensors begin in the arena and in scratch memory, in ascending order, and where those end.
-  private let arenaBounds: [Int]
-  private let scratchBounds: [Int]
+  private let bases: ProgramMemory.Bases
+  /// For each memory, where tensors begin in it, in ascending order, and where it ends.
+  private let bounds: [UInt32: [Int]]
 
-  init(
-    _ schedule: wamim_schedule, tensors: [Manifest.Tensor], arena: MappedMemory, arenaBytes: Int, scratch: MappedMemory,
-    scratchBytes: Int
-  ) {
-    self.arena = arena.base
-    self.scratch = scratch.base
-    var arenaBounds = Set(tensors.map(\.offset) + [arenaBytes])
-    var scratchBounds: Set<Int> = [scratchBytes]
+  /// - Parameter tensors: What is known to lie in the arena.
+  init(_ schedule: wamim_schedule, tensors: [Manifest.Tensor], of program: Program, at bases: ProgramMemory.Bases) {
+    self.bases = bases
+    var bounds: [UInt32: Set<Int>] = [
+      UInt32(WAMIM_STORAGE_ARENA): Set(tensors.map(\.offset) + [program.arenaBytes]),
+      UInt32(WAMIM_STORAGE_SCRATCH): [program.scratchBytes],
+      UInt32(WAMIM_STORAGE_ACCUMULATORS): [program.accumulatorBytes],
+    ]
     for group in schedule.allPhases.lazy.flatMap(\.allGroups) {
-      for argument in group.arguments {
-        if argument.storage == UInt32(WAMIM_STORAGE_SCRATCH) {
-          scratchBounds.insert(Int(argument.offset))
-        } else {
-          arenaBounds.insert(Int(argument.offset))
-        }
-      }
+      for argument in group.arguments { bounds[argument.storage, default: []].insert(Int(argument.offset)) }
     }
-    self.arenaBounds = arenaBounds.sorted()
-    self.scratchBounds = scratchBounds.sorted()
+    self.bounds = bounds.mapValues { $0.sorted() }
   }
 
   /// For each argument of `call`, whether all numbers that it leads to in the units of `task` are finite.
   func findings(_ call: wamim_call, task: SchedulePlan.Task, units: Int) -> [Bool] {
     UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
-      let isScratch = argument.storage == UInt32(WAMIM_STORAGE_SCRATCH)
-      let (base, bounds) = isScratch ? (scratch, scratchBounds) : (arena, arenaBounds)
+      let base = bases[argument.storage]
       let offset = Int(argument.offset)
-      let end = Self.firstBound(after: offset, in: bounds)
+      let end = Self.firstBound(after: offset, in: bounds[argument.storage] ?? [])
       let stride = Int(argument.unit_stride)
       guard stride > 0, stride * units >= end - offset else {
         return Self.isFinite(base + offset, byteCount: end - offset)

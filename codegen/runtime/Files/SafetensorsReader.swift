@@ -55,9 +55,16 @@ package final class SafetensorsReader {
 
   /// Reads the elements of the tensor `name` into `target`, whose size has to be the tensor's.
   package func read(_ name: String, into target: UnsafeMutableRawBufferPointer) throws(TrainerError) {
-    guard let entry = header.entries[name], entry.range.count == target.count else {
+    try read(name, part: 0, of: 1, into: target)
+  }
+
+  /// Reads one of `parts` equal parts of the elements of the tensor `name` into `target`, whose size has to be the part's.
+  package func read(
+    _ name: String, part: Int, of parts: Int, into target: UnsafeMutableRawBufferPointer
+  ) throws(TrainerError) {
+    guard let entry = header.entries[name], entry.range.count == parts * target.count else {
       throw TrainerError("\(path) lacks the tensor `\(name)` in the size that this model needs")
     }
-    try file.read(into: target, at: entry.range.lowerBound)
+    try file.read(into: target, at: entry.range.lowerBound + part * target.count)
   }
 }

@@ -11,14 +11,38 @@ package struct TensorStore {
 
   private var items: [Item] = []
 
-  /// Copies every output that the schedule `schedule` has just left in `model`.
-  package init(outputsOf schedule: String, in model: TrainedModel) throws(TrainerError) {
-    for tensor in model.program.manifest.schedules[try model.program.schedule(schedule)].outputs {
-      items.append(
-        Item(
-          name: tensor.name, type: Safetensors.type(of: tensor), shape: tensor.shape.isEmpty ? [1] : tensor.shape,
-          bytes: Array(model.bytes(tensor))))
+  package init() {}
+
+  /// Copies every output that a round of the schedule `schedule` has just left in `model`, or adds it to what earlier rounds left.
+  package mutating func addRound(of schedule: String, in model: TrainedModel) throws(TrainerError) {
+    for output in model.program.manifest.schedules[try model.program.schedule(schedule)].outputs {
+      let bytes = UnsafeRawBufferPointer(model.bytes(output.tensor))
+      guard let index = items.firstIndex(where: { $0.name == output.tensor.name }) else {
+        add(output.tensor, bytes: bytes)
+        continue
+      }
+      switch output.combination {
+      case .same: break
+      case .samples:
+        items[index].bytes += bytes
+        items[index].shape[0] += output.tensor.shape[0]
+      case .sum:
+        items[index].bytes.withUnsafeMutableBytes { target in
+          for (offset, value) in model.values(output.tensor).enumerated() {
+            let sum = target.loadUnaligned(fromByteOffset: 4 * offset, as: Float.self) + value
+            target.storeBytes(of: sum, toByteOffset: 4 * offset, as: Float.self)
+          }
+        }
+      }
     }
+  }
+
+  /// Copies a tensor.
+  package mutating func add(_ tensor: Manifest.Tensor, bytes: UnsafeRawBufferPointer) {
+    items.append(
+      Item(
+        name: tensor.name, type: Safetensors.type(of: tensor), shape: tensor.shape.isEmpty ? [1] : tensor.shape,
+        bytes: Array(bytes)))
   }
 
   /// Adds a tensor.

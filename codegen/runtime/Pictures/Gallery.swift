@@ -28,12 +28,12 @@ package struct Gallery {
   /// Runs the model on the images, and draws what comes out.
   package func draw() throws(TrainerError) -> Image {
     var rows: [PictureGrid.Row] = []
-    while rows.count < images.count { rows += try drawBatch(Array(images[rows.count...]), step: rows.count) }
+    while rows.count < images.count { rows += try drawRound(Array(images[rows.count...]), drawn: rows.count) }
     return PictureGrid.draw(rows, titles: reconstructor.titles, footer: reconstructor.explanation)
   }
 
-  /// Draws as many of `images` as a batch takes; where there are fewer, they are repeated to fill it.
-  private func drawBatch(_ images: [Image], step: Int) throws(TrainerError) -> [PictureGrid.Row] {
+  /// Draws as many of `images` as a round takes, after others that are `drawn`; where there are fewer, they are repeated to fill it.
+  private func drawRound(_ images: [Image], drawn: Int) throws(TrainerError) -> [PictureGrid.Row] {
     let samples = batch.input.shape[0]
     let target = model.values(batch.input)
     let (channels, positions) = (batch.augmentation.channels, batch.augmentation.width * batch.augmentation.height)
@@ -45,7 +45,9 @@ package struct Gallery {
     }
     let count = min(samples, images.count)
     let input = Array(target.prefix(count * channels * positions))
-    model.fillNoise(seed: seed, step: step)
+    // Masks are those of whole batches, however they are cut.
+    let (whole, rest) = drawn.quotientAndRemainder(dividingBy: model.program.manifest.batch)
+    model.fillNoise(seed: seed, step: whole * model.program.manifest.batch, round: rest / samples)
     try model.run("forward")
     return try reconstructor.rows(images: input, count: count)
   }

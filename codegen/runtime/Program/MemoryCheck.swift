@@ -15,6 +15,6 @@ package enum MemoryCheck {
     let parts = plan.rows.map { "\(Format.bytes($0.bytes)) for \($0.name)" }.joined(separator: ", ")
     throw TrainerError(
       "not enough memory: this run needs \(Format.bytes(plan.total)) (\(parts)), and \(available.limitedBy) leaves "
-        + "\(Format.bytes(available.bytes)); compile the model with a smaller batch, or use fewer --threads")
+        + "\(Format.bytes(available.bytes)); compile the model with --memory or a smaller batch, or use fewer --threads")
   }
 }

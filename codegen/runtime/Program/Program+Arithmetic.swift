@@ -8,6 +8,25 @@ extension Program {
     return (calls.reduce(0) { $0 + $1.flops }, calls.reduce(0) { $0 + $1.productFlops })
   }
 
+  /// Multiplications and additions in a step on `batches` batches.
+  func flopsOfStep(batches: Int = 1) -> (all: Int, products: Int) {
+    manifest.stepRuns(batches: batches).reduce(into: (0, 0)) { sum, run in
+      let flops = flops(schedule: run.schedule)
+      sum.0 += run.count * flops.all
+      sum.1 += run.count * flops.products
+    }
+  }
+
+  /// How often a step on one batch runs what each entry of the manifest's table describes.
+  func runsOfCalls() -> [Int: Int] {
+    var runs: [Int: Int] = [:]
+    for run in manifest.stepRuns() {
+      guard let index = manifest.schedules.firstIndex(where: { $0.name == run.schedule }) else { continue }
+      for description in descriptions(ofSchedule: index) { runs[description, default: 0] += run.count }
+    }
+    return runs
+  }
+
   /// The entries of the manifest's table that the calls of a schedule name.
   private func descriptions(ofSchedule index: Int) -> Set<Int> {
     var result: Set<Int> = []

@@ -9,6 +9,8 @@ package struct Program: @unchecked Sendable {
   package let arenaBytes: Int
   /// Bytes of each thread's scratch memory.
   package let scratchBytes: Int
+  /// Bytes of the accumulators.
+  package let accumulatorBytes: Int
   let schedules: [wamim_schedule]
   let constants: [wamim_constant]
   /// Code that measures the machine.
@@ -30,6 +32,7 @@ package struct Program: @unchecked Sendable {
     }
     arenaBytes = Int(root.arena_bytes)
     scratchBytes = Int(root.scratch_bytes)
+    accumulatorBytes = Int(root.accumulator_bytes)
     schedules = Array(UnsafeBufferPointer(start: root.schedules, count: Int(root.schedule_count)))
     constants = Array(UnsafeBufferPointer(start: root.constants, count: Int(root.constant_count)))
     probes = root.probes?.pointee
@@ -55,19 +58,32 @@ package struct Program: @unchecked Sendable {
     manifest.inputs.first { $0.role == role }?.tensor
   }
 
-  /// Checks that everything that the manifest and the constants name lies inside the arena.
+  /// Micro-batches that make a batch.
+  package var microBatches: Int { manifest.batch / manifest.microBatch }
+
+  /// Checks that the batch is a whole number of micro-batches, and that everything that the manifest and the constants name lies
+  /// inside its memory.
   private func checkTensors() throws(TrainerError) {
-    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + manifest.schedules.flatMap(\.outputs)
-    for tensor in tensors {
-      guard tensor.offset >= 0, tensor.offset % 4 == 0, tensor.shape.allSatisfy({ $0 >= 0 }),
-        tensor.offset + 4 * tensor.count <= arenaBytes
-      else {
-        throw TrainerError("the tensor `\(tensor.name)` does not fit this program's arena; compile the model again")
-      }
+    guard manifest.microBatch > 0, manifest.batch.isMultiple(of: manifest.microBatch) else {
+      throw TrainerError("this program's batch is no whole number of micro-batches; compile the model again")
     }
+    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor)
+    try check(tensors + manifest.schedules.flatMap(\.outputs).map(\.tensor), within: arenaBytes)
+    try check(manifest.accumulators, within: accumulatorBytes)
     for constant in constants {
       guard Int(constant.offset) + Int(constant.byte_count) <= arenaBytes else {
         throw TrainerError("a constant does not fit this program's arena; compile the model again")
+      }
+    }
+  }
+
+  /// Checks that `tensors` lie inside a memory of `byteCount` bytes.
+  private func check(_ tensors: [Manifest.Tensor], within byteCount: Int) throws(TrainerError) {
+    for tensor in tensors {
+      guard tensor.offset >= 0, tensor.offset % 4 == 0, tensor.shape.allSatisfy({ $0 >= 0 }),
+        tensor.offset + 4 * tensor.count <= byteCount
+      else {
+        throw TrainerError("the tensor `\(tensor.name)` does not fit this program's memory; compile the model again")
       }
     }
   }

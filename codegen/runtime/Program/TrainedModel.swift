@@ -9,7 +9,9 @@ package final class TrainedModel {
   package let executor: Executor
   /// What the process takes at most.
   package let memoryPlan: MemoryPlan
-  private let arena: MappedMemory
+  private let memory: ProgramMemory
+  /// Whether schedules that use the accumulators can be run.
+  private let accumulates: Bool
   /// Whether nothing has been written to states yet, so that they are zero.
   private var isFresh = true
 
@@ -23,16 +25,30 @@ package final class TrainedModel {
     program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, measuring: Bool = false
   ) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
-    for name in schedules { _ = try program.schedule(name) }
+    var accumulates = false
+    for name in schedules {
+      let schedule = program.manifest.schedules[try program.schedule(name)]
+      accumulates = accumulates || schedule.usesAccumulators
+    }
     memoryPlan = program.manifest.memoryPlan(schedules: schedules, threads: threads, sources: sources, loaders: loaders)
     try MemoryCheck.check(memoryPlan)
     self.program = program
-    arena = try MappedMemory(byteCount: program.arenaBytes, for: "the model")
+    self.accumulates = accumulates
+    memory = try ProgramMemory(program, accumulates: accumulates)
     for constant in program.constants {
       guard let bytes = constant.bytes else { continue }
-      (arena.base + Int(constant.offset)).copyMemory(from: bytes, byteCount: Int(constant.byte_count))
+      (memory.arena.base + Int(constant.offset)).copyMemory(from: bytes, byteCount: Int(constant.byte_count))
     }
-    executor = try Executor(program: program, arena: arena, threadCount: threads, measuring: measuring)
+    executor = try Executor(program: program, memory: memory, threadCount: threads, measuring: measuring)
+  }
+
+  /// A timeline with room for `steps` steps on `batches` batches each.
+  package func makeTimeline(batches: Int, steps: Int) throws(TrainerError) -> Timeline {
+    var runs: [(schedule: Int, count: Int)] = []
+    for run in program.manifest.stepRuns(batches: batches) {
+      runs.append((try program.schedule(run.schedule), steps * run.count))
+    }
+    return executor.makeTimeline(runs: runs)
   }
 
   deinit {
@@ -41,13 +57,23 @@ package final class TrainedModel {
 
   /// The elements of `tensor`, in place.
   package func values(_ tensor: Manifest.Tensor) -> UnsafeMutableBufferPointer<Float> {
-    let start = (arena.base + tensor.offset).bindMemory(to: Float.self, capacity: tensor.count)
+    let start = (memory.arena.base + tensor.offset).bindMemory(to: Float.self, capacity: tensor.count)
     return UnsafeMutableBufferPointer(start: start, count: tensor.count)
   }
 
   /// The bytes of `tensor`, in place.
   package func bytes(_ tensor: Manifest.Tensor) -> UnsafeMutableRawBufferPointer {
-    UnsafeMutableRawBufferPointer(start: arena.base + tensor.offset, count: 4 * tensor.count)
+    UnsafeMutableRawBufferPointer(start: memory.arena.base + tensor.offset, count: 4 * tensor.count)
+  }
+
+  /// The bytes of `tensor`, one of the manifest's accumulators, in place; they are there where a schedule was announced that uses them.
+  package func accumulatedBytes(_ tensor: Manifest.Tensor) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: memory.accumulators.base + tensor.offset, count: accumulates ? 4 * tensor.count : 0)
+  }
+
+  /// Forgets gradients that have been added up.
+  package func clearAccumulators() {
+    if accumulates { memset(memory.accumulators.base, 0, program.accumulatorBytes) }
   }
 
   /// Writes `value` to every element of the input of `role`, where the program has one.
@@ -73,12 +99,12 @@ package final class TrainedModel {
     filler.work()
   }
 
-  /// Fills the noise of `step` with independent uniform numbers.
-  package func fillNoise(seed: UInt64, step: Int) {
+  /// Fills the noise of a round of `step` with independent uniform numbers: those that its samples have among all of the step.
+  package func fillNoise(seed: UInt64, step: Int, round: Int) {
     for (index, input) in program.manifest.inputs.enumerated() where input.role == .uniformNoise {
       let numbers = RandomNumbers(seed: seed, purpose: .noise, UInt64(step), UInt64(index))
       let values = values(input.tensor)
-      for position in values.indices { values[position] = numbers.uniform(at: UInt64(position)) }
+      for position in values.indices { values[position] = numbers.uniform(at: UInt64(round * values.count + position)) }
     }
   }
 
@@ -90,30 +116,38 @@ package final class TrainedModel {
     if betas.count > 1 { setInput(.secondMomentCorrection, to: correction(betas[1])) }
   }
 
-  /// Runs the schedule `name`, and says whether it came to its end: one that updates states stops before that where its loss is not
-  /// finite and known in time.
+  /// Runs the schedule `name`, and says whether it came to its end: one that trains stops where its loss is not finite, before it
+  /// changes a state.
   @discardableResult
   package func run(_ name: String) throws(TrainerError) -> Bool {
-    isFresh = false
-    return executor.run(schedule: try program.schedule(name))
+    executor.run(schedule: try prepared(name))
   }
 
   /// Runs the schedule `name` on one thread, and returns the first call that made a number that is not finite, which ends it.
   package func check(_ name: String) throws(TrainerError) -> (call: Manifest.Call, phase: Int)? {
-    isFresh = false
-    guard let result = executor.check(schedule: try program.schedule(name)) else { return nil }
+    guard let result = executor.check(schedule: try prepared(name)) else { return nil }
     let calls = program.manifest.calls
     let unknown = Manifest.Call(name: "call \(result.description)", kind: "?", kernel: 0, flops: 0, productFlops: 0, bytes: 0)
     return (result.description < calls.count ? calls[result.description] : unknown, result.phase)
   }
 
+  /// The index of the schedule `name`, which is about to be run.
+  private func prepared(_ name: String) throws(TrainerError) -> Int {
+    let index = try program.schedule(name)
+    guard accumulates || !program.manifest.schedules[index].usesAccumulators else {
+      throw TrainerError("the schedule `\(name)` has no memory to add up gradients in")
+    }
+    isFresh = false
+    return index
+  }
+
   /// The tensor that the schedule `schedule` leaves under `name`.
   package func output(_ name: String, of schedule: String) throws(TrainerError) -> Manifest.Tensor {
     let outputs = program.manifest.schedules[try program.schedule(schedule)].outputs
-    guard let tensor = outputs.first(where: { $0.name == name }) else {
+    guard let output = outputs.first(where: { $0.tensor.name == name }) else {
       throw TrainerError("the schedule `\(schedule)` of this program has no output `\(name)`")
     }
-    return tensor
+    return output.tensor
   }
 
   /// The first element of the output `name` of `schedule`.

@@ -14,7 +14,7 @@ struct EpochReport {
     self.run = run
     self.log = log
     if let source = run.validation {
-      let validation = try Validation(source: source, batch: run.batch, loaders: run.options.loaders)
+      let validation = Validation(run.model, source: source, batch: run.batch, loaders: run.options.loaders)
       self.validation = validation
       if validation.imageCount < source.count {
         Console.print("validation: \(validation.imageCount) of \(source.count) images, as many as fill whole batches")
@@ -52,7 +52,7 @@ struct EpochReport {
   }
 
   private func evaluate(step: Int) throws(TrainerError) {
-    guard let losses = try validation?.evaluate(run.model) else { return }
+    guard let losses = try validation?.evaluate() else { return }
     // JSON has no way to write numbers that are not finite.
     guard losses.total.isFinite else { return Console.warn("the validation loss after step \(step) is \(losses.total)") }
     try log.append(

@@ -3,6 +3,10 @@ extension TrainingRun {
   package struct Options: Sendable {
     package var epochs: Double
     package var baseLearningRate: Double
+    /// The learning rate at the end of the run.
+    package var minimumLearningRate: Double
+    /// Batches whose gradients a step takes together.
+    package var batchAccumulation: Int
     package var warmupEpochs: Double
     package var weightDecay: Double
     package var seed: UInt64
@@ -29,12 +33,14 @@ extension TrainingRun {
     }
 
     package init(
-      epochs: Double, baseLearningRate: Double, warmupEpochs: Double, weightDecay: Double, seed: UInt64,
-      checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int, stepLimit: Int?, loaders: Int,
-      checksValues: Bool, profile: Profile? = nil
+      epochs: Double, baseLearningRate: Double, minimumLearningRate: Double, batchAccumulation: Int, warmupEpochs: Double,
+      weightDecay: Double, seed: UInt64, checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int,
+      stepLimit: Int?, loaders: Int, checksValues: Bool, profile: Profile? = nil
     ) {
       self.epochs = epochs
       self.baseLearningRate = baseLearningRate
+      self.minimumLearningRate = minimumLearningRate
+      self.batchAccumulation = batchAccumulation
       self.warmupEpochs = warmupEpochs
       self.weightDecay = weightDecay
       self.seed = seed

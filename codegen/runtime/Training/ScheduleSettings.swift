@@ -9,12 +9,13 @@ package struct ScheduleSettings: Sendable {
 
   /// - Parameters:
   ///   - baseLearningRate: The rate at the end of the warm-up, for a batch of 256 images.
+  ///   - minimum: The rate at the end of the run, whatever the number of images.
   ///   - batch: Images a step.
-  package init(baseLearningRate: Double, batch: Int, epochs: Double, warmupEpochs: Double) {
+  package init(baseLearningRate: Double, minimum: Double = 0, batch: Int, epochs: Double, warmupEpochs: Double) {
     self.epochs = epochs
     self.warmupEpochs = warmupEpochs
     peak = baseLearningRate * Double(batch) / 256
-    minimum = 0
+    self.minimum = minimum
   }
 
   /// The same rate in every step.

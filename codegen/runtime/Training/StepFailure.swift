@@ -17,8 +17,8 @@ struct StepFailure {
     case kernel(Manifest.Call, phase: Int)
     /// A state was no longer finite before the step.
     case state(String)
-    /// The step went on to update the states, so that it cannot be looked at again.
-    case unknown
+    /// No kernel was found when the step was made again.
+    case nothing
   }
 
   var error: TrainerError {
@@ -35,7 +35,7 @@ struct StepFailure {
       return
         "the loss of step \(step) is \(loss), so the run stops: the update of an earlier step left a value in `\(name)` that is "
         + "not finite. \(advice)"
-    case .unknown:
+    case .nothing:
       return "the loss of step \(step) is \(loss), so the run stops. \(advice)"
     }
   }
@@ -47,23 +47,24 @@ struct StepFailure {
 }
 
 extension TrainingRun {
-  /// Finds out where the step of index `step` stopped being finite.
-  ///
-  /// - Parameter statesAreThose: Whether the states are still those before the step.
-  func failure(ofStep step: Int, loss: Float, statesAreThose: Bool, savedStep: Int?) throws(TrainerError) -> StepFailure {
-    var finding = StepFailure.Finding.unknown
-    if statesAreThose {
-      if let state = model.firstNonFiniteState() {
-        finding = .state(state)
-      } else {
-        let loader = try makeLoader(steps: step..<step + 1)
-        defer { loader.stop() }
-        _ = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
-        fillInputs(step)
-        if let (call, phase) = try model.check("step") { finding = .kernel(call, phase: phase) }
-      }
+  /// Finds out where the step of index `step`, which went as `result` says, stopped being finite; the states are those before it.
+  func failure(of result: OptimizerStep.Result, step: Int, savedStep: Int?) throws(TrainerError) -> StepFailure {
+    func failure(_ loss: Float, _ finding: StepFailure.Finding) -> StepFailure {
+      StepFailure(step: step + 1, loss: loss, finding: finding, folder: folder.path, savedStep: savedStep)
     }
-    return StepFailure(step: step + 1, loss: loss, finding: finding, folder: folder.path, savedStep: savedStep)
+    switch result {
+    case .made(let losses, _): return failure(Float(losses.total), .nothing)
+    case .found(let call, let phase): return failure(.nan, .kernel(call, phase: phase))
+    case .left(let loss):
+      if let state = model.firstNonFiniteState() { return failure(loss, .state(state)) }
+      model.clearAccumulators()
+      let loader = try makeLoader(steps: step..<step + 1)
+      defer { loader.stop() }
+      guard case .found(let call, let phase) = try makeStep(step, loader: loader, checksValues: true).result else {
+        return failure(loss, .nothing)
+      }
+      return failure(loss, .kernel(call, phase: phase))
+    }
   }
 }
 

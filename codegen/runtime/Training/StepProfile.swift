@@ -6,20 +6,23 @@ final class StepProfile {
   private var remaining: Int
 
   /// Begins to note what threads do.
-  init(of model: TrainedModel, steps: Int, path: String) throws(TrainerError) {
+  init(of model: TrainedModel, batches: Int, steps: Int, path: String) throws(TrainerError) {
     self.model = model
     self.path = path
     remaining = steps
-    timeline = model.executor.makeTimeline(schedule: try model.program.schedule("step"), steps: steps)
+    timeline = try model.makeTimeline(batches: batches, steps: steps)
     model.executor.timeline = timeline
   }
 
-  /// Takes note of a step that began at `start`, whose images were there at `loaded`, and that ends now; writes the file after the
-  /// last one.
-  func note(step: Int, from start: UInt64, loaded: UInt64) throws(TrainerError) {
+  /// Takes note of images that were waited for from `start` until now.
+  func noteImages(from start: UInt64) {
+    if remaining > 0 { timeline.note("images", from: start, to: Clock.nanoseconds) }
+  }
+
+  /// Takes note of a step that began at `start` and ends now; writes the file after the last one.
+  func note(step: Int, from start: UInt64) throws(TrainerError) {
     guard remaining > 0 else { return }
     timeline.note("step \(step)", from: start, to: Clock.nanoseconds)
-    timeline.note("images", from: start, to: loaded)
     remaining -= 1
     if remaining == 0 { try write() }
   }

@@ -1,7 +1,7 @@
 import CPlatform
 import WaMIMManifest
 
-/// A training run: the schedule `step` again and again, with fresh images and noise each time.
+/// A training run: steps of the optimiser again and again, with fresh images and noise each time.
 package struct TrainingRun {
   /// How a run ended.
   package enum Ending: Sendable, Equatable {
@@ -33,9 +33,9 @@ package struct TrainingRun {
     self.recordedOptions = recordedOptions
   }
 
-  /// The order of images in this run.
+  /// The order of images in this run; all that a step takes are one batch of it.
   package var order: EpochOrder {
-    EpochOrder(images: source.count, batch: model.program.manifest.batch, seed: options.seed)
+    EpochOrder(images: source.count, batch: options.batchAccumulation * model.program.manifest.batch, seed: options.seed)
   }
 
   /// Steps of the whole run.
@@ -57,17 +57,16 @@ package struct TrainingRun {
       firstStep: firstStep, totalSteps: totalSteps, stepsPerEpoch: order.stepsPerEpoch, batch: order.batch)
     defer { progress.finish() }
     let profile = try options.profile.map { (profile) throws(TrainerError) in
-      try StepProfile(of: model, steps: profile.steps, path: profile.path)
+      try StepProfile(
+        of: model, batches: options.batchAccumulation, steps: profile.steps, path: profile.path)
     }
     let checkpointInterval = options.checkpointEvery ?? order.stepsPerEpoch
     var step = firstStep
     var savedStep = resumedStep
     while step < totalSteps {
       let start = Clock.nanoseconds
-      let waited = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
-      let loaded = Clock.nanoseconds
-      let line = try takeStep(step, start: Double(start) * 1e-9, progress: &progress, waited: waited, savedStep: savedStep)
-      try profile?.note(step: step + 1, from: start, loaded: loaded)
+      let line = try takeStep(step, loader: loader, profile: profile, progress: &progress, savedStep: savedStep)
+      try profile?.note(step: step + 1, from: start)
       try epochReport.log.append(line, isShown: isShown(step))
       step += 1
       let mustStop = wamim_interruption() != 0 || options.stepLimit.map { step >= $0 } == true
@@ -90,16 +89,33 @@ package struct TrainingRun {
   func makeLoader(
     steps: Range<Int>, unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) -> BatchLoader {
-    try BatchLoader(
-      source: source, order: order, augmentation: batch.augmentation, steps: steps, threads: options.loaders,
-      unreadable: unreadable)
+    let manifest = model.program.manifest
+    return try BatchLoader(
+      source: source, order: order, portion: manifest.microBatch, capacity: BatchLoader.capacity(batch: manifest.batch),
+      augmentation: batch.augmentation, steps: steps, threads: options.loaders, unreadable: unreadable)
   }
 
-  /// Writes everything but the images that the step of index `step` takes.
-  func fillInputs(_ step: Int) {
+  /// Makes the step of index `step` on images from `loader`, and says how long it has waited for them.
+  func makeStep(
+    _ step: Int, loader: BatchLoader, profile: StepProfile? = nil, checksValues: Bool
+  ) throws(TrainerError) -> (result: OptimizerStep.Result, waited: Double) {
+    var waited = 0.0
+    let result = try OptimizerStep(model, batches: options.batchAccumulation).make(checksValues: checksValues) {
+      (round) throws(TrainerError) in
+      let start = Clock.nanoseconds
+      waited += try loader.next(into: model.values(batch.input), normalization: batch.normalization)
+      profile?.noteImages(from: start)
+      fillInputs(step, round: round)
+    }
+    return (result, waited)
+  }
+
+  /// Writes everything but the images that a round of the step of index `step` takes.
+  private func fillInputs(_ step: Int, round: Int) {
     let schedule = ScheduleSettings(
-      baseLearningRate: options.baseLearningRate, batch: order.batch, epochs: options.epochs, warmupEpochs: options.warmupEpochs)
-    model.fillNoise(seed: options.seed, step: step)
+      baseLearningRate: options.baseLearningRate, minimum: options.minimumLearningRate, batch: order.batch,
+      epochs: options.epochs, warmupEpochs: options.warmupEpochs)
+    model.fillNoise(seed: options.seed, step: step, round: round)
     model.setSchedule(schedule, progress: Double(step) / Double(order.stepsPerEpoch))
     model.setInput(.weightDecay, to: options.weightDecay)
     model.setMomentCorrections(step: step + 1)
@@ -110,36 +126,24 @@ package struct TrainingRun {
     step == 0 || (step + 1) % options.logEvery == 0 || step + 1 == totalSteps
   }
 
-  /// Runs the step of index `step`, whose images are in place, and throws where its loss is not a number.
+  /// Makes the step of index `step`, and throws where its loss is not a number.
   private func takeStep(
-    _ step: Int, start: Double, progress: inout Progress, waited: Double, savedStep: Int?
+    _ step: Int, loader: BatchLoader, profile: StepProfile?, progress: inout Progress, savedStep: Int?
   ) throws(TrainerError) -> MetricsLine {
-    fillInputs(step)
+    let start = Clock.seconds
     let norms = isShown(step) ? NormMeter(model) : nil
     let secondMoments = norms?.sumOfSecondMoments()
-    var isComplete = true
-    if options.checksValues {
-      if let (call, phase) = try model.check("step") {
-        progress.finish()
-        throw StepFailure(
-          step: step + 1, loss: .nan, finding: .kernel(call, phase: phase), folder: folder.path, savedStep: savedStep
-        ).error
-      }
-    } else {
-      isComplete = try model.run("step")
-    }
-    let loss = try model.scalar("loss", of: "step")
-    guard isComplete, loss.isFinite else {
+    let (result, waited) = try makeStep(step, loader: loader, profile: profile, checksValues: options.checksValues)
+    guard case .made(let losses, let learningRate) = result else {
       progress.finish()
-      throw try failure(ofStep: step, loss: loss, statesAreThose: !isComplete, savedStep: savedStep).error
+      throw try failure(of: result, step: step, savedStep: savedStep).error
     }
     let seconds = Clock.seconds - start
-    progress.report(step: step + 1, loss: loss, seconds: seconds, waited: waited)
+    progress.report(step: step + 1, loss: Float(losses.total), seconds: seconds, waited: waited)
     var line = MetricsLine(
-      step: step + 1, epoch: Double(step + 1) / Double(order.stepsPerEpoch), loss: loss,
-      losses: model.losses(ofTargetsIn: "step"),
-      learningRate: try model.scalar("learning_rate", of: "step"), imagesPerSecond: progress.imagesPerSecond,
-      waitingForData: waited / max(seconds, 1e-9))
+      step: step + 1, epoch: Double(step + 1) / Double(order.stepsPerEpoch), loss: Float(losses.total),
+      losses: losses.targets.map { Float($0) },
+      learningRate: learningRate, imagesPerSecond: progress.imagesPerSecond, waitingForData: waited / max(seconds, 1e-9))
     if let norms, let secondMoments {
       line.gradientNorm = norms.gradientNorm(since: secondMoments)
       line.parameterNorm = norms.parameterNorm()

@@ -3,13 +3,7 @@ import WaMIMManifest
 
 /// How a model does on images that it is not trained on: the mean loss over whole batches of them, with the same masks each time.
 package struct Validation {
-  /// Mean losses.
-  package struct Losses: Sendable, Equatable {
-    package var total: Double
-    /// Those of each target, where the program tells them.
-    package var targets: [Double]
-  }
-
+  private let model: TrainedModel
   private let source: any ImageSource
   private let batch: ImageBatch
   private let loaders: Int
@@ -19,47 +13,39 @@ package struct Validation {
   private static let seed: UInt64 = 0
 
   /// - Parameter batch: How the model takes its images; what is random about it is left out.
-  package init(source: any ImageSource, batch: ImageBatch, loaders: Int) throws(TrainerError) {
+  package init(_ model: TrainedModel, source: any ImageSource, batch: ImageBatch, loaders: Int) {
+    self.model = model
     self.source = source
     self.loaders = loaders
     self.batch = batch
-    order = EpochOrder(images: source.count, batch: batch.input.shape[0], seed: Self.seed)
+    order = EpochOrder(images: source.count, batch: model.program.manifest.batch, seed: Self.seed)
   }
 
   /// Images that take part: an incomplete last batch is left out.
   package var imageCount: Int { min(source.count, order.stepsPerEpoch * order.batch) }
 
-  /// Runs `model` on all images, or returns nil where an interruption asks to stop.
-  package func evaluate(_ model: TrainedModel) throws(TrainerError) -> Losses? {
+  /// The mean losses of the model on all images, or nil where an interruption asks to stop.
+  package func evaluate() throws(TrainerError) -> Losses? {
     var settings = batch.augmentation.settings
     settings.cropArea = nil
     settings.horizontalFlip = false
     let augmentation = Augmentation(
       settings: settings, width: batch.augmentation.width, height: batch.augmentation.height, channels: batch.augmentation.channels)
+    let program = model.program
     let loader = try BatchLoader(
-      source: source, order: order, augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders)
+      source: source, order: order, portion: program.manifest.microBatch, capacity: BatchLoader.capacity(batch: order.batch),
+      augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders)
     defer { loader.stop() }
-    var total = 0.0
-    var targets: [Double] = []
+    var losses = RoundLosses(model, schedule: "forward")
     for step in 0..<order.stepsPerEpoch {
-      if wamim_interruption() != 0 { return nil }
-      _ = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
-      model.fillNoise(seed: Self.seed, step: step)
-      try model.run("forward")
-      total += Double(try model.scalar("loss", of: "forward"))
-      let losses = model.losses(ofTargetsIn: "forward")
-      targets = step == 0 ? losses.map { Double($0) } : zip(targets, losses).map { $0 + Double($1) }
+      for round in 0..<program.microBatches {
+        if wamim_interruption() != 0 { return nil }
+        _ = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
+        model.fillNoise(seed: Self.seed, step: step, round: round)
+        try model.run("forward")
+        try losses.addRound()
+      }
     }
-    let count = Double(order.stepsPerEpoch)
-    return Losses(total: total / count, targets: targets.map { $0 / count })
-  }
-}
-
-extension TrainedModel {
-  /// The outputs `loss.0`, `loss.1`, … of the last run of the schedule `name`, as many as there are.
-  package func losses(ofTargetsIn name: String) -> [Float] {
-    var losses: [Float] = []
-    while let loss = try? scalar("loss.\(losses.count)", of: name) { losses.append(loss) }
-    return losses
+    return losses.means(ofBatches: order.stepsPerEpoch)
   }
 }
