@@ -24,6 +24,11 @@ struct AgreementTests {
     golden + ["batch=5", "ratio=0.6"],
     golden + ["subbands=all"],
     golden + ["normalization=none", "batch=2"],
+    golden + ["wavelet=db2", "subbands=all"],
+    golden + ["wavelet=db4", "batch=2"],
+    golden + ["wavelet=sym4", "normalization=none", "batch=4"],
+    golden + ["wavelet=bior2.2", "normalization=token"],
+    golden + ["wavelet=bior4.4", "subbands=all", "batch=1"],
     golden + ["normalization=token", "ratio=0.9"],
     golden + ["subbands=all", "normalization=token", "batch=7"],
     golden + ["decoder_dim=48", "decoder_heads=2", "heads=6"],
@@ -43,7 +48,7 @@ struct AgreementTests {
     let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
     var generator = SeededGenerator(seed: 17)
     let sources = graph.randomSources(using: &generator)
-    try write(sources, of: graph, to: workshop.path("in.safetensors"))
+    try workshop.write(sources, of: graph, to: "in.safetensors")
     let expected = try Interpreter(Passes.run(graph, for: .gradients, disabled: Set(Passes.all.map(\.name)))).evaluate(sources)
 
     try workshop.compile("wamim_vit_demo", settings)
@@ -115,14 +120,5 @@ struct AgreementTests {
     }
     let largest = gradient.elements.map(abs).max() ?? 0
     return gradient.elements.map { abs($0) >= 1e-6 * largest }
-  }
-
-  private func write(_ sources: [String: [Double]], of graph: Graph, to path: String) throws {
-    var tensors: [String: Safetensors.Tensor] = [:]
-    for node in graph.nodes {
-      guard let name = node.operation.sourceName, let elements = sources[name] else { continue }
-      tensors[name] = .init(shape: node.type.shape.dimensions, elements: elements)
-    }
-    try Data(Safetensors.bytes(of: tensors)).write(to: URL(fileURLWithPath: path))
   }
 }
