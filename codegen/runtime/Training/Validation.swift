@@ -13,14 +13,20 @@ package struct Validation {
   private let source: any ImageSource
   private let batch: ImageBatch
   private let loaders: Int
+  private let unreadable: UnreadableImages
   private let order: EpochOrder
 
   /// The seed of masks and of which images share a batch: the same for all runs, so that runs can be compared.
   private static let seed: UInt64 = 0
 
-  /// - Parameter batch: How the model takes its images; what is random about it is left out.
-  package init(source: any ImageSource, batch: ImageBatch, loaders: Int) throws(TrainerError) {
+  /// - Parameters:
+  ///   - batch: How the model takes its images; what is random about it is left out.
+  ///   - unreadable: Takes note of the images that cannot be read, which are replaced by others.
+  package init(
+    source: any ImageSource, batch: ImageBatch, loaders: Int, unreadable: UnreadableImages = UnreadableImages()
+  ) throws(TrainerError) {
     self.source = source
+    self.unreadable = unreadable
     self.loaders = loaders
     self.batch = batch
     order = EpochOrder(images: source.count, batch: batch.input.shape[0], seed: Self.seed)
@@ -37,7 +43,8 @@ package struct Validation {
     let augmentation = Augmentation(
       settings: settings, width: batch.augmentation.width, height: batch.augmentation.height, channels: batch.augmentation.channels)
     let loader = try BatchLoader(
-      source: source, order: order, augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders)
+      source: source, order: order, augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders,
+      unreadable: unreadable)
     defer { loader.stop() }
     var total = 0.0
     var targets: [Double] = []
