@@ -15,7 +15,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard test-pytorch bench soak stress numbers fuzz demo example \
+.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench soak stress numbers fuzz demo example \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -61,11 +61,11 @@ PYTHON ?= .build/python/bin/python
 	$(call install-packages,python3-venv)
 	python3 -m venv .build/python
 	.build/python/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch torchvision timm safetensors \
-	  tensorboard pillow
+	  tensorboard pillow PyWavelets
 
-## test-timm, test-tensorboard, test-pytorch: exported encoders against timm, event files against TensorBoard, and gradients against a
-## plain PyTorch implementation; fetches them from PyPI.
-test-timm test-tensorboard test-pytorch: test-%: build $(PYTHON)
+## test-timm, test-tensorboard, test-pytorch, test-wavelets: exported encoders against timm, event files against TensorBoard, gradients
+## against a plain PyTorch implementation, and wavelet coefficients against PyWavelets; fetches them from PyPI.
+test-timm test-tensorboard test-pytorch test-wavelets: test-%: build $(PYTHON)
 	$(PYTHON) Tests/Python/test_$*.py
 
 ## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo.

@@ -54,7 +54,7 @@ let package = Package(
 
     // Tests, and what they share.
     .target(
-      name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter"], path: "Tests/Support",
+      name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
       exclude: ["CFakeProgram"]),
     .testTarget(
       name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
@@ -66,7 +66,7 @@ let package = Package(
     .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
     .testTarget(name: "WaMIMLLVMTests", dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest"]),
     .testTarget(
-      name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram"],
+      name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram", "TestSupport"],
       exclude: ["Fixtures"]),
     // The commands themselves, from a model's text to a trained model.
     .testTarget(

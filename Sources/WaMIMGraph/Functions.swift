@@ -68,15 +68,3 @@ public enum ReductionFunction: String, Hashable, Sendable, CaseIterable {
     }
   }
 }
-
-/// An orthonormal or biorthogonal wavelet basis.
-public enum Wavelet: String, Hashable, Sendable, CaseIterable {
-  case haar
-
-  /// The low-pass analysis filter; the high-pass one is its quadrature mirror.
-  public var lowPass: [Double] {
-    switch self {
-    case .haar: [Double(0.5).squareRoot(), Double(0.5).squareRoot()]
-    }
-  }
-}

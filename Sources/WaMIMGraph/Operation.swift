@@ -3,6 +3,9 @@ import WaMIMManifest
 /// Where the values of an input come from.
 public typealias InputRole = Manifest.InputRole
 
+/// A wavelet basis.
+public typealias Wavelet = Manifest.Wavelet
+
 /// The distribution that a parameter's first values are drawn from.
 public typealias Initializer = Manifest.Initializer
 
@@ -78,7 +81,11 @@ public enum Operation: Hashable, Sendable {
   // Signals.
 
   /// One level of a two-dimensional wavelet analysis of [b, c, h, w]: [b, c, 4, h/2, w/2], subbands in the order LL, LH, HL, HH.
+  ///
+  /// Rows and columns go on periodically. LH, HL and HH are PyWavelets' cH, cV and cD: LH is high along columns, HL along rows.
   case waveletAnalysis(Wavelet)
+  /// The adjoint of `waveletAnalysis`, [b, c, 4, h, w] to [b, c, 2h, 2w]; its inverse where the wavelet is orthogonal.
+  case waveletAdjoint(Wavelet)
 }
 
 /// An operand of attention.

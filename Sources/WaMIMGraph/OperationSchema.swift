@@ -120,6 +120,9 @@ extension OperationSchema {
     .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
     .init(
       "wavelet_analysis", ["images"], [("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)))],
-      "One level of a two-dimensional wavelet analysis."),
+      "One level of a two-dimensional wavelet analysis: PyWavelets' cA, cH, cV and cD of `periodization`."),
+    .init(
+      "wavelet_adjoint", ["bands"], [("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)))],
+      "The adjoint of wavelet_analysis: the inverse where the wavelet is orthogonal."),
   ]
 }

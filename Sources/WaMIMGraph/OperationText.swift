@@ -33,6 +33,7 @@ extension Operation {
     case .rank: "rank"
     case .invertPermutation: "invert_permutation"
     case .waveletAnalysis: "wavelet_analysis"
+    case .waveletAdjoint: "wavelet_adjoint"
     }
   }
 
@@ -55,7 +56,7 @@ extension Operation {
     case .attention(let heads): [.integer(heads)]
     case .attentionGradient(let heads, let operand): [.integer(heads), .symbol(operand.rawValue)]
     case .scatterAdd(let rows): [.integer(rows)]
-    case .waveletAnalysis(let wavelet): [.symbol(wavelet.rawValue)]
+    case .waveletAnalysis(let wavelet), .waveletAdjoint(let wavelet): [.symbol(wavelet.rawValue)]
     case .unary, .binary, .toFloat, .detach, .gather, .rank, .invertPermutation: []
     }
   }
@@ -126,6 +127,7 @@ extension Operation {
     case "rank": return .rank
     case "invert_permutation": return .invertPermutation
     case "wavelet_analysis": return read.symbol(0).flatMap(Wavelet.init).map { .waveletAnalysis($0) }
+    case "wavelet_adjoint": return read.symbol(0).flatMap(Wavelet.init).map { .waveletAdjoint($0) }
     default: return nil
     }
   }

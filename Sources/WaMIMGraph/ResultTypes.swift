@@ -35,6 +35,7 @@ extension Operation {
     case .rank: return TensorType(.int32, try operands[0].floating(self).requireRank(atLeast: 1, self).shape)
     case .invertPermutation: return try operands[0].indices(self).requireRank(atLeast: 1, self)
     case .waveletAnalysis: return try waveletType(operands[0])
+    case .waveletAdjoint: return try waveletAdjointType(operands[0])
     }
   }
 
@@ -255,9 +256,19 @@ extension Operation {
   private func waveletType(_ images: TensorType) throws -> TensorType {
     try images.floating(self).requireRank(4, self)
     guard images.shape[2] % 2 == 0, images.shape[3] % 2 == 0 else {
-      throw GraphError("a wavelet level halves height and width, but 2 does not divide both of \(images)")
+      throw GraphError(
+        "a wavelet level halves height and width, but 2 does not divide both of \(images): pad or crop the images, as periodization is "
+          + "of even extents only")
     }
     return TensorType(
       .float32, [images.shape[0], images.shape[1], 4, images.shape[2] / 2, images.shape[3] / 2])
+  }
+
+  private func waveletAdjointType(_ bands: TensorType) throws -> TensorType {
+    try bands.floating(self).requireRank(5, self)
+    guard bands.shape[2] == 4 else {
+      throw GraphError("the subbands of a wavelet level have to be [batch, channels, 4, height, width], not \(bands)")
+    }
+    return try TensorType(.float32, [bands.shape[0], bands.shape[1], 2 * bands.shape[3], 2 * bands.shape[4]]).checked()
   }
 }

@@ -90,7 +90,8 @@ extension Interpreter {
     case .scatterAdd(let rows): return try scatterAdd(operands[0], operands[1], rows: rows)
     case .rank: return rank(operands[0])
     case .invertPermutation: return try invertPermutation(operands[0])
-    case .waveletAnalysis(.haar): return haarAnalysis(operands[0])
+    case .waveletAnalysis(let wavelet): return WaveletLevel(wavelet).bands(of: operands[0])
+    case .waveletAdjoint(let wavelet): return WaveletLevel(wavelet).pixels(of: operands[0])
     }
   }
 

@@ -44,7 +44,7 @@ struct AccumulationTests {
     let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
     var generator = SeededGenerator(seed: 23)
     let sources = graph.randomSources(using: &generator)
-    try AgreementTests.write(sources, of: graph, to: workshop.path("in.safetensors"))
+    try workshop.write(sources, of: graph, to: "in.safetensors")
     let expected = try AgreementTests.results(graph, sources)
     try workshop.compile("wamim_vit_demo", settings, to: "whole")
     try workshop.compile("wamim_vit_demo", settings, options: ["--micro-batch", "\(samples)"], to: "cut")

@@ -24,6 +24,11 @@ struct AgreementTests {
     golden + ["batch=5", "ratio=0.6"],
     golden + ["subbands=all"],
     golden + ["normalization=none", "batch=2"],
+    golden + ["wavelet=db2", "subbands=all"],
+    golden + ["wavelet=db4", "batch=2"],
+    golden + ["wavelet=sym4", "normalization=none", "batch=4"],
+    golden + ["wavelet=bior2.2", "normalization=token"],
+    golden + ["wavelet=bior4.4", "subbands=all", "batch=1"],
     golden + ["normalization=token", "ratio=0.9"],
     golden + ["subbands=all", "normalization=token", "batch=7"],
     golden + ["decoder_dim=48", "decoder_heads=2", "heads=6"],
@@ -43,7 +48,7 @@ struct AgreementTests {
     let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
     var generator = SeededGenerator(seed: 17)
     let sources = graph.randomSources(using: &generator)
-    try AgreementTests.write(sources, of: graph, to: workshop.path("in.safetensors"))
+    try workshop.write(sources, of: graph, to: "in.safetensors")
     let expected = try AgreementTests.results(graph, sources)
 
     try workshop.compile("wamim_vit_demo", settings)
@@ -120,14 +125,5 @@ struct AgreementTests {
     guard name.hasPrefix("adamw.") else { return Array(gradient.indices) }
     let largest = gradient.reduce(0) { max($0, abs($1)) }
     return gradient.indices.filter { abs(gradient[$0]) >= 1e-6 * largest }
-  }
-
-  static func write(_ sources: [String: [Double]], of graph: Graph, to path: String) throws {
-    var tensors: [String: Safetensors.Tensor] = [:]
-    for node in graph.nodes {
-      guard let name = node.operation.sourceName, let elements = sources[name] else { continue }
-      tensors[name] = .init(shape: node.type.shape.dimensions, elements: elements)
-    }
-    try Data(Safetensors.bytes(of: tensors)).write(to: URL(fileURLWithPath: path))
   }
 }

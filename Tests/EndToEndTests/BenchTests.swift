@@ -140,9 +140,11 @@ import Testing
     let workshop = try Workshop()
     try workshop.compile("wamim_vit_demo", ["batch=2"])
     let plan = try workshop.wamimc([Workshop.model("wamim_vit_demo"), "--set", "batch=2", "--emit", "plan"])
-    let planned = try #require(plan.output.firstMatch(of: #/peak of a training process ([0-9.]+) MiB/#)?.1)
+    let planned = try #require(plan.output.firstMatch(of: #/peak of a training process ([0-9.]+) MiB/#).flatMap { Double($0.1) })
     let info = try workshop.run("/usr/bin/taskset", ["-c", "0", workshop.path("train"), "info", "--threads", "1"])
-    let told = try #require(info.output.firstMatch(of: #/memory +([0-9.]+) MiB at most while it trains/#)?.1)
-    #expect(planned == told)
+    let told = try #require(
+      info.output.firstMatch(of: #/memory +([0-9.]+) MiB at most while it trains/#).flatMap { Double($0.1) })
+    // The plan rounds up, so that as much is enough.
+    #expect(planned >= told && planned < told + 0.11)
   }
 }

@@ -1,5 +1,7 @@
 import Foundation
+import TestSupport
 import Testing
+import WaMIMGraph
 
 /// What a command left behind.
 struct CommandResult {
@@ -55,6 +57,16 @@ struct Workshop: ~Copyable {
     let overrides = settings.flatMap { ["--set", $0] }
     let result = try wamimc([Workshop.model(model)] + overrides + options + ["-o", path(name)])
     try #require(result.status == 0, "\(result.errors)")
+  }
+
+  /// Writes the values of a graph's sources to the safetensors file `name`.
+  func write(_ sources: [String: [Double]], of graph: Graph, to name: String) throws {
+    var tensors: [String: Safetensors.Tensor] = [:]
+    for node in graph.nodes {
+      guard let name = node.operation.sourceName, let elements = sources[name] else { continue }
+      tensors[name] = .init(shape: node.type.shape.dimensions, elements: elements)
+    }
+    try Data(Safetensors.bytes(of: tensors)).write(to: URL(fileURLWithPath: path(name)))
   }
 
   /// The folder of what was built, the running tests among it.

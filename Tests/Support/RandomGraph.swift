@@ -151,6 +151,9 @@ public struct RandomGraph {
   private mutating func wavelet(_ x: Tensor) -> Tensor {
     let images = values.filter { $0.shape.rank == 4 && $0.shape[2] % 2 == 0 && $0.shape[3] % 2 == 0 && $0.shape.count <= 200 }
     guard let image = images.randomElement(using: &generator) else { return x }
-    return builder.add(.waveletAnalysis(.haar), [image]).sliced(2, 1..<4)
+    let wavelet = Wavelet.allCases.randomElement(using: &generator) ?? .haar
+    let bands = builder.add(.waveletAnalysis(wavelet), [image])
+    if Bool.random(using: &generator) { return builder.add(.waveletAdjoint(wavelet), [bands.applying(.hyperbolicTangent)]) }
+    return bands.sliced(2, 1..<4)
   }
 }

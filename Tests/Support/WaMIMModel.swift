@@ -14,6 +14,7 @@ public struct WaMIMModel: Sendable, CustomStringConvertible {
   public var decoderHeads = 4
   public var decoderDepth = 1
   public var ratio = 0.75
+  public var wavelet = Wavelet.haar
   public var subbands = Subbands.detail
   public var normalization = TargetNormalization.subband
   public var batch = 3
@@ -35,13 +36,13 @@ public struct WaMIMModel: Sendable, CustomStringConvertible {
     WaMIMModel {
       ($0.image, $0.dim, $0.depth, $0.heads, $0.batch) = (24, 12, 1, 3, 1)
       ($0.taps, $0.levels, $0.weights, $0.decoderDim, $0.decoderHeads) = ([1], [3], [1], 12, 1)
-      ($0.ratio, $0.normalization) = (0.4, .token)
+      ($0.ratio, $0.wavelet, $0.normalization) = (0.4, .db4, .token)
       $0.patch = 2
     },
     WaMIMModel {
       ($0.image, $0.patch, $0.dim, $0.depth, $0.heads, $0.batch) = (16, 8, 8, 3, 1, 2)
       ($0.taps, $0.levels, $0.weights, $0.decoderDim, $0.decoderHeads) = ([2, 3], [1, 3], [1, 2], 16, 4)
-      ($0.ratio, $0.subbands, $0.normalization, $0.decoderDepth) = (0.5, .all, .none, 2)
+      ($0.ratio, $0.wavelet, $0.subbands, $0.normalization, $0.decoderDepth) = (0.5, .bior22, .all, .none, 2)
     },
   ]
 
@@ -51,7 +52,7 @@ public struct WaMIMModel: Sendable, CustomStringConvertible {
       let images = builder.input("images", [batch, 3, image, image])
       let mask = builder.randomMask(of: images, patch: patch, ratio: ratio)
       let features = ViT(patch: patch, dim: dim, depth: depth, heads: heads, taps: taps)(images, visibleIn: mask)
-      let targets = images.wavelet(.haar, levels: levels, subbands: subbands)
+      let targets = images.wavelet(wavelet, levels: levels, subbands: subbands)
       let losses = zip(features, targets).map { features, target in
         let target = target.normalized(normalization)
         let prediction = Decoder(dim: decoderDim, heads: decoderHeads, depth: decoderDepth)(features, mask, like: target)
@@ -63,6 +64,6 @@ public struct WaMIMModel: Sendable, CustomStringConvertible {
 
   public var description: String {
     "image \(image), patch \(patch), dim \(dim), depth \(depth), heads \(heads), taps \(taps), levels \(levels), ratio \(ratio), "
-      + "decoder \(decoderDim)/\(decoderHeads)/\(decoderDepth), \(subbands), \(normalization), batch \(batch)"
+      + "decoder \(decoderDim)/\(decoderHeads)/\(decoderDepth), \(wavelet.rawValue), \(subbands), \(normalization), batch \(batch)"
   }
 }

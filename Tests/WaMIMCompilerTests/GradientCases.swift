@@ -2,7 +2,7 @@ import WaMIMGraph
 
 extension GradientCase {
   /// Functions that try every rule, some in several ways.
-  static let all: [GradientCase] = unary + binary + movement + reductions + contractions + indexed
+  static let all: [GradientCase] = unary + binary + movement + reductions + contractions + indexed + wavelets
 
   /// `x` moved to where logarithms and roots are smooth.
   private static func positive(_ x: Tensor) -> Tensor { x * x + 0.5 }
@@ -90,8 +90,18 @@ extension GradientCase {
     GradientCase("scatter_add") { builder, draw in
       builder.add(.scatterAdd(rows: 5), [draw([2, 3, 2]), permutation(builder, 5).sliced(1, 1..<4)])
     },
-    GradientCase("wavelet_analysis") { builder, draw in builder.add(.waveletAnalysis(.haar), [draw([2, 2, 4, 6])]) },
   ]
+
+  private static let wavelets: [GradientCase] = Wavelet.allCases.flatMap { wavelet in
+    [
+      GradientCase("wavelet_analysis", "by \(wavelet.rawValue)") { builder, draw in
+        builder.add(.waveletAnalysis(wavelet), [draw([2, 2, 4, 6])])
+      },
+      GradientCase("wavelet_adjoint", "by \(wavelet.rawValue)") { builder, draw in
+        builder.add(.waveletAdjoint(wavelet), [draw([2, 1, 4, 3, 2])])
+      },
+    ]
+  }
 
   /// A random permutation of `count` rows for each of two samples.
   private static func permutation(_ builder: GraphBuilder, _ count: Int) -> Tensor {

@@ -13,8 +13,8 @@ import WaMIMGraph
       .transpose(permutation: [1, 0]), .slice(axis: 1, start: 0, count: 2, step: 1), .pad(axis: 0, start: 1, extent: 9, step: 2),
       .concatenate(axis: 1), .matmul(transposeLeft: false, transposeRight: true), .attention(heads: 2),
       .attentionGradient(heads: 2, operand: .key), .gather, .scatterAdd(rows: 5), .rank, .invertPermutation,
-      .waveletAnalysis(.haar),
-    ] + UnaryFunction.allCases.map { .unary($0) } + BinaryFunction.allCases.map { .binary($0) }
+    ] + Wavelet.allCases.flatMap { [.waveletAnalysis($0), .waveletAdjoint($0)] }
+    + UnaryFunction.allCases.map { .unary($0) } + BinaryFunction.allCases.map { .binary($0) }
     + ReductionFunction.allCases.map { .reduce($0, axes: [0, 2]) }
 
   @Test("names and attributes give the operation again", arguments: samples)

@@ -69,6 +69,10 @@ import WaMIMGraph
     refuses(.invertPermutation, [float(2, 9)])
     try expect(.waveletAnalysis(.haar), [float(2, 3, 8, 6)], gives: float(2, 3, 4, 4, 3))
     refuses(.waveletAnalysis(.haar), [float(2, 3, 8, 5)])
+    refuses(.waveletAnalysis(.db4), [float(2, 3, 7, 8)])
+    try expect(.waveletAdjoint(.bior44), [float(2, 3, 4, 4, 3)], gives: float(2, 3, 8, 6))
+    refuses(.waveletAdjoint(.haar), [float(2, 3, 3, 4, 3)])
+    refuses(.waveletAdjoint(.haar), [float(2, 12, 4, 3)])
   }
 
   @Test("no extents make inference trap", arguments: [0, -1, Int.max, Int.min, 1 << 36, 1 << 62])

@@ -28,7 +28,8 @@ struct IndexedTests {
 
   @Test func haarSubbandsAreOrthonormal() throws {
     let bands = try evaluate(.waveletAnalysis(.haar), [([1, 1, 2, 2], [1, 2, 3, 4])])
-    #expect(bands == DenseTensor([1, 1, 4, 1, 1], [5, -2, -1, 0]))
+    #expect(bands.shape == [1, 1, 4, 1, 1])
+    #expect(relativeError(bands.elements, [5, -2, -1, 0]) < 1e-15)
     var generator = SeededGenerator(seed: 3)
     let image = generator.numbers(2 * 3 * 4 * 6)
     let energy = try evaluate(.waveletAnalysis(.haar), [([2, 3, 4, 6], image)]).elements.reduce(0) { $0 + $1 * $1 }

@@ -25,6 +25,7 @@ struct KernelReference {
     case .attention(let attention): for unit in units { run(attention, unit: unit) }
     case .attentionGradient(let gradient): for unit in units { run(gradient, unit: unit) }
     case .index(let index): for unit in units { run(index, unit: unit) }
+    case .wavelet(let wavelet): for unit in units { run(wavelet, unit: unit) }
     }
   }
 

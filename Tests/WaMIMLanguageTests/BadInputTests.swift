@@ -34,6 +34,14 @@ import WaMIMLanguage
     Mistake("unknown function", "let x = vti(images)", "no function 'vti'", "did you mean 'vit'?"),
     Mistake("unknown label", "let x = linear(images, widht: 3)", "no parameter 'widht'", "did you mean 'width'?"),
     Mistake("unknown word", "let x = dwt(images, wavelet: har, levels: 1..2)", "'har'", "did you mean 'haar'?"),
+    Mistake(
+      "unknown wavelet", "let x = dwt(images, wavelet: db3, levels: 1..2)",
+      "haar, db2, db4, sym4, bior2.2 or bior4.4, not 'db3'", "did you mean 'db2'?"),
+    Mistake("unknown wavelet with a point", "let x = dwt(images, wavelet: bior2.4, levels: 1..2)", "did you mean 'bior2.2'?"),
+    Mistake(
+      "levels of odd extents", "let x = dwt(images, wavelet: db4, levels: 1..9)", "cannot be halved 9 times",
+      "after level 5 an extent is odd"),
+    Mistake("name with a point", "let bior2.2 = 3", "names have no points in them"),
     Mistake("unknown statement", "ouput \"x\" = images", "did you mean 'output'?"),
     Mistake(
       "missing arguments", "let x = vit(images, mask, patch: 4)", "also needs 'dim' (an integer)", "'taps' (a list of integers)"),
@@ -187,7 +195,8 @@ import WaMIMLanguage
   @Test(
     "options of the right type are taken",
     arguments: [
-      "dim=72", "dim=3*24", "ratio=1", "taps=[1,2,3]", "taps=1..3", "weights=[1, 2]", "kind=detail", "half=dim", " dim = 72",
+      "dim=72", "dim=3*24", "ratio=1", "taps=[1,2,3]", "taps=1..3", "weights=[1, 2]", "kind=detail", "kind=bior2.2",
+      "half=dim", " dim = 72",
     ])
   func taken(option: String) throws {
     #expect(complaint(about: Self.source, [try Override(option)]) == nil)
@@ -205,7 +214,9 @@ import WaMIMLanguage
       ("dmi=3", "did you mean 'dim'?"), ("dmi=3", "dim, ratio, taps, weights, kind, half"),
       ("dim=[3]", "'dim' has to be an integer"),
       ("dim=2.5", "not 2.5"), ("taps=3", "'taps' has to be a list of integers"), ("taps=[1.5]", "a list with a number in it"),
-      ("kind=3", "'kind' has to be a word"), ("kind=har", "did you mean 'haar'?"), ("x=3", "nothing called 'x'"),
+      ("kind=3", "'kind' has to be a word"), ("kind=har", "did you mean 'haar'?"),
+      ("kind=bior22", "'kind' has to be haar, db2, db4, sym4, bior2.2 or bior4.4, not 'bior22': did you mean 'bior2.2'?"),
+      ("x=3", "nothing called 'x'"),
       ("dim=", "not of the form NAME=VALUE"), ("dim", "not of the form NAME=VALUE"), ("dim=3 4", "--set dim:1:3: error"),
       ("dim=1/0", "division by zero"), ("ratio=true", "'ratio' has to be a number"),
     ])

@@ -45,7 +45,7 @@ private struct Mutator {
     "9223372036854775807", "68719476736", "let x = ", "func f(x) { ", "for i in 0..9 { ", "if true { 1 } else ", " in \"a\"", "f32",
     "i32",
     "images", "mask", "gelu(", "vit(", "decoder(", "slice(", "reshape(", "wavelet_analysis(", "concatenate(", "rank(", "none",
-    "haar",
+    "haar", "bior2.2", "x1.5", "wavelet_adjoint(",
     "shape", "true", "infinity", "nan", "é", "\u{0}", "\u{202E}", "//",
   ]
 

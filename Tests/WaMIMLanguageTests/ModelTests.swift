@@ -46,8 +46,10 @@ import WaMIMLanguage
   func options() throws {
     let path = try #require(modelPaths.first { $0.hasSuffix("demo.wg") })
     let graph = try Language.graph(
-      contentsOf: path, overrides: [Override("subbands=all"), Override("normalization=token"), Override("levels=2..5")])
-    #expect(graph.pictures == .wavelet(wavelet: "haar", levels: [2, 3, 4, 5], subbands: "all", normalization: "token"))
+      contentsOf: path,
+      overrides: [Override("wavelet=bior4.4"), Override("subbands=all"), Override("normalization=token"), Override("levels=2..5")])
+    #expect(graph.nodes.contains { $0.operation == .waveletAnalysis(.bior44) })
+    #expect(graph.pictures == .wavelet(wavelet: .bior44, levels: [2, 3, 4, 5], subbands: "all", normalization: "token"))
     #expect(graph.training.epochs == 1.3)
     #expect(graph.training.augmentation.cropArea == [0.9, 1])
     #expect(graph.training.augmentation.horizontalFlip)

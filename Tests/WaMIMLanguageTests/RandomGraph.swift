@@ -64,7 +64,7 @@ struct RandomGraph {
   // MARK: Operations
 
   private mutating func grow() {
-    switch number(0...9) {
+    switch number(0...10) {
     case 0, 1: addSource()
     case 2: addElementwise()
     case 3, 4: addMovement()
@@ -72,6 +72,9 @@ struct RandomGraph {
     case 6: addMatmul()
     case 7: addAttention()
     case 8: addIndexed()
+    case 9:
+      let bands = value { $0.element == .float32 && $0.shape.rank == 5 }
+      add(.waveletAdjoint(Wavelet.allCases[number(0...Wavelet.allCases.count - 1)]), [bands])
     default:
       let images = value { $0.element == .float32 && $0.shape.rank == 4 }
       add(.waveletAnalysis(Wavelet.allCases[number(0...Wavelet.allCases.count - 1)]), [images])
@@ -186,7 +189,9 @@ struct RandomGraph {
     graph.pictures =
       [
         nil, .patches(patch: number(1...16), normalized: flag()),
-        .wavelet(wavelet: "haar", levels: [1, number(2...5)], subbands: flag() ? "all" : "detail", normalization: "token"),
+        .wavelet(
+          wavelet: Wavelet.allCases[number(0...Wavelet.allCases.count - 1)], levels: [1, number(2...5)],
+          subbands: flag() ? "all" : "detail", normalization: "token"),
       ][number(0...2)]
   }
 

@@ -35,6 +35,32 @@ import WaMIMRuntime
     #expect(try listed(folder, "run") == bad.sorted())
   }
 
+  @Test("The bad files of a validation are named once, in a list of their own that a new run without validation removes")
+  func validation() throws {
+    let folder = try TemporaryFolder()
+    let bad = try fill(folder, at: "val")
+    let words = ["fit", "--data", "synthetic:8", "--epochs", "3", "--out", folder["run"], "--val", folder["val"]]
+    #expect(train(words + ["--limit-steps", "3"]) == 0)
+    #expect(try listed(folder, "run", validation: true) == bad.sorted())
+    #expect(train("fit", "--resume", folder["run"]) == 0)
+    #expect(try listed(folder, "run", validation: true) == bad.sorted())
+    #expect(try listed(folder, "run").isEmpty)
+    #expect(train("fit", "--data", "synthetic:8", "--epochs", "1", "--out", folder["run"], "--overwrite") == 0)
+    #expect(try !folder.contents("run").contains("unreadable-validation.txt"))
+  }
+
+  @Test("Pictures are drawn of what can be read; nothing that can be read is an error")
+  func reconstruction() throws {
+    let folder = try TemporaryFolder()
+    #expect(train("fit", "--data", "synthetic:8", "--epochs", "1", "--out", folder["run"]) == 0)
+    _ = try fill(folder, at: "data")
+    let words = ["reconstruct", "--checkpoint", folder["run"], "--count", "64", "-o", folder["grid.png"], "--data"]
+    #expect(train(words + [folder["data"]]) == 0)
+    #expect(try Image(decoding: Array(try folder.read("grid.png"))).channels == 3)
+    for index in 0..<30 { try folder.write([], to: "bad/\(index).png") }
+    #expect(train(words + [folder["bad"]]) == 1)
+  }
+
   /// Makes the files, and returns the paths of the bad ones.
   private func fill(_ folder: TemporaryFolder, at path: String) throws -> Set<String> {
     let makers = try badFiles()
@@ -145,8 +171,9 @@ import WaMIMRuntime
   }
 
   /// The files that a run lists as unreadable, sorted.
-  private func listed(_ folder: TemporaryFolder, _ run: String) throws -> [String] {
-    let lines = String(decoding: try folder.read("\(run)/unreadable.txt"), as: UTF8.self).split(separator: "\n")
+  private func listed(_ folder: TemporaryFolder, _ run: String, validation: Bool = false) throws -> [String] {
+    let name = validation ? "unreadable-validation.txt" : "unreadable.txt"
+    let lines = String(decoding: try folder.read("\(run)/\(name)"), as: UTF8.self).split(separator: "\n")
     return lines.map { String($0.split(separator: "\t")[0]) }.sorted()
   }
 

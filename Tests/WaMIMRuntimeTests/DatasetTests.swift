@@ -75,6 +75,22 @@ import WaMIMRuntime
     #expect(try names(open(), under: folder["d"]) == ["b/2.png", "b/3.png"])
   }
 
+  @Test("Pictures are drawn of the images that the run knows of, as long as their folders are as it found them")
+  func reconstruction() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(try fixture("source.png"), to: "d/1.png")
+    try age(folder["d"], to: 1_600_000_000)
+    #expect(train("fit", "--data", folder["d"], "--epochs", "1", "--out", folder["run"]) == 0)
+    let words = ["reconstruct", "--checkpoint", folder["run"], "--data", folder["d"], "--count", "1", "-o", folder["grid.png"]]
+    #expect(train(words) == 0)
+    // A new name that the folder's time says nothing of is not found.
+    try FileManager.default.moveItem(atPath: folder["d/1.png"], toPath: folder["d/2.png"])
+    try age(folder["d"], to: 1_600_000_000)
+    #expect(train(words) == 1)
+    try age(folder["d"], to: 1_600_000_001)
+    #expect(train(words) == 0)
+  }
+
   @Test("An index that is damaged anywhere is not used")
   func damagedIndex() throws {
     let folder = try TemporaryFolder()
@@ -143,6 +159,11 @@ import WaMIMRuntime
       let name = dataset.name(at: index)
       return name.hasPrefix(path + "/") ? String(name.dropFirst(path.count + 1)) : name
     }
+  }
+
+  /// Sets the time of a folder's last change, in seconds since 1970.
+  private func age(_ path: String, to time: Double) throws {
+    try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: time)], ofItemAtPath: path)
   }
 
   /// Moves the time of a folder's last change into the past.

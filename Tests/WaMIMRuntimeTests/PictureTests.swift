@@ -1,31 +1,58 @@
+import TestSupport
 import Testing
+import WaMIMManifest
 import WaMIMRuntime
 
 @Suite("Pictures") struct PictureTests {
-  @Test("The Haar transform keeps the energy of an image, and its inverse gives the image back")
-  func haar() {
-    let image = randomPlanes(channels: 3, height: 16, width: 24, seed: 1)
-    let level = Haar.analyze(image)
-    let energy = { (planes: Planes) in planes.values.reduce(0) { $0 + $1 * $1 } }
-    #expect(abs(energy(level.coarse) + energy(level.details) - energy(image)) < 1e-3 * energy(image))
-    #expect(largestDifference(Haar.synthesize(level), image) < 1e-5)
+  @Test("A transform's inverse gives the image back, and an orthogonal one keeps its energy", arguments: Manifest.Wavelet.allCases)
+  func transforms(wavelet: Manifest.Wavelet) {
+    let transform = WaveletTransform(wavelet)
+    for (height, width) in [(16, 24), (2, 2), (6, 4)] {
+      let image = randomPlanes(channels: 3, height: height, width: width, seed: 1)
+      let level = transform.analyze(image)
+      #expect(largestDifference(transform.synthesize(level), image) < 2e-6)
+      guard wavelet.analysis == wavelet.synthesis else { continue }
+      let energy = { (planes: Planes) in planes.values.reduce(0) { $0 + $1 * $1 } }
+      #expect(abs(energy(level.coarse) + energy(level.details) - energy(image)) < 1e-4 * energy(image))
+    }
+  }
+
+  @Test("Coefficients are those that PyWavelets finds", arguments: Manifest.Wavelet.allCases)
+  func coefficients(wavelet: Manifest.Wavelet) throws {
+    let transform = WaveletTransform(wavelet)
+    var coarse = Planes(
+      channels: 1, height: WaveletFixture.height, width: WaveletFixture.width, values: WaveletFixture.picture.map { Float($0) })
+    var details: [[Float]] = []
+    for _ in 0..<WaveletFixture.levels {
+      let level = transform.analyze(coarse)
+      details.append(level.details.values)
+      coarse = level.coarse
+    }
+    let expected = try #require(WaveletFixture.coefficients[wavelet])
+    let found = coarse.values + details.reversed().flatMap { $0 }
+    #expect(found.count == expected.count)
+    for (found, expected) in zip(found, expected) { #expect(abs(Double(found) - expected) < 1e-5) }
   }
 
   @Test(
     "Predicting the targets themselves rebuilds the image",
-    arguments: [WaveletReconstruction.Normalization.none, .subband, .token], [3, 4])
-  func perfectPrediction(normalization: WaveletReconstruction.Normalization, subbands: Int) throws {
+    arguments: Manifest.Wavelet.allCases,
+    [(WaveletReconstruction.Normalization.none, 3), (.none, 4), (.subband, 3), (.subband, 4), (.token, 3), (.token, 4)])
+  func perfectPrediction(wavelet: Manifest.Wavelet, targets: (normalization: WaveletReconstruction.Normalization, subbands: Int))
+    throws
+  {
     let image = randomPlanes(channels: 3, height: 16, width: 16, seed: 2)
-    let wavelet = WaveletReconstruction(levels: [1, 2, 3], subbands: subbands, normalization: normalization)
+    let reconstruction = WaveletReconstruction(
+      wavelet: wavelet, levels: [1, 2, 3], subbands: targets.subbands, normalization: targets.normalization)
     var predictions: [Planes] = []
     var coarse = image
     for _ in 1...3 {
-      let level = Haar.analyze(coarse)
-      predictions.append(normalized(level, subbands: subbands, by: normalization))
+      let level = WaveletTransform(wavelet).analyze(coarse)
+      predictions.append(normalized(level, subbands: targets.subbands, by: targets.normalization))
       coarse = level.coarse
     }
     let mask = try #require(PatchMask([Float](repeating: 1, count: 16), height: 16, width: 16))
-    #expect(largestDifference(wavelet.rebuild(image, predictions: predictions, mask: mask), image) < 1e-4)
+    #expect(largestDifference(reconstruction.rebuild(image, predictions: predictions, mask: mask), image) < 1e-4)
   }
 
   @Test(
@@ -33,10 +60,11 @@ import WaMIMRuntime
     arguments: [WaveletReconstruction.Normalization.none, .subband, .token], [3, 4])
   func levels(normalization: WaveletReconstruction.Normalization, subbands: Int) {
     let image = randomPlanes(channels: 3, height: 16, width: 16, seed: 12)
-    let fine = Haar.analyze(image)
-    let coarse = Haar.analyze(fine.coarse)
+    let transform = WaveletTransform(.sym4)
+    let fine = transform.analyze(image)
+    let coarse = transform.analyze(fine.coarse)
     let predictions = [coarse, fine].map { normalized($0, subbands: subbands, by: normalization) }
-    let wavelet = WaveletReconstruction(levels: [2, 1], subbands: subbands, normalization: normalization)
+    let wavelet = WaveletReconstruction(wavelet: .sym4, levels: [2, 1], subbands: subbands, normalization: normalization)
     let details = wavelet.details(of: image, predictions: predictions)
     #expect(details.map(\.target) == [fine.details, coarse.details])
     for (target, prediction) in details { #expect(largestDifference(target, prediction) < 1e-4) }
@@ -53,7 +81,7 @@ import WaMIMRuntime
         other[0, 2 * row + 1, 2 * column + 1] -= 0.5
       }
     }
-    let wavelet = WaveletReconstruction(levels: [2], subbands: 3, normalization: .none)
+    let wavelet = WaveletReconstruction(wavelet: .haar, levels: [2], subbands: 3, normalization: .none)
     let prediction = randomPlanes(channels: 3, height: 2, width: 2, seed: 4)
     let mask = try #require(PatchMask([1, 1, 1, 1], height: 8, width: 8))
     let first = wavelet.rebuild(image, predictions: [prediction], mask: mask)
@@ -65,7 +93,7 @@ import WaMIMRuntime
   @Test("Visible positions stay the input's")
   func visible() throws {
     let image = randomPlanes(channels: 3, height: 8, width: 8, seed: 5)
-    let wavelet = WaveletReconstruction(levels: [1, 2], subbands: 3, normalization: .subband)
+    let wavelet = WaveletReconstruction(wavelet: .haar, levels: [1, 2], subbands: 3, normalization: .subband)
     let predictions = [
       randomPlanes(channels: 9, height: 4, width: 4, seed: 6), randomPlanes(channels: 9, height: 2, width: 2, seed: 7),
     ]
@@ -100,7 +128,9 @@ import WaMIMRuntime
     #expect(result[1, 2, 7] == Float(16 + 2 * 4 + 3))
   }
 
-  private func normalized(_ level: Haar.Level, subbands: Int, by normalization: WaveletReconstruction.Normalization) -> Planes {
+  private func normalized(
+    _ level: WaveletTransform.Level, subbands: Int, by normalization: WaveletReconstruction.Normalization
+  ) -> Planes {
     let (height, width) = (level.coarse.height, level.coarse.width)
     var planes = Planes(channels: subbands * level.coarse.channels, height: height, width: width)
     let positions = height * width

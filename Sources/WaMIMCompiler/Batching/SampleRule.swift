@@ -36,7 +36,7 @@ struct SampleRule {
       rule = SampleRule(ofProduct: given, shapes, transposeLeft, transposeRight)
     case .attention, .attentionGradient, .gather, .scatterAdd: rule = alike(leading.axis == 0 ? leading : nil)
     case .rank, .invertPermutation: rule = alike(leading.axis.map { $0 < shapes[0].rank - 1 } == true ? leading : nil)
-    case .waveletAnalysis: rule = alike(leading.axis.map { $0 < 2 } == true ? leading : nil)
+    case .waveletAnalysis, .waveletAdjoint: rule = alike(leading.axis.map { $0 < 2 } == true ? leading : nil)
     case .input, .parameter, .state, .accumulator, .constant, .positionTable: rule = nil
     }
     guard let rule else { return nil }
@@ -108,7 +108,9 @@ struct RepeatedAxes {
     case .attention, .attentionGradient, .gather, .scatterAdd:
       guard axis == 0 else { return nil }
       operands = shapes.map { _ in axis }
-    case .input, .parameter, .state, .accumulator, .positionTable, .rank, .invertPermutation, .waveletAnalysis: return nil
+    case .input, .parameter, .state, .accumulator, .positionTable, .rank, .invertPermutation, .waveletAnalysis,
+      .waveletAdjoint:
+      return nil
     }
   }
 }

@@ -8,7 +8,7 @@ extension Node {
     case .toFloat, .detach, .rank, .invertPermutation, .binary(.atLeast): false
     case .gather, .scatterAdd: index == 0
     case .unary, .binary, .broadcast, .reshape, .transpose, .slice, .pad, .concatenate, .reduce, .matmul, .attention,
-      .attentionGradient, .waveletAnalysis:
+      .attentionGradient, .waveletAnalysis, .waveletAdjoint:
       true
     }
   }
@@ -48,7 +48,8 @@ struct GradientRule {
       builder.add(.attentionGradient(heads: heads, operand: AttentionOperand.allCases[index]), operands + [gradient])
     case .gather: builder.add(.scatterAdd(rows: x.shape[1]), [gradient, operands[1]])
     case .scatterAdd: gradient.gathered(operands[1])
-    case .waveletAnalysis(.haar): haarSynthesis()
+    case .waveletAnalysis(let wavelet): builder.add(.waveletAdjoint(wavelet), [gradient])
+    case .waveletAdjoint(let wavelet): builder.add(.waveletAnalysis(wavelet), [gradient])
     case .attentionGradient:
       throw GraphError("the gradient of attention cannot be differentiated once more: detach it", at: node.location)
     case .input, .parameter, .state, .accumulator, .constant, .positionTable, .toFloat, .detach, .rank, .invertPermutation:
@@ -102,18 +103,6 @@ struct GradientRule {
   private func maximum(_ axes: [Int]) -> Tensor {
     let attained = x.atLeast(result)
     return attained * (gradient / attained.sum(axes))
-  }
-
-  /// The adjoint of an orthonormal analysis, which is its inverse: each position gives back a square of 2 × 2 pixels.
-  private func haarSynthesis() -> Tensor {
-    let (samples, channels, rows, columns) = (x.shape[0], x.shape[1], x.shape[2] / 2, x.shape[3] / 2)
-    func band(_ index: Int) -> Tensor {
-      (gradient.sliced(2, index..<index + 1) * 0.5).reshaped([samples, channels, rows, 1, columns, 1])
-    }
-    let (ll, lh, hl, hh) = (band(0), band(1), band(2), band(3))
-    let upper = Tensor.concatenated([ll + lh + hl + hh, ll + lh - hl - hh], axis: 5, in: builder)
-    let lower = Tensor.concatenated([ll - lh + hl - hh, ll - lh - hl + hh], axis: 5, in: builder)
-    return Tensor.concatenated([upper, lower], axis: 3, in: builder).reshaped(x.shape)
   }
 }
 

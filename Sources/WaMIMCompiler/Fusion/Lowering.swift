@@ -74,7 +74,8 @@ struct Lowering {
     case .pad(let axis, let start, _, let step): return padding(value, axis, start, step)
     case .attention(let heads): return [lowerAttention(value, heads)]
     case .rank, .invertPermutation, .scatterAdd: return [lowerIndex(value)]
-    case .waveletAnalysis(let wavelet): return [lowerWavelet(value, wavelet)]
+    case .waveletAnalysis(let wavelet): return [lowerWavelet(value, wavelet, .analysis)]
+    case .waveletAdjoint(let wavelet): return [lowerWavelet(value, wavelet, .adjoint)]
     default:
       throw CompilationError("there is no kernel for '\(node.operation.name)'", at: node.location)
     }

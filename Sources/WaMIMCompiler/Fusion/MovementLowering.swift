@@ -87,37 +87,6 @@ extension Lowering {
       reads: [], writes: value)
   }
 
-  /// One level of a separable wavelet transform with filters of two coefficients.
-  func lowerWavelet(_ value: ValueID, _ wavelet: Wavelet) -> LoweredCall {
-    let (images, result) = (storage[graph[value].operands[0]], storage[value])
-    let shape = result.shape
-    let domain = Domain([shape[0], shape[1], shape[3], shape[4]])
-    var arguments = ArgumentList(graph, units: shape[0])
-    var stage = RowStage(extent: domain.width == nil ? .row : .elements)
-    let source = arguments.number(of: images.root, unitStride: images.strides[0], .read)
-    for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-      stage.instructions.append(
-        .load(
-          Access(
-            argument: source, offset: images.offset + row * images.strides[2] + column * images.strides[3],
-            strides: [images.strides[0], images.strides[1], 2 * images.strides[2], domain.width == nil ? 0 : 2 * images.strides[3]])
-        ))
-    }
-    let target = arguments.number(of: result.root, unitStride: result.strides[0], .write)
-    let low = wavelet.lowPass
-    let high = [low[1], -low[0]]
-    for (subband, filters) in [(low, low), (high, low), (low, high), (high, high)].enumerated() {
-      let sum = stage.addSum(of: (0..<4).map { Float((filters.0[$0 / 2] * filters.1[$0 % 2])) })
-      let access = Access(
-        argument: target, offset: result.offset + subband * result.strides[2],
-        strides: [result.strides[0], result.strides[1], result.strides[3], domain.width == nil ? 0 : 1])
-      stage.stores.append(Store(access: access, operand: sum))
-    }
-    var call = rowCall(domain, arguments, [stage], reads: [clustering.base(graph[value].operands[0])], writes: value)
-    call.flops = 7 * shape.count
-    return call
-  }
-
   private func rowCall(
     _ domain: Domain, _ arguments: ArgumentList, _ stages: [RowStage], reads: Set<ValueID>, writes: ValueID
   ) -> LoweredCall {
@@ -131,19 +100,5 @@ extension Lowering {
   private func loopStrides(_ view: View) -> [Int] {
     guard view.shape.rank > 1 else { return [0, view.shape.rank == 1 && view.shape[0] > 1 ? view.strides[0] : 0] }
     return zip(view.strides, view.shape.dimensions).map { $1 == 1 ? 0 : $0 }
-  }
-}
-
-extension RowStage {
-  /// Adds the sum of the first four instructions, each times its coefficient; returns the index of the sum.
-  fileprivate mutating func addSum(of coefficients: [Float]) -> Int {
-    var sum: Int?
-    for (index, coefficient) in coefficients.enumerated() {
-      instructions.append(.constant(coefficient))
-      instructions.append(.binary(.multiply, index, instructions.count - 1))
-      if let previous = sum { instructions.append(.binary(.add, previous, instructions.count - 1)) }
-      sum = instructions.count - 1
-    }
-    return sum ?? 0
   }
 }

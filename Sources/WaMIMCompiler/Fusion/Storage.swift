@@ -116,7 +116,7 @@ struct Storage {
       let node = graph[user]
       switch node.operation {
       case .matmul: return view.matrix != nil
-      case .attention, .attentionGradient: return view.hasContiguousRows
+      case .attention, .attentionGradient, .waveletAnalysis, .waveletAdjoint: return view.hasContiguousRows
       case .rank, .invertPermutation: return view.isContiguous && view.offset == 0
       case .scatterAdd: return node.operands[1] == value ? view.isContiguous && view.offset == 0 : view.scatterStride != nil
       default: return true

@@ -23,6 +23,7 @@ public enum KernelBody: Hashable, Sendable {
   case attention(AttentionKernel)
   case attentionGradient(AttentionGradientKernel)
   case index(IndexKernel)
+  case wavelet(WaveletKernel)
 
   /// The kind's name in dumps and profiles.
   public var kind: String {
@@ -33,6 +34,7 @@ public enum KernelBody: Hashable, Sendable {
     case .attention: "attention"
     case .attentionGradient: "attention_gradient"
     case .index(let kernel): kernel.kind
+    case .wavelet: "wavelet"
     }
   }
 }

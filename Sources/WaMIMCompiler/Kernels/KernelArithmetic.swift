@@ -5,7 +5,7 @@ extension KernelBody {
     case .matmul(let kernel): kernel.productFlops(units: units)
     case .attention(let kernel): 2 * kernel.shape.productFlops * units
     case .attentionGradient(let kernel): kernel.products * kernel.shape.productFlops * units
-    case .rows, .columns, .index: 0
+    case .rows, .columns, .index, .wavelet: 0
     }
   }
 }

@@ -23,6 +23,7 @@ extension KernelBody {
     case .attention(let kernel): kernel.lines
     case .attentionGradient(let kernel): kernel.lines
     case .index(let kernel): [kernel.line]
+    case .wavelet(let kernel): kernel.lines
     }
   }
 }
@@ -158,5 +159,18 @@ extension IndexKernel {
     case .scatterAdd(let count, let rows, let width, let offset, let stride):
       "a2 = \(count) rows a0[\(offset)...; \(stride) a row] added at a1 in zeros \(rows) x \(width)"
     }
+  }
+}
+
+extension WaveletKernel.Planes {
+  fileprivate var text: String { "a\(argument)[\(offset)...; \(channelStride) a channel, \(rowStride) a row]" }
+}
+
+extension WaveletKernel {
+  fileprivate var lines: [String] {
+    [
+      "wavelet \(direction.rawValue) by \(wavelet.rawValue), \(channels) channels of 4 bands \(rows) x \(columns), workspace a\(workspace) {",
+      "  pictures = \(pictures.text)", "  bands = \(bands.text), \(bandStride) a band", "}",
+    ]
   }
 }

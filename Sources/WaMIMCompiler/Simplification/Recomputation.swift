@@ -181,7 +181,7 @@ extension Operation {
     case .unary, .binary, .toFloat, .detach, .broadcast, .reshape, .transpose, .slice: true
     case .input, .parameter, .state, .accumulator, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
       .attentionGradient,
-      .gather, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis:
+      .gather, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis, .waveletAdjoint:
       false
     }
   }

@@ -16,9 +16,10 @@ public enum TargetNormalization: String, Hashable, Sendable, CaseIterable {
 }
 
 extension Tensor {
-  /// The wavelet coefficients of images [batch, channels, side, side] at each of `levels`, finest level 1.
+  /// The wavelet coefficients of images [batch, channels, height, width] at each of `levels`, finest level 1.
   ///
-  /// Each result is [batch, channels · subbands, side / 2^level, side / 2^level], colour-major, subband-minor.
+  /// Each result is [batch, channels · subbands, height / 2^level, width / 2^level], colour-major, subband-minor: what PyWavelets'
+  /// `wavedec2(…, mode="periodization")` gives, LL (cA), LH (cH), HL (cV) and HH (cD) in this order.
   public func wavelet(_ wavelet: Wavelet, levels: [Int], subbands: Subbands, file: String = #fileID, line: Int = #line) -> [Tensor]
   {
     builder.located(file, line) {
@@ -27,7 +28,10 @@ extension Tensor {
         return levels.map { _ in self }
       }
       guard deepest < 32, shape[2] % (1 << deepest) == 0, shape[3] % (1 << deepest) == 0 else {
-        builder.fail("images of \(shape[2]) × \(shape[3]) cannot be halved \(deepest) times, as level \(deepest) needs")
+        let most = min(shape[2].trailingZeroBitCount, shape[3].trailingZeroBitCount)
+        builder.fail(
+          "images of \(shape[2]) × \(shape[3]) cannot be halved \(deepest) times, as level \(deepest) needs: "
+            + (most == 0 ? "their extents have to be even" : "after level \(most) an extent is odd"))
         return levels.map { _ in self }
       }
       var approximation = self
@@ -86,7 +90,7 @@ extension Pictures {
       return nil
     }
     self = .wavelet(
-      wavelet: first.wavelet.rawValue, levels: known.map(\.level), subbands: first.subbands.rawValue,
+      wavelet: first.wavelet, levels: known.map(\.level), subbands: first.subbands.rawValue,
       normalization: first.normalization.rawValue)
   }
 }

@@ -48,6 +48,7 @@ struct KernelEmitter {
     case .attention(let attention): try emit(attention)
     case .attentionGradient(let gradient): try emit(gradient)
     case .index(let index): emit(index)
+    case .wavelet(let wavelet): emit(wavelet)
     }
   }
 }

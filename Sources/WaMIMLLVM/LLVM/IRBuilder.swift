@@ -156,6 +156,11 @@ extension IRBuilder {
     Value(reference: LLVMBuildUDiv(instructions, left.reference, right.reference, ""))
   }
 
+  /// What is left of a number after dividing it by another, of which neither is negative.
+  func remainder(_ left: Value, _ right: Value) -> Value {
+    Value(reference: LLVMBuildURem(instructions, left.reference, right.reference, ""))
+  }
+
   func and(_ left: Value, _ right: Value) -> Value {
     Value(reference: LLVMBuildAnd(instructions, left.reference, right.reference, ""))
   }

@@ -67,7 +67,19 @@ extension BuiltIn {
     (operations + layers).map { ($0.name, $0) }, uniquingKeysWith: { operation, _ in operation })
 
   /// The bare words that are values by themselves: what the options of layers and settings are chosen by.
-  static let words: Set<String> = Set((layers + Setting.all + Setting.pictures).flatMap(\.parameters).flatMap(\.kind.words))
+  static let words: Set<String> = Set(optionParameters.flatMap(\.kind.words))
+
+  /// The words that can stand where `word` can, itself among them.
+  static func alternatives(to word: String) -> [String] {
+    var alternatives: [String] = []
+    for parameter in optionParameters where parameter.kind.words.contains(word) {
+      alternatives += parameter.kind.words.filter { !alternatives.contains($0) }
+    }
+    return alternatives
+  }
+
+  /// The parameters of layers and settings, which is where words mean something.
+  private static let optionParameters = (layers + Setting.all + Setting.pictures).flatMap(\.parameters)
 }
 
 /// The values of a call's parameters, of the kinds that these ask for.
@@ -135,6 +147,13 @@ struct Arguments {
   func symbol(_ label: String) throws -> String {
     guard case .symbol(let word)? = values[label] else { throw missing(label) }
     return word
+  }
+
+  /// The option that the word given for `label` names.
+  func option<Option>(_ label: String, _ named: (String) -> Option?) throws -> Option {
+    let word = try symbol(label)
+    guard let option = named(word) else { throw GraphError("'\(word)' is no \(label)") }
+    return option
   }
 
   func integers(_ label: String) throws -> [Int] {

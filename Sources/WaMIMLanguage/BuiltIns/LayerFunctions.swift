@@ -36,8 +36,8 @@ extension BuiltIn {
       ],
       "Wavelet coefficients of images at each of `levels`, finest level 1; gives a list of [batch, channels, height, width]."
     ) { arguments in
-      let wavelet = try word("wavelet", Wavelet.init, arguments)
-      let subbands = try word("subbands", Subbands.init, arguments)
+      let wavelet = try arguments.option("wavelet", Wavelet.init)
+      let subbands = try arguments.option("subbands", Subbands.init)
       let levels = try arguments.integers("levels")
       return .list(try arguments.tensor("images").wavelet(wavelet, levels: levels, subbands: subbands).map(Value.tensor))
     },
@@ -136,11 +136,4 @@ extension BuiltIn {
       return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("blocks")))
     },
   ]
-
-  /// The option that the word given for `label` names.
-  private static func word<Option>(_ label: String, _ option: (String) -> Option?, _ arguments: Arguments) throws -> Option {
-    let word = try arguments.symbol(label)
-    guard let option = option(word) else { throw GraphError("'\(word)' is no \(label)") }
-    return option
-  }
 }

@@ -133,7 +133,7 @@ extension Setting {
     ) { arguments in
       .pictures(
         .wavelet(
-          wavelet: try arguments.symbol("wavelet"), levels: try arguments.integers("levels"),
+          wavelet: try arguments.option("wavelet", Wavelet.init), levels: try arguments.integers("levels"),
           subbands: try arguments.symbol("subbands"), normalization: try arguments.symbol("normalization")))
     },
     BuiltIn(

@@ -6,6 +6,7 @@ extension Elaborator {
     guard value.isSettable else {
       throw Mistake("'\(name)' is \(value.kindDescription) of the model and cannot be set", at: replacement.position)
     }
+    if case .symbol(let old) = value { try checkWord(replacement, inPlaceOf: old, of: name) }
     let new = try evaluate(replacement)
     guard let converted = Elaborator.converted(new, like: value) else {
       throw Mistake(
@@ -13,6 +14,15 @@ extension Elaborator {
         at: replacement.position)
     }
     return converted
+  }
+
+  /// Refuses a name that stands for nothing as the value of `name`, and says which words could take the place of `old`.
+  private func checkWord(_ replacement: Expression, inPlaceOf old: String, of name: String) throws {
+    guard case .name(let word) = replacement.kind, lookup(word) == nil, !BuiltIn.words.contains(word) else { return }
+    let words = BuiltIn.alternatives(to: old)
+    throw Mistake(
+      "'\(name)' has to be \(ParameterKind.symbol(words).description), not '\(word)'"
+        + Spelling.suggestion(for: word, among: words), at: replacement.position)
   }
 
   /// `new` as a value of the kind of `old`, or nil where it is of another kind; integers are numbers, too.

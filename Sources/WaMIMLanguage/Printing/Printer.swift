@@ -79,7 +79,7 @@ private struct Printer {
   private func call(_ pictures: Pictures) -> String {
     switch pictures {
     case .wavelet(let wavelet, let levels, let subbands, let normalization):
-      "wavelet(wavelet: \(wavelet), levels: \(levels), subbands: \(subbands), normalization: \(normalization))"
+      "wavelet(wavelet: \(wavelet.rawValue), levels: \(levels), subbands: \(subbands), normalization: \(normalization))"
     case .patches(let patch, let normalized): "patches(patch: \(patch), normalized: \(normalized))"
     }
   }

@@ -109,7 +109,12 @@ struct Lexer {
   }
 
   private mutating func word(at start: Position) throws(Mistake) -> Token.Kind {
-    let word = run { Lexer.isLetter($0) || Lexer.isDigit($0) }
+    var word = run { Lexer.isLetter($0) || Lexer.isDigit($0) }
+    // Nothing else has a point between two digits after a letter: words such as bior2.2.
+    if let last = word.utf8.last, Lexer.isDigit(last), peek() == UInt8(ascii: "."), let digit = peek(1), Lexer.isDigit(digit) {
+      advance()
+      word += "." + run { Lexer.isLetter($0) || Lexer.isDigit($0) }
+    }
     guard word.utf8.count <= Lexer.longestName else {
       throw Mistake("a name has at most \(Lexer.longestName) letters", at: start)
     }

@@ -55,6 +55,9 @@ struct Parser {
       throw Mistake("'\(keyword.rawValue)' is a word of the language and cannot be \(purpose)", at: token.position)
     }
     guard case .identifier(let name) = token.kind else { throw expected(purpose) }
+    guard !name.utf8.contains(UInt8(ascii: ".")) else {
+      throw Mistake("'\(name)' cannot be \(purpose): names have no points in them", at: token.position)
+    }
     advance()
     return name
   }

@@ -12,8 +12,9 @@ struct FitCommand: ParsableCommand {
       and run.json with what made the run. Interrupted by Ctrl-C or SIGTERM, it finishes the step, saves, and prints the command \
       that continues with the same bits as if nothing had happened.
 
-      Images that cannot be read are replaced by others and listed in RUN/unreadable.txt. Where the images are is kept in \
-      RUN/images.index, and looked for again only after a folder has changed.
+      Images that cannot be read are replaced by others and listed in RUN/unreadable.txt, those of --val in \
+      RUN/unreadable-validation.txt. Where the images are is kept in RUN/images.index, and looked for again only after a folder \
+      has changed.
 
       Example: train fit --data photos --epochs 100 --out run
       """)

@@ -7,7 +7,7 @@ struct ReconstructCommand: ParsableCommand {
     abstract: "Draw images, what the model sees of them, and what it makes of that.",
     discussion: """
       Writes a PNG. Its caption says which parts of the reconstruction come from the input. For a model that predicts wavelets, each \
-      level's target and prediction follow.
+      level's target and prediction follow. Images that cannot be read are left out.
       """)
 
   @Option(help: ArgumentHelp("A run's folder or checkpoint.", valueName: "run"))
@@ -45,10 +45,14 @@ struct ReconstructCommand: ParsableCommand {
     let options = (try? Checkpoint.position(file, model: program.manifest.model))?.options ?? [:]
     let settings = try program.manifest.training.augmentation.replaced(by: options, channels: usual.augmentation.channels)
     let batch = try ImageBatch(program, settings: settings)
-    let source = try data.source(for: batch, seed: seed, data: path)
+    // The run knows where the images are that it was trained on.
+    let source = try data.source(for: batch, seed: seed, data: path, runFolder: FileSystem.parent(of: file))
     let model = try TrainedModel(program: program, schedules: ["forward"], threads: threads.count)
     try Checkpoint.loadParameters(file, into: model)
-    let gallery = try Gallery(model, batch: batch, source: source, count: count, seed: seed, showsLevels: levels)
+    let unreadable = UnreadableImages()
+    let gallery = try Gallery(
+      model, batch: batch, source: source, count: count, seed: seed, showsLevels: levels, unreadable: unreadable)
+    unreadable.summarize(of: source.count)
     let png = try gallery.draw().encodedAsPNG()
     try FileSystem.replace(output) { (file) throws(TrainerError) in try file.write(png) }
     Console.print(gallery.explanation)

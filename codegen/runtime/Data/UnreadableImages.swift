@@ -1,5 +1,15 @@
+import Glibc
+
 /// The images that could not be read, each named once: in a file of the run's folder, and the first few on standard error.
 package final class UnreadableImages: @unchecked Sendable {
+  /// Which images of a run are listed.
+  package enum Purpose: Sendable {
+    case training, validation
+
+    /// The file of a run's folder that lists them.
+    var fileName: String { self == .training ? "unreadable.txt" : "unreadable-validation.txt" }
+  }
+
   private let lock = ThreadLock()
   private let file: OpenFile?
   private var indices: Set<Int> = []
@@ -14,17 +24,22 @@ package final class UnreadableImages: @unchecked Sendable {
     file = nil
   }
 
-  /// Lists them in the file `unreadable.txt` of the folder `path`, a line each with the reason.
+  /// Lists them in a file of the folder `path`, a line each with the reason.
   ///
   /// - Parameter isResuming: Whether to go on with the list that is there.
-  package init(listedIn path: String, isResuming: Bool) throws(TrainerError) {
-    let list = "\(path)/unreadable.txt"
+  package init(_ purpose: Purpose, listedIn path: String, isResuming: Bool) throws(TrainerError) {
+    let list = "\(path)/\(purpose.fileName)"
     if isResuming, let text = try? FileSystem.readText(list) {
       listed = Set(text.split(separator: "\n").compactMap { $0.split(separator: "\t").first.map(String.init) })
       file = try OpenFile(appendingTo: list)
     } else {
       file = try OpenFile(creating: list)
     }
+  }
+
+  /// Removes a list that an earlier run has left in the folder `path`.
+  static func removeList(_ purpose: Purpose, in path: String) {
+    unlink("\(path)/\(purpose.fileName)")
   }
 
   package var count: Int { lock.withLock { indices.count } }
@@ -38,8 +53,8 @@ package final class UnreadableImages: @unchecked Sendable {
       guard indices.insert(index).inserted else { return }
       if indices.count <= Self.namedCount {
         Console.warn("skipping \(name): \(reason)")
-      } else if indices.count == Self.namedCount + 1, let file {
-        Console.warn("skipping more images, which \(file.path) lists")
+      } else if indices.count == Self.namedCount + 1 {
+        Console.warn("skipping more images" + (file.map { ", which \($0.path) lists" } ?? ""))
       }
       let name = Self.onOneLine(name)
       if let file, listed.insert(name).inserted { try file.write("\(name)\t\(Self.onOneLine(reason))\n") }

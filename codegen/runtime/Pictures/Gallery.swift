@@ -11,15 +11,18 @@ package struct Gallery {
 
   /// Picks `count` images that can be read, the same for the same seed.
   ///
-  /// - Parameter showsLevels: Whether targets and predictions of each level are drawn as well.
+  /// - Parameters:
+  ///   - showsLevels: Whether targets and predictions of each level are drawn as well.
+  ///   - unreadable: Takes note of the images that cannot be read.
   package init(
-    _ model: TrainedModel, batch: ImageBatch, source: any ImageSource, count: Int, seed: UInt64, showsLevels: Bool
+    _ model: TrainedModel, batch: ImageBatch, source: any ImageSource, count: Int, seed: UInt64, showsLevels: Bool,
+    unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) {
     self.model = model
     self.batch = batch
     self.seed = seed
     reconstructor = try Reconstructor(model, batch: batch, showsLevels: showsLevels)
-    images = try Self.choose(count, from: source, augmentation: batch.augmentation, seed: seed)
+    images = try Self.choose(count, from: source, augmentation: batch.augmentation, seed: seed, unreadable: unreadable)
   }
 
   /// What the pictures take from the input.
@@ -53,18 +56,23 @@ package struct Gallery {
   }
 
   private static func choose(
-    _ count: Int, from source: any ImageSource, augmentation: Augmentation, seed: UInt64
+    _ count: Int, from source: any ImageSource, augmentation: Augmentation, seed: UInt64, unreadable: UnreadableImages
   ) throws(TrainerError) -> [Image] {
     var numbers = RandomNumbers(seed: seed, purpose: .selection)
     var order = Array(0..<source.count)
     var images: [Image] = []
     for position in order.indices where images.count < count {
       order.swapAt(position, position + numbers.next(below: order.count - position))
+      let index = order[position]
+      if unreadable.contains(index) { continue }
+      let problem: TrainerError
       do throws(TrainerError) {
-        images.append(try augmentation.centerCrop(try source.load(at: order[position])))
+        images.append(try augmentation.centerCrop(try source.load(at: index)))
+        continue
       } catch {
-        Console.warn("skipping \(source.name(at: order[position])): \(error.message)")
+        problem = error
       }
+      try unreadable.insert(index, name: source.name(at: index), reason: problem.message)
     }
     guard !images.isEmpty else { throw TrainerError("none of the \(source.count) images can be read") }
     // A small folder gives the same images several times, with other masks.

@@ -2,6 +2,7 @@
 struct LevelPicture {
   /// The picture's pixels for each unit of the details, chosen so that most of the target's range is seen.
   private let gain: Float
+  private let transform: WaveletTransform
   private let width: Int
   private let height: Int
 
@@ -12,11 +13,13 @@ struct LevelPicture {
 
   /// - Parameters:
   ///   - target: The target's details, [channels · 3, height, width].
+  ///   - transform: The transform that the details belong to.
   ///   - width: The width of the whole image, to which pictures are enlarged.
-  init(scaledTo target: Planes, width: Int, height: Int) {
-    let band = Self.band(target)
+  init(scaledTo target: Planes, transform: WaveletTransform, width: Int, height: Int) {
+    let band = Self.band(target, transform)
     let square = band.values.reduce(0) { $0 + $1 * $1 } / Float(max(1, band.values.count))
     gain = square > 0 ? 127 / (Self.visibleDeviations * square.squareRoot()) : 0
+    self.transform = transform
     self.width = width
     self.height = height
   }
@@ -32,7 +35,7 @@ struct LevelPicture {
         }
       }
     }
-    let band = Self.band(details)
+    let band = Self.band(details, transform)
     var image = Image(width: width, height: height, channels: band.channels)
     for row in 0..<height {
       for column in 0..<width {
@@ -47,8 +50,8 @@ struct LevelPicture {
   }
 
   /// What the details alone are one level finer.
-  private static func band(_ details: Planes) -> Planes {
+  private static func band(_ details: Planes, _ transform: WaveletTransform) -> Planes {
     let coarse = Planes(channels: details.channels / 3, height: details.height, width: details.width)
-    return Haar.synthesize(Haar.Level(coarse: coarse, details: details))
+    return transform.synthesize(WaveletTransform.Level(coarse: coarse, details: details))
   }
 }

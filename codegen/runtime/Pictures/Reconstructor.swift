@@ -91,7 +91,7 @@ package struct Reconstructor {
   private func levelPictures(_ image: Planes, sample: Int, mask: PatchMask) -> [Image] {
     guard case .wavelet(let wavelet) = method, showsLevels else { return [] }
     return wavelet.details(of: image, predictions: coefficients(sample: sample)).flatMap { target, prediction in
-      let level = LevelPicture(scaledTo: target, width: image.width, height: image.height)
+      let level = LevelPicture(scaledTo: target, transform: wavelet.transform, width: image.width, height: image.height)
       return [level.draw(target), level.draw(prediction, hiddenBy: mask)]
     }
   }
@@ -130,14 +130,12 @@ package struct Reconstructor {
     switch pictures {
     case .patches(let patch, let normalized): return .patches(PatchReconstruction(patch: patch, isNormalized: normalized))
     case .wavelet(let wavelet, let levels, let subbands, let normalization):
-      guard wavelet == "haar" else {
-        throw TrainerError("pictures can be made from haar coefficients, and this model predicts \(wavelet) ones")
-      }
       guard let normalization = WaveletReconstruction.Normalization(rawValue: normalization) else {
         throw TrainerError("pictures cannot be made from targets of the normalization `\(normalization)`")
       }
       return .wavelet(
-        WaveletReconstruction(levels: levels, subbands: subbands == "all" ? 4 : 3, normalization: normalization))
+        WaveletReconstruction(
+          wavelet: wavelet, levels: levels, subbands: subbands == "all" ? 4 : 3, normalization: normalization))
     }
   }
 

@@ -1,10 +1,14 @@
-/// Rebuilds an image from predicted Haar coefficients where the model didn't see it, and from its own where it did.
+import WaMIMManifest
+
+/// Rebuilds an image from predicted wavelet coefficients where the model didn't see it, and from its own where it did.
 package struct WaveletReconstruction {
   /// The levels that the model predicts, one for each prediction; 1 is the finest.
   package let levels: [Int]
   /// Coefficients of a channel: 3 (LH, HL, HH), or 4 with LL before them.
   package let subbands: Int
   package let normalization: Normalization
+  /// The transform whose coefficients the model predicts.
+  let transform: WaveletTransform
 
   /// How targets were normalised: over positions, over the channels of a position, or not at all.
   package enum Normalization: String, Sendable {
@@ -14,7 +18,8 @@ package struct WaveletReconstruction {
   /// What the targets' standard deviation has under its root besides the variance.
   private static let epsilon: Float = 1e-6
 
-  package init(levels: [Int], subbands: Int, normalization: Normalization) {
+  package init(wavelet: Manifest.Wavelet, levels: [Int], subbands: Int, normalization: Normalization) {
+    transform = WaveletTransform(wavelet)
     self.levels = levels
     self.subbands = subbands
     self.normalization = normalization
@@ -36,7 +41,7 @@ package struct WaveletReconstruction {
       let prediction = levels.firstIndex(of: index + 1).flatMap { $0 < predictions.count ? predictions[$0] : nil }
       let predicted = prediction.map { denormalized($0, like: level) }
       let details = merged(level.details, predicted: predicted, mask: mask)
-      picture = Haar.synthesize(Haar.Level(coarse: picture, details: details))
+      picture = transform.synthesize(WaveletTransform.Level(coarse: picture, details: details))
     }
     return picture
   }
@@ -50,9 +55,9 @@ package struct WaveletReconstruction {
   }
 
   /// Every level of `image` down to the deepest that is predicted.
-  private func analyze(_ image: Planes) -> [Haar.Level] {
-    var analyzed: [Haar.Level] = []
-    for _ in 0..<(levels.max() ?? 0) { analyzed.append(Haar.analyze(analyzed.last?.coarse ?? image)) }
+  private func analyze(_ image: Planes) -> [WaveletTransform.Level] {
+    var analyzed: [WaveletTransform.Level] = []
+    for _ in 0..<(levels.max() ?? 0) { analyzed.append(transform.analyze(analyzed.last?.coarse ?? image)) }
     return analyzed
   }
 
@@ -68,7 +73,7 @@ package struct WaveletReconstruction {
   }
 
   /// The details of `prediction` on the scale of the input's coefficients.
-  private func denormalized(_ prediction: Planes, like level: Haar.Level) -> Planes {
+  private func denormalized(_ prediction: Planes, like level: WaveletTransform.Level) -> Planes {
     let own = coefficients(of: level)
     var scaled = prediction
     let (channels, positions) = (own.channels, own.height * own.width)
@@ -91,7 +96,7 @@ package struct WaveletReconstruction {
   }
 
   /// The input's own coefficients, in the layout of the predictions.
-  private func coefficients(of level: Haar.Level) -> Planes {
+  private func coefficients(of level: WaveletTransform.Level) -> Planes {
     guard subbands == 4 else { return level.details }
     let positions = level.coarse.height * level.coarse.width
     var values: [Float] = []

@@ -6,21 +6,31 @@ struct EpochReport {
   private let run: TrainingRun
   private let validation: Validation?
   private let gallery: Gallery?
+  /// The validation's images that cannot be read, where there is one.
+  private let unreadable: UnreadableImages?
 
   /// Images in a picture for TensorBoard.
   private static let pictureRows = 4
 
-  init(_ run: TrainingRun, log: RunLog) throws(TrainerError) {
+  /// - Parameters:
+  ///   - unreadable: Takes note of images to train on that cannot be read.
+  ///   - isResuming: Whether the run goes on with what its folder lists.
+  init(_ run: TrainingRun, log: RunLog, unreadable training: UnreadableImages, isResuming: Bool) throws(TrainerError) {
     self.run = run
     self.log = log
     if let source = run.validation {
-      let validation = Validation(run.model, source: source, batch: run.batch, loaders: run.options.loaders)
+      let unreadable = try UnreadableImages(.validation, listedIn: run.folder.path, isResuming: isResuming)
+      let validation = try Validation(
+        run.model, source: source, batch: run.batch, loaders: run.options.loaders, unreadable: unreadable)
       self.validation = validation
+      self.unreadable = unreadable
       if validation.imageCount < source.count {
         Console.print("validation: \(validation.imageCount) of \(source.count) images, as many as fill whole batches")
       }
     } else {
       validation = nil
+      unreadable = nil
+      if !isResuming { UnreadableImages.removeList(.validation, in: run.folder.path) }
     }
     guard run.options.pictureEvery > 0, run.model.program.manifest.pictures != nil else {
       gallery = nil
@@ -28,7 +38,8 @@ struct EpochReport {
     }
     do throws(TrainerError) {
       gallery = try Gallery(
-        run.model, batch: run.batch, source: run.validation ?? run.source, count: Self.pictureRows, seed: 0, showsLevels: true)
+        run.model, batch: run.batch, source: run.validation ?? run.source, count: Self.pictureRows, seed: 0, showsLevels: true,
+        unreadable: unreadable ?? training)
     } catch {
       // Training goes on without pictures, which a model need not be fit for.
       Console.warn("no pictures for TensorBoard: \(error.message)")
@@ -49,6 +60,11 @@ struct EpochReport {
     if step.isMultiple(of: stepsPerEpoch) || isLast { try evaluate(step: step) }
     guard let gallery, isLast || step.isMultiple(of: stepsPerEpoch * run.options.pictureEvery) else { return }
     try log.append(try gallery.draw(), step: step)
+  }
+
+  /// Says how many images of the validation could not be read.
+  func summarizeUnreadable() {
+    if let validation = run.validation { unreadable?.summarize(of: validation.count) }
   }
 
   private func evaluate(step: Int) throws(TrainerError) {

@@ -44,14 +44,17 @@ package struct TrainingRun {
   /// Trains to the end; the states have to hold what belongs after `resumedStep` steps, or at the start where it is nil.
   package func run(from resumedStep: Int?) throws(TrainerError) -> Ending {
     let firstStep = resumedStep ?? 0
-    let unreadable = try UnreadableImages(listedIn: folder.path, isResuming: firstStep > 0)
+    let unreadable = try UnreadableImages(.training, listedIn: folder.path, isResuming: firstStep > 0)
     let loader = try makeLoader(steps: firstStep..<max(firstStep, totalSteps), unreadable: unreadable)
     defer {
       loader.stop()
       unreadable.summarize(of: source.count)
     }
     wamim_catch_interruptions()
-    let epochReport = try EpochReport(self, log: RunLog(folder, manifest: model.program.manifest, resumedStep: resumedStep))
+    let epochReport = try EpochReport(
+      self, log: RunLog(folder, manifest: model.program.manifest, resumedStep: resumedStep), unreadable: unreadable,
+      isResuming: firstStep > 0)
+    defer { epochReport.summarizeUnreadable() }
     try epochReport.evaluateWhereMissing(step: firstStep)
     var progress = Progress(
       firstStep: firstStep, totalSteps: totalSteps, stepsPerEpoch: order.stepsPerEpoch, batch: order.batch)

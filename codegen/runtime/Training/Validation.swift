@@ -7,15 +7,22 @@ package struct Validation {
   private let source: any ImageSource
   private let batch: ImageBatch
   private let loaders: Int
+  private let unreadable: UnreadableImages
   private let order: EpochOrder
 
   /// The seed of masks and of which images share a batch: the same for all runs, so that runs can be compared.
   private static let seed: UInt64 = 0
 
-  /// - Parameter batch: How the model takes its images; what is random about it is left out.
-  package init(_ model: TrainedModel, source: any ImageSource, batch: ImageBatch, loaders: Int) {
+  /// - Parameters:
+  ///   - batch: How the model takes its images; what is random about it is left out.
+  ///   - unreadable: Takes note of the images that cannot be read, which are replaced by others.
+  package init(
+    _ model: TrainedModel, source: any ImageSource, batch: ImageBatch, loaders: Int,
+    unreadable: UnreadableImages = UnreadableImages()
+  ) throws(TrainerError) {
     self.model = model
     self.source = source
+    self.unreadable = unreadable
     self.loaders = loaders
     self.batch = batch
     order = EpochOrder(images: source.count, batch: model.program.manifest.batch, seed: Self.seed)
@@ -34,7 +41,7 @@ package struct Validation {
     let program = model.program
     let loader = try BatchLoader(
       source: source, order: order, portion: program.manifest.microBatch, capacity: BatchLoader.capacity(batch: order.batch),
-      augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders)
+      augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders, unreadable: unreadable)
     defer { loader.stop() }
     var losses = RoundLosses(model, schedule: "forward")
     for step in 0..<order.stepsPerEpoch {
