@@ -67,7 +67,7 @@ public struct MatmulKernel: Hashable, Sendable {
   }
 
   /// Rows of samples that are taken together, enough for a product to be efficient.
-  public static let panelRows = 192
+  public static let panelRows = 384
   /// The largest part of `k` that is summed over before the next part's columns and rows are copied.
   public static let depthLimit = 1024
   /// Columns of the result that are computed side by side, at most.

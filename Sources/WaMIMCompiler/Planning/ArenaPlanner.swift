@@ -1,4 +1,4 @@
-/// Places arrays with known lifetimes in as little memory as a greedy order finds.
+/// Places arrays with known lifetimes in as little memory as greedy orders find.
 package struct ArenaPlanner {
   /// Something that needs memory for a while.
   package struct Request {
@@ -19,11 +19,26 @@ package struct ArenaPlanner {
   /// Bytes in all.
   package private(set) var byteCount = 0
 
-  /// Places the largest requests first, each at the lowest offset where nothing else lives at the same time.
+  /// Places `requests` in the best of a few orders.
+  ///
+  /// Which of them leaves the fewest gaps depends on the model; the largest arrays first is good for most.
   package init(_ requests: [Request]) {
+    let orders: [(Request) -> (Int, Int)] = [
+      { ($0.byteCount, $0.live.count) }, { ($0.live.count, $0.byteCount) }, { ($0.byteCount * $0.live.count, $0.byteCount) },
+      { (-$0.live.lowerBound, $0.byteCount) }, { ($0.live.upperBound, $0.byteCount) },
+    ]
+    let plans = orders.map { size in
+      let sizes = requests.map(size)
+      return ArenaPlanner(requests, order: requests.indices.sorted { sizes[$0] == sizes[$1] ? $0 < $1 : sizes[$0] > sizes[$1] })
+    }
+    self = plans.min { $0.byteCount < $1.byteCount } ?? plans[0]
+  }
+
+  /// Places one request after the other, each at the lowest offset where nothing else lives at the same time.
+  private init(_ requests: [Request], order: [Int]) {
     offsets = [Int](repeating: 0, count: requests.count)
     var placed: [Int] = []
-    for index in requests.indices.sorted(by: { (requests[$0].byteCount, $1) > (requests[$1].byteCount, $0) }) {
+    for index in order {
       let request = requests[index]
       let neighbours = placed.filter { requests[$0].live.overlaps(request.live) }.sorted { offsets[$0] < offsets[$1] }
       var offset = 0

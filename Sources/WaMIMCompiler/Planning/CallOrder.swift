@@ -36,7 +36,11 @@ struct CallOrder {
       }
       dependencies[index].remove(index)
     }
-    guard arrange(firstUpdate: CallOrder.firstUpdate(graph)) else { return nil }
+    let firstUpdate = CallOrder.firstUpdate(graph)
+    var priorities = calls.map { Priority(need: $0.order, order: $0.order) }
+    guard let early = arranged(by: priorities, firstUpdate) else { return nil }
+    if let loss { delayForwardPass(of: loss, early, firstUpdate, &priorities) }
+    sequence = arranged(by: priorities, firstUpdate) ?? early
   }
 
   /// For each value, the calls that write some part of it.
@@ -64,27 +68,60 @@ struct CallOrder {
     }?.index ?? graph.nodes.count
   }
 
-  private mutating func arrange(firstUpdate: Int) -> Bool {
-    var waiting = dependencies.map(\.count)
+  /// When a call should run if nothing else decides: by the first call of the backward pass that needs it, then by the graph's order.
+  private struct Priority: Comparable {
+    var need: Int
+    var order: Int
+
+    static func < (left: Priority, right: Priority) -> Bool { (left.need, left.order) < (right.need, right.order) }
+  }
+
+  /// Lets each call of the forward pass run only when the backward pass first needs it, so that its results wait in memory no longer
+  /// than they have to: of several decoders, one goes forwards and backwards before the next one begins.
+  ///
+  /// What only the loss or an output needs runs as soon as it can; the first update waits for it.
+  private func delayForwardPass(of loss: ValueID, _ sequence: [Int], _ firstUpdate: Int, _ priorities: inout [Priority]) {
+    let users = self.users
+    for call in sequence.reversed() where calls[call].order <= loss.index {
+      let needs = users[call].filter { calls[$0].order <= firstUpdate }.map { priorities[$0].need }
+      priorities[call].need = needs.min() ?? .max
+    }
+    for call in sequence where priorities[call].need == .max {
+      priorities[call].need = dependencies[call].map { priorities[$0].need }.max() ?? 0
+    }
+  }
+
+  /// For each call, those that depend on it.
+  private var users: [[Int]] {
     var users = [[Int]](repeating: [], count: calls.count)
     for (index, earlier) in dependencies.enumerated() {
       for call in earlier { users[call].append(index) }
     }
-    var priority = calls.map(\.order)
+    return users
+  }
+
+  /// The calls in an order in which they can run, those of low `priorities` first; nil where they depend on each other in a circle.
+  private func arranged(by priorities: [Priority], _ firstUpdate: Int) -> [Int]? {
+    var priorities = priorities
+    var waiting = dependencies.map(\.count)
+    let users = self.users
     var ready = calls.indices.filter { waiting[$0] == 0 }
-    for call in ready where calls[call].order > firstUpdate { priority[call] = 0 }
-    while let position = ready.indices.min(by: { (priority[ready[$0]], ready[$0]) < (priority[ready[$1]], ready[$1]) }) {
+    for call in ready where calls[call].order > firstUpdate { priorities[call] = Priority(need: 0, order: 0) }
+    var sequence: [Int] = []
+    while let position = ready.indices.min(by: { (priorities[ready[$0]], ready[$0]) < (priorities[ready[$1]], ready[$1]) }) {
       let call = ready.remove(at: position)
       sequence.append(call)
       for user in users[call] {
         waiting[user] -= 1
         guard waiting[user] == 0 else { continue }
         // The optimiser consumes a gradient as soon as it is there, so that its memory is free again.
-        if calls[user].order > firstUpdate { priority[user] = dependencies[user].map { priority[$0] }.max() ?? 0 }
+        if calls[user].order > firstUpdate, let latest = dependencies[user].map({ priorities[$0] }).max() {
+          priorities[user] = latest
+        }
         ready.append(user)
       }
     }
-    return sequence.count == calls.count
+    return sequence.count == calls.count ? sequence : nil
   }
 }
 

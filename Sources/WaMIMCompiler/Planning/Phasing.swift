@@ -38,12 +38,12 @@ struct Phasing {
     }
   }
 
-  /// Bytes that deferred calls may keep waiting for the next phase: an eighth of the parameters', but enough for small models.
+  /// Bytes of buffers that deferred calls may keep alive until the next phase: a share of the parameters', but enough for small models.
   private var deferralLimit: Int {
     let states = graph.nodes.reduce(0) { total, node in
       if case .parameter = node.operation { total + node.type.byteCount } else { total }
     }
-    return max(states / 8, 4 << 20)
+    return max(states / 16, 16 << 20)
   }
 
   // MARK: Filling a phase
@@ -51,6 +51,7 @@ struct Phasing {
   private func fill(_ remaining: [Int], _ placed: [Bool], _ limit: Int) -> [PhaseGroup] {
     var groups: [PhaseGroup] = []
     var home: [Int: Int] = [:]
+    var deferred: Set<ValueID> = []
     var deferredBytes = 0
     for call in remaining {
       switch place(call, groups, home, placed) {
@@ -61,11 +62,22 @@ struct Phasing {
         home[call] = groups.count
         groups.append(PhaseGroup(calls: [call], units: calls[call].units, tiles: 1))
       case .wait:
-        deferredBytes += calls[call].bytes
+        for root in temporaries(readBy: call) where deferred.insert(root).inserted { deferredBytes += graph[root].type.byteCount }
         if deferredBytes > limit { return groups }
       }
     }
     return groups
+  }
+
+  /// The buffers that a call reads and that do not outlive the step.
+  private func temporaries(readBy call: Int) -> [ValueID] {
+    zip(calls[call].bindings, calls[call].kernel.arguments).compactMap { binding, argument in
+      guard case .buffer(let root) = binding, argument.access == .read || argument.access == .update else { return nil }
+      switch graph[root].operation {
+      case .input, .parameter, .state, .accumulator, .positionTable: return nil
+      default: return root
+      }
+    }
   }
 
   private enum Decision {
@@ -111,7 +123,7 @@ struct Phasing {
   // MARK: Tiles
 
   /// Tiles that samples are cut into at least, where there are as many, so that threads share the work evenly.
-  static let leastPanels = 8
+  static let leastPanels = 4
   /// Bytes that a tile of other work moves.
   static let tileBytes = 256 << 10
 
