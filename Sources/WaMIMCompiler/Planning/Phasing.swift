@@ -128,21 +128,37 @@ struct Phasing {
   static let tileBytes = 256 << 10
 
   private func tileCount(_ group: PhaseGroup) -> Int {
-    let products = group.calls.compactMap { call -> Int? in
-      guard case .matmul(let kernel) = calls[call].kernel.body else { return nil }
-      switch kernel.partition {
-      case .samples(let rows): return rows
-      case .products: return kernel.m
-      case .rows: return MatmulKernel.panelRows
-      }
-    }
-    if let rows = products.min() {
-      let wanted = max(Phasing.leastPanels, group.units * rows / MatmulKernel.panelRows)
-      return min(group.units, wanted)
+    if let rows = rowsPerUnit(group) {
+      let wanted = Double(group.units * rows) / Double(MatmulKernel.panelRows)
+      return max(min(group.units, Phasing.leastPanels), evenTileCount(group.units, near: wanted))
     }
     let bytes = group.calls.reduce(0) { $0 + calls[$1].bytes }
     let flops = group.calls.reduce(0) { $0 + calls[$1].flops }
     return min(group.units, max(1, bytes / Phasing.tileBytes, flops / (4 * Phasing.tileBytes)))
+  }
+
+  /// A number of tiles near `wanted` into which `units` go without remainder, or about `wanted` where there is none near.
+  private func evenTileCount(_ units: Int, near wanted: Double) -> Int {
+    func distance(_ count: Int) -> Double { max(Double(count) / wanted, wanted / Double(count)) }
+    let even = (1...units).filter { units % $0 == 0 }.min { distance($0) < distance($1) } ?? 1
+    return distance(even) < 1.6 ? even : min(units, max(1, Int(wanted.rounded())))
+  }
+
+  /// The rows that the matrix products of a group have in each unit, on average over their multiply-adds; nil where there are none.
+  private func rowsPerUnit(_ group: PhaseGroup) -> Int? {
+    var (weighted, flops) = (0, 0)
+    for call in group.calls {
+      guard case .matmul(let kernel) = calls[call].kernel.body else { continue }
+      let rows =
+        switch kernel.partition {
+        case .samples(let rows): rows
+        case .products: kernel.m
+        case .rows: MatmulKernel.panelRows
+        }
+      weighted += rows * (calls[call].flops / 1024 + 1)
+      flops += calls[call].flops / 1024 + 1
+    }
+    return flops > 0 ? max(1, weighted / flops) : nil
   }
 }
 
