@@ -112,18 +112,84 @@ struct SchedulePlanner {
   }
 
   private mutating func placeInArena(_ shared: [ValueID: [Int]], _ outputs: Set<ValueID>) {
-    let roots = shared.keys.sorted()
-    let requests = roots.map { root in
-      let used = (shared[root] ?? []).map { positions[$0].phase }
-      let last = outputs.contains(root) ? phases.count - 1 : used.max() ?? 0
-      return ArenaPlanner.Request(byteCount: graph[root].type.byteCount, live: (used.min() ?? 0)...max(last, used.max() ?? 0))
+    let live = shared.mapValues { users in
+      let used = users.map { positions[$0].phase }
+      return (used.min() ?? 0)...(used.max() ?? 0)
     }
-    let planner = ArenaPlanner(requests)
-    for (index, root) in roots.enumerated() {
-      homes[root] = .init(storage: .arena, offset: start + planner.offsets[index])
-      note(root, .arena, start + planner.offsets[index], requests[index])
+    let lines = successions(shared, outputs)
+    let planner = ArenaPlanner(
+      lines.map { line in
+        let isOutput = line.contains(where: outputs.contains)
+        let ranges = line.compactMap { live[$0] }
+        let last = isOutput ? phases.count - 1 : ranges.map(\.upperBound).max() ?? 0
+        return .init(
+          byteCount: graph[line[0]].type.byteCount, live: (ranges.map(\.lowerBound).min() ?? 0)...last)
+      })
+    for (index, line) in lines.enumerated() {
+      for root in line {
+        let offset = start + planner.offsets[index]
+        homes[root] = .init(storage: .arena, offset: offset)
+        var range = live[root] ?? 0...0
+        if outputs.contains(root) { range = range.lowerBound...(phases.count - 1) }
+        note(root, .arena, offset, .init(byteCount: graph[root].type.byteCount, live: range))
+      }
     }
     arenaBytes = start + planner.byteCount
+  }
+
+  /// The buffers in lines, of each of which every buffer takes the place of the one before it.
+  ///
+  /// A call may write each element of a new buffer where it has read that of another one for the last time.
+  private func successions(_ shared: [ValueID: [Int]], _ outputs: Set<ValueID>) -> [[ValueID]] {
+    var predecessors: [ValueID: ValueID] = [:]
+    var taken: Set<ValueID> = []
+    for call in phases.joined().flatMap(\.calls) {
+      let bindings = calls[call].bindings
+      for pair in calls[call].kernel.inPlacePairs {
+        guard case .buffer(let old) = bindings[pair.read], case .buffer(let new) = bindings[pair.written] else { continue }
+        guard let oldUsers = shared[old], let newUsers = shared[new], !outputs.contains(old) else { continue }
+        guard predecessors[new] == nil, !taken.contains(old), graph[old].type.byteCount == graph[new].type.byteCount else {
+          continue
+        }
+        guard isLast(call, of: oldUsers, old), isFirst(call, of: newUsers, new) else { continue }
+        predecessors[new] = old
+        taken.insert(old)
+      }
+    }
+    var lines: [ValueID: [ValueID]] = [:]
+    for root in shared.keys.sorted() {
+      var line = [root]
+      while let earlier = predecessors[line[0]] { line.insert(earlier, at: 0) }
+      if line.count > lines[line[0]]?.count ?? 0 { lines[line[0]] = line }
+    }
+    return lines.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  /// Whether all other `users` of a buffer are through with a unit when `call` begins with it.
+  private func isLast(_ call: Int, of users: [Int], _ root: ValueID) -> Bool {
+    users.allSatisfy { $0 == call || positions[$0].phase < positions[call].phase || isBefore($0, call) }
+      && isSliced(root, users, call)
+  }
+
+  /// Whether no other of the `users` of a buffer begins with a unit before `call` has.
+  private func isFirst(_ call: Int, of users: [Int], _ root: ValueID) -> Bool {
+    users.allSatisfy { $0 == call || positions[$0].phase > positions[call].phase || isBefore(call, $0) }
+      && isSliced(root, users, call)
+  }
+
+  /// Whether a tile makes `first` before `second`.
+  private func isBefore(_ first: Int, _ second: Int) -> Bool {
+    let (first, second) = (positions[first], positions[second])
+    return first.phase == second.phase && first.group == second.group && first.index < second.index
+  }
+
+  /// Whether those `users` that are in the phase of `call` touch nothing but the units of their tile.
+  private func isSliced(_ root: ValueID, _ users: [Int], _ call: Int) -> Bool {
+    users.filter { positions[$0].phase == positions[call].phase }.allSatisfy { user in
+      calls[user].bindings.indices.allSatisfy {
+        calls[user].bindings[$0] != .buffer(root) || calls[user].isSliced($0, graph[root].type.shape.count)
+      }
+    }
   }
 
   private mutating func placeInScratch(_ local: [ValueID: [Int]]) {
