@@ -120,23 +120,34 @@ private struct Part {
     source.place = builder.advance(source.place, by: builder.multiplyIntegers(column, builder.index(source.columnStride)))
     product.packing.packRight(source, columns: columns, depth: depth, to: product.workspace)
     let result = builder.advance(result.place, by: column)
+    let next = builder.advance(source.place, by: columns * source.columnStride)
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       var left = left
       left.view.place = builder.advance(left.view.place, by: builder.multiplyIntegers(run, builder.index(rows.leftStride)))
       let result = builder.advance(result, by: builder.multiplyIntegers(run, builder.index(rows.resultStride)))
-      emitTiles(columns: columns, left, result)
+      emitTiles(columns: columns, left, result, next: next)
       return []
     }
   }
 
+  /// What tiles ask for of the next panel, and the elements from what one tile asks for to what the next one does.
+  private var prefetch: (pattern: Tile.Prefetch, step: Int) {
+    right.columnStride == 1
+      ? (.rows(stride: right.rowStride), (depth + Tile.Prefetch.depthPerRow - 1) / Tile.Prefetch.depthPerRow * right.rowStride)
+      : (.run, right.columnStride)
+  }
+
   /// All rows of one run: whole tiles, and lower ones for those that remain.
-  private func emitTiles(columns: Int, _ left: Left, _ result: Address) {
+  ///
+  /// - Parameter next: Where the next panel of the right side begins.
+  private func emitTiles(columns: Int, _ left: Left, _ result: Address, next: Address) {
     let height = builder.index(tileRows)
     let tiles = builder.divideIntegers(rows.rowsPerRun, height)
     builder.loop(from: builder.index(0), to: tiles) { tile, _ in
       emitTile(
         rows: tileRows, columns: columns, left, at: builder.multiplyIntegers(tile, builder.index(left.tileStride)), result,
-        row: builder.multiplyIntegers(tile, height))
+        row: builder.multiplyIntegers(tile, height),
+        ahead: builder.advance(next, by: builder.multiplyIntegers(tile, builder.index(prefetch.step))))
       return []
     }
     let full = builder.multiplyIntegers(tiles, height)
@@ -155,17 +166,20 @@ private struct Part {
     }
   }
 
-  private func emitTile(rows: Int, columns: Int, _ left: Left, at place: Value, _ result: Address, row: Value) {
+  private func emitTile(
+    rows: Int, columns: Int, _ left: Left, at place: Value, _ result: Address, row: Value, ahead: Address? = nil
+  ) {
     let lanes = builder.lanes
     let tile = Tile(
       rows: rows, columns: columns, leftRow: left.view.rowStride, leftColumn: left.view.columnStride,
-      rightRow: (columns + lanes - 1) / lanes * lanes, resultRow: self.result.rowStride, accumulates: accumulates)
+      rightRow: (columns + lanes - 1) / lanes * lanes, resultRow: self.result.rowStride, accumulates: accumulates,
+      prefetch: ahead == nil ? .nothing : prefetch.pattern)
     let target = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(self.result.rowStride)))
     builder.call(
       tile.define(in: builder),
       [
         builder.pointer(builder.advance(left.view.place, by: place)), builder.pointer(product.workspace), builder.pointer(target),
-        builder.index(depth),
+        builder.index(depth), builder.pointer(ahead ?? target),
       ])
   }
 }

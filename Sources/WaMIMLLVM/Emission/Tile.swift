@@ -1,7 +1,23 @@
 import WaMIMCompiler
 
-/// A function that computes one tile of a product, `void (left, right, result, depth)`: its sums stay in registers.
+/// A function that computes one tile of a product, `void (left, right, result, depth, ahead)`: its sums stay in registers.
+///
+/// It has time to ask the memory for what will be copied next.
 struct Tile {
+  /// Which elements a tile asks for, the first of them `ahead`.
+  enum Prefetch: Hashable {
+    case nothing
+    /// As many as the tile is deep, one after the other.
+    case run
+    /// Some of each row of a panel, for a part of its rows: one row for each `depthPerRow` of the tile's depth.
+    case rows(stride: Int)
+
+    static let depthPerRow = 32
+    /// Elements of a row that are asked for, in lines of the cache.
+    static let lineElements = 16
+    static let linesPerRow = 4
+  }
+
   let rows: Int
   /// Columns of the result; those of the right side are rounded up to whole vectors.
   let columns: Int
@@ -12,15 +28,22 @@ struct Tile {
   let resultRow: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
+  var prefetch = Prefetch.nothing
 
   private var name: String {
-    "tile_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")"
+    let suffix =
+      switch prefetch {
+      case .nothing: ""
+      case .run: "_run"
+      case .rows(let stride): "_rows_\(stride)"
+      }
+    return "tile_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")\(suffix)"
   }
 
   /// The function, defined the first time that a module asks for it.
   func define(in builder: IRBuilder) -> Function {
     let pointer = builder.floatPointer
-    let parameters = [pointer, pointer, pointer, builder.int64]
+    let parameters = [pointer, pointer, pointer, builder.int64, pointer]
     if builder.isDefined(name) { return builder.declare(name, parameters, returning: builder.void) }
     return builder.define(name, parameters, returning: builder.void, attributes: ["noinline"]) { function in
       emit(function, in: builder)
@@ -45,10 +68,25 @@ struct Tile {
         : builder.constant(0, lanes: lanes)
     }
     let sums = builder.loop(from: start, to: function.parameter(3), carrying: initial) { k, sums in
-      step(at: k, vectors: vectors, sums: sums, left: left, right: right, in: builder)
+      emitPrefetch(at: k, from: Address(base: function.parameter(4), index: start), in: builder)
+      return step(at: k, vectors: vectors, sums: sums, left: left, right: right, in: builder)
     }
     for (place, sum) in zip(places, sums) {
       builder.store(sum, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
+    }
+  }
+
+  private func emitPrefetch(at k: Value, from ahead: Address, in builder: IRBuilder) {
+    switch prefetch {
+    case .nothing: break
+    case .run: builder.prefetch(builder.advance(ahead, by: k))
+    case .rows(let stride):
+      let row = builder.divideIntegers(k, builder.index(Prefetch.depthPerRow))
+      let line = builder.divideIntegers(
+        builder.subtractIntegers(k, builder.multiplyIntegers(row, builder.index(Prefetch.depthPerRow))),
+        builder.index(Prefetch.depthPerRow / Prefetch.linesPerRow))
+      let place = builder.advance(ahead, by: builder.multiplyIntegers(row, builder.index(stride)))
+      builder.prefetch(builder.advance(place, by: builder.multiplyIntegers(line, builder.index(Prefetch.lineElements))))
     }
   }
 

@@ -49,7 +49,7 @@ struct TileProduct {
           let left = builder.advance(left.place, by: builder.multiplyIntegers(row, builder.index(left.rowStride)))
           let start = builder.multiplyIntegers(row, builder.index(result.rowStride))
           let result = builder.advance(builder.advance(result.place, by: start), by: column)
-          builder.call(function, [builder.pointer(left), right, builder.pointer(result), depth])
+          builder.call(function, [builder.pointer(left), right, builder.pointer(result), depth, right])
           return []
         }
         return []

@@ -1,7 +1,7 @@
 import CLLVM
 
 extension IRBuilder {
-  private var bytePointer: IRType { pointer(to: byte) }
+  var bytePointer: IRType { pointer(to: byte) }
 
   /// A structure of constants, laid out as C lays it out.
   func structure(_ fields: [Value]) -> Value {

@@ -34,6 +34,13 @@ extension IRBuilder {
     store(value, pointer: pointer(address), alignment: 4)
   }
 
+  /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the second cache.
+  func prefetch(_ address: Address) {
+    let place = bitcast(pointer(address), to: bytePointer)
+    // To be read; of little use to the first cache; data, not instructions.
+    _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), integer(2), integer(1)])
+  }
+
   func load(_ type: IRType, pointer: Value, alignment: Int) -> Value {
     let typed = bitcast(pointer, to: self.pointer(to: type))
     let load = LLVMBuildLoad2(instructions, type.reference, typed.reference, "")
