@@ -9,14 +9,16 @@ struct MatmulTiling {
   let tileHeights: [Int]
   /// Vectors side by side in the widest tile.
   let panelVectors: Int
-  /// Elements of the left side that stay in the second cache beside a panel of the right side.
+  /// Elements of the left side that are read again and again for one panel of the right side after the other.
+  ///
+  /// A quarter more than the second cache holds: reading some from the third costs less than reading and writing sums once more.
   private let cachedElements: Int
 
   init(processor: TargetProcessor) {
     lanes = processor.lanes
     // All registers but those for a row of the right side and one element of the left: 24 + 3 + 1 of 32, 12 + 2 + 1 of 16.
     (tileHeights, panelVectors) = processor.registerCount > 16 ? ([8, 4, 2, 1], 3) : ([6, 4, 2, 1], 2)
-    cachedElements = processor.secondCacheBytes / 8 * 5 / MemoryLayout<Float>.size
+    cachedElements = processor.secondCacheBytes / 4 * 5 / MemoryLayout<Float>.size
   }
 
   /// The rows of a tile wherever there are enough.
