@@ -12,6 +12,9 @@ struct PanelProduct {
     /// Elements from one run to the next.
     var leftStride = 0
     var resultStride = 0
+
+    /// Whether all rows lie one after the other.
+    var isOneRun: Bool { leftStride == 0 && resultStride == 0 }
   }
 
   let builder: IRBuilder
@@ -37,15 +40,21 @@ struct PanelProduct {
 
   /// Emits `result = left · right`, or adds to it.
   ///
-  /// - Parameter epilogue: Emits what is done to a range of finished columns.
+  /// - Parameters:
+  ///   - neighbours: Matrices of the result's shape that the epilogue touches too. Each tile asks the memory for its part of them, so
+  ///     that they are near by the time of the epilogue.
+  ///   - epilogue: Emits what is done to a range of finished columns.
   func emit(
-    _ rows: Rows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
+    _ rows: Rows, left: MatrixView, right: MatrixView, result: MatrixView, neighbours: [MatrixView] = [],
+    epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
     func part(at start: Value, depth: Int, accumulates: Bool, isLast: Bool) {
       var (left, right) = (left, right)
       left.place = builder.advance(left.place, by: builder.multiplyIntegers(start, builder.index(left.columnStride)))
       right.place = builder.advance(right.place, by: builder.multiplyIntegers(start, builder.index(right.rowStride)))
-      let part = Part(product: self, rows: rows, right: right, result: result, depth: depth, accumulates: accumulates)
+      let part = Part(
+        product: self, rows: rows, right: right, result: result, neighbours: isLast ? neighbours : [], depth: depth,
+        accumulates: accumulates)
       part.emit(left, epilogue: isLast ? epilogue : { _, _ in })
     }
     let (first, last) = (depths[0], depths[depths.count - 1])
@@ -66,6 +75,7 @@ private struct Part {
   let rows: PanelProduct.Rows
   let right: MatrixView
   let result: MatrixView
+  let neighbours: [MatrixView]
   let depth: Int
   let accumulates: Bool
 
@@ -120,12 +130,13 @@ private struct Part {
     source.place = builder.advance(source.place, by: builder.multiplyIntegers(column, builder.index(source.columnStride)))
     product.packing.packRight(source, columns: columns, depth: depth, to: product.workspace)
     let result = builder.advance(result.place, by: column)
+    let neighbours = self.neighbours.map { MatrixView(place: builder.advance($0.place, by: column), rowStride: $0.rowStride) }
     let next = builder.advance(source.place, by: columns * source.columnStride)
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       var left = left
       left.view.place = builder.advance(left.view.place, by: builder.multiplyIntegers(run, builder.index(rows.leftStride)))
       let result = builder.advance(result, by: builder.multiplyIntegers(run, builder.index(rows.resultStride)))
-      emitTiles(columns: columns, left, result, next: next)
+      emitTiles(columns: columns, left, result, neighbours, next: next)
       return []
     }
   }
@@ -140,10 +151,11 @@ private struct Part {
   /// All rows of one run: whole tiles, and lower ones for those that remain.
   ///
   /// - Parameter next: Where the next panel of the right side begins.
-  private func emitTiles(columns: Int, _ left: Left, _ result: Address, next: Address) {
+  private func emitTiles(columns: Int, _ left: Left, _ result: Address, _ neighbours: [MatrixView], next: Address) {
     let height = builder.index(tileRows)
     let tiles = builder.divideIntegers(rows.rowsPerRun, height)
     builder.loop(from: builder.index(0), to: tiles) { tile, _ in
+      for neighbour in neighbours { prefetch(neighbour, from: builder.multiplyIntegers(tile, height), columns: columns) }
       emitTile(
         rows: tileRows, columns: columns, left, at: builder.multiplyIntegers(tile, builder.index(left.tileStride)), result,
         row: builder.multiplyIntegers(tile, height),
@@ -163,6 +175,16 @@ private struct Part {
           )
           return [builder.addIntegers(row, builder.index(lower))]
         }[0]
+    }
+  }
+
+  /// Asks for the rows of a tile of another matrix.
+  private func prefetch(_ matrix: MatrixView, from row: Value, columns: Int) {
+    let corner = builder.advance(matrix.place, by: builder.multiplyIntegers(row, builder.index(matrix.rowStride)))
+    for row in 0..<tileRows {
+      for column in stride(from: 0, to: columns, by: Tile.Prefetch.lineElements) {
+        builder.prefetch(builder.advance(corner, by: row * matrix.rowStride + column))
+      }
     }
   }
 

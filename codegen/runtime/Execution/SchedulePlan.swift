@@ -40,11 +40,11 @@ struct SchedulePlan {
   /// The most arguments that a call of the schedule has.
   let maximumArguments: Int
 
-  /// Numbers the tasks of `schedule`; `calls` says what they cost.
-  init(_ schedule: wamim_schedule, calls: [Manifest.Call]) {
+  /// Numbers the tasks of `schedule` for `threads` threads; `calls` says what they cost.
+  init(_ schedule: wamim_schedule, calls: [Manifest.Call], threads: Int) {
     var maximumArguments = 0
     phases = schedule.allPhases.enumerated().map { number, phase in
-      let groups = phase.allGroups.filter { $0.tiles > 0 }
+      let groups = phase.allGroups.filter { $0.tiles > 0 }.map { Self.cut($0, for: threads) }
       for group in groups {
         for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
           maximumArguments = max(maximumArguments, Int(call.argument_count))
@@ -66,6 +66,18 @@ struct SchedulePlan {
   /// Calls in one run of the schedule, each tile's counted on its own.
   var callCount: Int {
     phases.reduce(0) { $0 + $1.groups.reduce(0) { $0 + Int($1.group.call_count) * Int($1.group.tiles) } }
+  }
+
+  /// The group with as many tiles as `threads` threads can share evenly, at least those that it was planned with.
+  ///
+  /// A unit's result does not depend on the tile that it is in, and smaller tiles need less scratch memory.
+  private static func cut(_ group: wamim_group, for threads: Int) -> wamim_group {
+    guard group.tiles > 1 else { return group }
+    let threads = UInt64(max(threads, 1))
+    var group = group
+    let even = (UInt64(group.tiles) + threads - 1) / threads * threads
+    group.tiles = UInt32(clamping: max(UInt64(group.tiles), min(even, group.units)))
+    return group
   }
 
   /// A rough cost of one tile, in floating-point operations: a byte moved takes about as long as four of them.
