@@ -29,7 +29,7 @@ public struct Compiler: Sendable {
   /// The names of passes that are left out; `Compiler.passes` lists them.
   public var disabledPasses: Set<String> = []
   /// How many samples of a batch the executable takes at a time: fewer need less memory, and make the same step.
-  public var microBatch = MicroBatch.whole
+  public var microBatch = MicroBatch.automatic
 
   public init(target: Target = .cpu) {
     self.target = target

@@ -34,10 +34,12 @@ public struct Compilation: Sendable {
     }
     var least: (samples: Int, bytes: Int)?
     var obstacle: CompilationError?
-    for samples in try microBatch.candidates(batch: graph.batch) {
+    for samples in try microBatch.candidates(for: graph) {
       let program: Program
       do {
         program = try self.program(for: graph, samples: samples, text: text, compiler: compiler, observe: observe)
+      } catch is CompilationError where microBatch == .automatic && samples < graph.batch {
+        continue
       } catch let error as CompilationError where least != nil {
         // The batch as a whole is too large, and cannot be cut.
         obstacle = error

@@ -37,7 +37,10 @@ struct Wamimc: ParsableCommand {
       valueName: "size"))
   var memory: String?
 
-  @Option(help: ArgumentHelp("Cut the batch into micro-batches of this many samples.", valueName: "samples"))
+  @Option(
+    help: ArgumentHelp(
+      "Cut the batch into micro-batches of this many samples, the whole batch included; as few as keep products efficient otherwise.",
+      valueName: "samples"))
   var microBatch: Int?
 
   @Option(
@@ -129,10 +132,15 @@ struct Wamimc: ParsableCommand {
 
   private func writeGraph(after name: String, _ graph: Graph, _ compiler: Compiler) throws {
     var text: String?
-    _ = try compiler.program(for: graph) { purpose, pass, graph in
+    let program = try compiler.program(for: graph) { purpose, pass, graph in
       if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
     }
     if name == Compilation.fusion { throw CompilationError("fusion leaves kernels, not a graph: show them with --emit kernels") }
+    guard program.schedules.contains(where: { $0.name == schedule }) else {
+      let names = program.schedules.map(\.name).joined(separator: ", ")
+      throw CompilationError(
+        "the batch is cut into micro-batches, so there is no schedule '\(schedule)': choose one of \(names) with --schedule")
+    }
     guard let text else { throw CompilationError("the pass '\(name)' does not run for the schedule '\(schedule)'") }
     try write(Array(text.utf8))
   }

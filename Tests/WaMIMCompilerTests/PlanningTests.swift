@@ -125,6 +125,26 @@ struct PlanningTests {
     #expect(throws: CompilationError.self) { try program(.samples(0)) }
   }
 
+  /// Where nobody says anything, a large batch is cut into parts that are just large enough, and a small one is not.
+  @Test func largeBatchesAreCutByThemselves() throws {
+    func program(_ batch: Int, _ microBatch: MicroBatch) throws -> Program {
+      try Compilation(microBatch: microBatch).program(for: WaMIMModel { $0.batch = batch }.graph(), text: "", compiler: "test")
+    }
+    #expect(try program(24, .automatic).manifest.microBatch == 24)
+    let large = try program(192, .automatic)
+    #expect(large.manifest.microBatch < 192 && 192 % large.manifest.microBatch == 0)
+    #expect(try large.peakBytes < program(192, .whole).peakBytes)
+  }
+
+  @Test func aBatchThatCannotBeCutStaysWhole() throws {
+    let graph = try Graph("mixture") { builder in
+      let x = builder.input("images", [4096, 4, 2, 2]) * builder.parameter("scale", [1], .constant(1))
+      builder.minimize((x / x.sum([0])).total())
+    }
+    let program = try Compilation(microBatch: .automatic).program(for: graph, text: "", compiler: "test")
+    #expect(program.manifest.microBatch == 4096)
+  }
+
   @Test func whatKeepsABatchFromBeingCutIsSaidWithTheBudget() throws {
     let graph = try Graph("mixture") { builder in
       let x = builder.input("images", [6, 4, 2, 2]) * builder.parameter("scale", [1], .constant(1))

@@ -4,6 +4,8 @@ import WaMIMGraph
 public enum MicroBatch: Hashable, Sendable {
   /// The whole batch.
   case whole
+  /// As few as keep matrix products efficient, since memory grows with each sample; the whole batch where it cannot be cut.
+  case automatic
   /// A number that the batch is a multiple of.
   case samples(Int)
   /// As many as training within so many bytes allows.
@@ -11,10 +13,18 @@ public enum MicroBatch: Hashable, Sendable {
 }
 
 extension MicroBatch {
-  /// The numbers of samples to try in a batch of `batch`, from the best on.
-  func candidates(batch: Int) throws -> [Int] {
+  /// Panels of rows in a part of a batch, so that a few threads have some each, and adding up gradients stays cheap beside the products.
+  private static let efficientPanels = 4
+
+  /// The numbers of samples to try in the batch of `graph`, from the best on.
+  func candidates(for graph: Graph) throws -> [Int] {
+    let batch = graph.batch
     switch self {
     case .whole: return [batch]
+    case .automatic:
+      let rows = MicroBatch.efficientPanels * MatmulKernel.panelRows
+      let efficient = (1...max(batch, 1)).first { batch.isMultiple(of: $0) && $0 * graph.rowsPerSample >= rows } ?? batch
+      return efficient < batch ? [efficient, batch] : [batch]
     case .samples(let count):
       guard count > 0, batch.isMultiple(of: count) else {
         let divisors = (1...max(batch, 1)).filter { batch.isMultiple(of: $0) }.map(String.init).joined(separator: ", ")
@@ -28,6 +38,23 @@ extension MicroBatch {
   /// Whether a program that needs `bytes` to train will do.
   func allows(_ bytes: Int) -> Bool {
     if case .within(let budget) = self { bytes <= budget } else { true }
+  }
+}
+
+extension Graph {
+  /// The rows that the model's matrix products have for each sample, on average over their multiply-adds; at least 1.
+  fileprivate var rowsPerSample: Int {
+    var (weighted, work) = (0.0, 0.0)
+    for value in values {
+      guard case .matmul = self[value].operation, let left = self[value].operands.first.map({ self[$0].type.shape }) else {
+        continue
+      }
+      guard left.rank == 3, left[0] == batch else { continue }
+      let products = Double(self[value].type.shape.count) * Double(left[2])
+      weighted += products * Double(left[1])
+      work += products
+    }
+    return work > 0 ? max(1, Int(weighted / work)) : 1
   }
 }
 
