@@ -54,6 +54,7 @@ FORCE:
 # No test imports a module's internals, so the tests link the library as it was just built instead of compiling it once more.
 test: test-dependencies lint build
 	swift test -c release --disable-testable-imports
+	Tests/Fuzz/fuzz .build/fuzz-check 0
 
 # The Python that has timm and TensorBoard: one of ours, or what PYTHON= names.
 PYTHON ?= .build/python/bin/python
