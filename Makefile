@@ -55,6 +55,7 @@ FORCE:
 test: test-dependencies lint build
 	swift test -c release --disable-testable-imports
 	Tests/Fuzz/fuzz .build/fuzz-check 0
+	Tests/Soak/soak.sh $(BUILD)/wamimc 5 1000
 
 # The Python that has timm and TensorBoard: one of ours, or what PYTHON= names.
 PYTHON ?= .build/python/bin/python
