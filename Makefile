@@ -54,14 +54,20 @@ FORCE:
 # No test imports a module's internals, so the tests link the library as it was just built instead of compiling it once more.
 test: test-dependencies lint build
 	swift test -c release --disable-testable-imports
+	Tests/Fuzz/fuzz .build/fuzz-check 0
+	Tests/Soak/soak.sh $(BUILD)/wamimc 5 1000
 
 # The Python that has timm and TensorBoard: one of ours, or what PYTHON= names.
 PYTHON ?= .build/python/bin/python
 .build/python/bin/python:
 	$(call install-packages,python3-venv)
 	python3 -m venv .build/python
-	.build/python/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch torchvision timm safetensors \
-	  tensorboard pillow PyWavelets
+# PyTorch without CUDA, a tenth of the size, where its own index can be reached, else PyPI's; both packages from the same place, as
+# torchvision fits one torch only. Without a whole installation there shall be no Python that the next make takes for one.
+	{ .build/python/bin/pip install -q --timeout 10 --retries 0 --index-url https://download.pytorch.org/whl/cpu torch torchvision \
+	    || .build/python/bin/pip install -q torch torchvision; } \
+	  && .build/python/bin/pip install -q timm safetensors tensorboard pillow PyWavelets \
+	  || { rm -rf .build/python; exit 1; }
 
 ## test-timm, test-tensorboard, test-pytorch, test-wavelets: exported encoders against timm, event files against TensorBoard, gradients
 ## against a plain PyTorch implementation, and wavelet coefficients against PyWavelets; fetches them from PyPI.

@@ -57,7 +57,9 @@ struct TrainingTests {
     #expect(result.status == 1)
     let kernel = try #require(
       result.errors.firstMatch(
-        of: /error: step 2: the first number that is not finite is a result of the kernel `.+` \(.+, phase \d+\), so the run stops/),
+        of:
+          /error: step 2: the first number that is not finite is a result of the kernel k\d+ `.+` \(.+, phase \d+\), so the run stops/
+      ),
       "\(result.errors)")
     let checked = try workshop.run(workshop.path("train"), words + ["--base-lr", "1e24", "--check-values", "--overwrite"])
     #expect(checked.status == 1)

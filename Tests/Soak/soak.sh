@@ -21,7 +21,7 @@ echo "seed $seed"
 result() {
   sha256sum < "$1/checkpoint.safetensors"
   for kept in "$1"/checkpoint-*; do basename "$kept"; sha256sum < "$kept"; done
-  sed 's/"images_per_second":[^,]*,//' "$1/metrics.jsonl" | sha256sum
+  sed -E 's/"(images_per_second|waiting_for_data)":[^,}]*,?//g' "$1/metrics.jsonl" | sha256sum
 }
 
 # 1. Runs that are killed.

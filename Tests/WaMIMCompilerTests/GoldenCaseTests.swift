@@ -36,6 +36,9 @@ struct GoldenCaseTests {
       sources["schedule.peak"] = [1e-3]
       sources["schedule.minimum"] = [1e-3]
       sources["weight_decay"] = [0.05]
+      sources["beta1"] = [0.9]
+      sources["beta2"] = [0.95]
+      sources["epsilon"] = [1e-8]
       sources["first_moment_correction"] = [1 / (1 - pow(0.9, Double(step)))]
       sources["second_moment_correction"] = [1 / (1 - pow(0.95, Double(step)))]
       let evaluation = try interpreter.evaluate(sources)

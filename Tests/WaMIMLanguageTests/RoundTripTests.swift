@@ -24,7 +24,7 @@ import WaMIMLanguage
     let graph = try Graph("updates") { builder in
       let weight = builder.parameter("weight", [3, 4], .xavierUniform(fanIn: 4, fanOut: 3))
       builder.minimize(weight.total())
-      AdamW(builder.training).update(
+      AdamW().update(
         [(weight, weight * 2)], rate: CosineSchedule().learningRate(in: builder), in: builder)
     }
     #expect(graph.updates.count == 3)

@@ -119,8 +119,7 @@ import WaMIMRuntime
       for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
       model.fillNoise(seed: 1, step: 0, round: 0)
       model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
-      model.setInput(.weightDecay, to: 0.1)
-      model.setMomentCorrections(step: step + 1)
+      model.setOptimizer(fakeOptimizer, step: step + 1)
     }
     guard case .made(let losses, let rate) = result else { throw TrainerError("the step was not made") }
     #expect(rate == 0.01)

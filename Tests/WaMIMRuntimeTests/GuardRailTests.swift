@@ -55,7 +55,7 @@ import WaMIMRuntime
     try model.run("gradients")
     let gradient = model.accumulatedBytes(model.program.manifest.accumulators[0]).bindMemory(to: Float.self)
     let expected = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-    let meter = NormMeter(model)
+    let meter = NormMeter(model, secondBeta: fakeOptimizer.secondBeta)
     let before = meter.sumOfSecondMoments()
     try model.run("step")
     let norm = try #require(meter.gradientNorm(since: before))
@@ -119,8 +119,7 @@ import WaMIMRuntime
     for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
     model.fillNoise(seed: 1, step: 0, round: 0)
     model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
-    model.setInput(.weightDecay, to: 0.1)
-    model.setMomentCorrections(step: 1)
+    model.setOptimizer(fakeOptimizer, step: 1)
     return model
   }
 

@@ -95,8 +95,7 @@ import WaMIMRuntime
       for index in values.indices { values[index] = numbers.uniform(at: UInt64(index)) }
       model.fillNoise(seed: 1, step: step, round: 0)
       model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
-      model.setInput(.weightDecay, to: 0.1)
-      model.setMomentCorrections(step: step + 1)
+      model.setOptimizer(fakeOptimizer, step: step + 1)
       try model.run("step")
     }
     return model.program.manifest.states.flatMap { Array(model.values($0.tensor)) }

@@ -90,6 +90,21 @@ import WaMIMRuntime
     #expect(largestDifference(first, image) > 0.1)
   }
 
+  @Test("The caption names everything that a picture takes from the input or leaves out")
+  func captions() {
+    func caption(_ levels: [Int], _ normalization: WaveletReconstruction.Normalization) -> String {
+      WaveletReconstruction(wavelet: .haar, levels: levels, subbands: 3, normalization: normalization).explanation
+    }
+    #expect(
+      caption([3, 1], .none)
+        == "Hidden details are predicted at levels 1, 3, left out at level 2. Visible details and LL of level 3 are the input's.")
+    #expect(caption([1, 2], .subband).hasSuffix("LL of level 2, and mean and deviation of each subband are the input's."))
+    #expect(caption([1, 2], .token).hasSuffix("LL of level 2, and mean and deviation at each position are the input's."))
+    #expect(
+      PatchReconstruction(patch: 4, isNormalized: true).explanation.hasSuffix(
+        "mean and deviation of each hidden one, are the input's."))
+  }
+
   @Test("Visible positions stay the input's")
   func visible() throws {
     let image = randomPlanes(channels: 3, height: 8, width: 8, seed: 5)

@@ -122,6 +122,12 @@ extension Manifest {
     case minimumLearningRate
     /// The weight decay, a scalar.
     case weightDecay
+    /// AdamW's beta1, the share that the mean of gradients keeps of itself in a step, a scalar.
+    case firstBeta
+    /// AdamW's beta2, the share that the mean of squared gradients keeps of itself, a scalar.
+    case secondBeta
+    /// What AdamW adds to the root of the second moment, a scalar.
+    case epsilon
     /// 1 / (1 - beta1 ^ step), a scalar; steps count from 1.
     case firstMomentCorrection
     /// 1 / (1 - beta2 ^ step), a scalar.

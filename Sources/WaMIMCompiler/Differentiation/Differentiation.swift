@@ -57,7 +57,7 @@ extension GraphBuilder {
   /// Adds AdamW's update of each parameter at the scheduled learning rate, which becomes an output.
   fileprivate func addOptimizer(_ gradients: [(parameter: Tensor, gradient: Tensor)]) {
     let rate = CosineSchedule().learningRate(in: self)
-    AdamW(graph.training).update(gradients, rate: rate, in: self)
+    AdamW().update(gradients, rate: rate, in: self)
     output("learning_rate", rate)
   }
 }

@@ -140,8 +140,8 @@ extension InputRole {
   fileprivate var isOfOptimizer: Bool {
     switch self {
     case .images, .uniformNoise: false
-    case .progress, .epochs, .warmupEpochs, .peakLearningRate, .minimumLearningRate, .weightDecay, .firstMomentCorrection,
-      .secondMomentCorrection, .batchShare:
+    case .progress, .epochs, .warmupEpochs, .peakLearningRate, .minimumLearningRate, .weightDecay, .firstBeta, .secondBeta,
+      .epsilon, .firstMomentCorrection, .secondMomentCorrection, .batchShare:
       true
     }
   }

@@ -109,7 +109,6 @@ struct BenchCommand: ParsableCommand {
     let schedule = ScheduleSettings(
       baseLearningRate: training.baseLearningRate, batch: model.program.manifest.batch, epochs: training.epochs, warmupEpochs: 0)
     model.setSchedule(schedule, progress: 0)
-    model.setInput(.weightDecay, to: training.weightDecay)
-    model.setMomentCorrections(step: step + 1)
+    model.setOptimizer(OptimizerSettings(training), step: step + 1)
   }
 }

@@ -58,11 +58,18 @@ struct FitCommand: ParsableCommand {
   var batchAccumulation: Int?
 
   @Option(
-    help: ArgumentHelp("Epochs of linear warm-up (default: the model's, but no more than a tenth of --epochs).", valueName: "n"))
+    help: ArgumentHelp(
+      "Epochs of linear warm-up (default: the model's, and in a run of fewer epochs its share of them).", valueName: "n"))
   var warmup: Double?
 
   @Option(help: ArgumentHelp("Weight decay (default: the model's).", valueName: "x"))
   var weightDecay: Double?
+
+  @Option(help: ArgumentHelp("AdamW's two betas, such as 0.9,0.95 (default: the model's).", valueName: "numbers"))
+  var betas: NumberList?
+
+  @Option(help: ArgumentHelp("AdamW's epsilon (default: the model's).", valueName: "x"))
+  var epsilon: Double?
 
   @OptionGroup(title: "Augmentation (default: the model's)") var augmentation: AugmentationOptions
 
@@ -97,6 +104,13 @@ struct FitCommand: ParsableCommand {
       throw ValidationError("--batch-accumulation has to be from 1 to 1000000")
     }
     if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) { throw ValidationError("--weight-decay has to be 0 or more") }
+    // In single precision, as the optimiser computes.
+    if let betas, !(betas.values.count == 2 && betas.values.allSatisfy({ $0 >= 0 && Float($0) < 1 })) {
+      throw ValidationError("--betas has to be two numbers from 0 to below 1, such as 0.9,0.95")
+    }
+    if let epsilon, !(Float(epsilon) >= Float.leastNormalMagnitude && Float(epsilon).isFinite) {
+      throw ValidationError("--epsilon has to be above 0, such as 1e-8")
+    }
     if let limitSteps, limitSteps < 1 { throw ValidationError("--limit-steps has to be 1 or more") }
     if let loaderThreads, !(1...256).contains(loaderThreads) {
       throw ValidationError("--loader-threads has to be from 1 to 256")

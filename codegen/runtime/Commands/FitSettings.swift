@@ -15,7 +15,7 @@ struct FitSettings {
   /// Batches whose gradients a step takes together.
   let batchAccumulation: Int
   private let warmup: Double
-  private let weightDecay: Double
+  private let optimizer: OptimizerSettings
   private let every: Int?
   private let keep: Int
   private let logEvery: Int
@@ -38,8 +38,13 @@ struct FitSettings {
         "the run to continue takes \(accumulated) batches a step, not \(given); leave --batch-accumulation out")
     }
     batchAccumulation = accumulated ?? command.batchAccumulation ?? training.batchAccumulation
-    warmup = number(command.warmup, "warmup") ?? min(training.warmupEpochs, epochs / 10)
-    weightDecay = number(command.weightDecay, "weight-decay") ?? training.weightDecay
+    warmup = number(command.warmup, "warmup") ?? training.warmupEpochs * min(1, epochs / training.epochs)
+    let usual = OptimizerSettings(training)
+    let betas = (command.betas ?? previous["betas"].flatMap { NumberList(argument: $0) })?.values ?? []
+    optimizer = OptimizerSettings(
+      firstBeta: betas.first ?? usual.firstBeta, secondBeta: betas.dropFirst().first ?? usual.secondBeta,
+      epsilon: number(command.epsilon, "epsilon") ?? usual.epsilon,
+      weightDecay: number(command.weightDecay, "weight-decay") ?? usual.weightDecay)
     every = count(command.checkpoints.every, "every")
     keep = count(command.checkpoints.keep, "keep") ?? 0
     logEvery = count(command.watching.logEvery, "log-every") ?? 10
@@ -50,7 +55,8 @@ struct FitSettings {
     augmentation = try training.augmentation.replaced(by: options, channels: channels)
     options.merge([
       "epochs": "\(epochs)", "base-lr": "\(baseLearningRate)", "min-lr": "\(minimumLearningRate)", "warmup": "\(warmup)",
-      "weight-decay": "\(weightDecay)", "batch-accumulation": "\(batchAccumulation)", "keep": "\(keep)",
+      "weight-decay": "\(optimizer.weightDecay)", "betas": "\(optimizer.firstBeta),\(optimizer.secondBeta)",
+      "epsilon": "\(optimizer.epsilon)", "batch-accumulation": "\(batchAccumulation)", "keep": "\(keep)",
       "log-every": "\(logEvery)", "pictures": "\(pictures)",
     ]) { $1 }
     options["data"] = data
@@ -62,7 +68,7 @@ struct FitSettings {
   func options(seed: UInt64, command: FitCommand) -> TrainingRun.Options {
     TrainingRun.Options(
       epochs: epochs, baseLearningRate: baseLearningRate, minimumLearningRate: minimumLearningRate,
-      batchAccumulation: batchAccumulation, warmupEpochs: warmup, weightDecay: weightDecay, seed: seed, checkpointEvery: every,
+      batchAccumulation: batchAccumulation, warmupEpochs: warmup, optimizer: optimizer, seed: seed, checkpointEvery: every,
       checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures, stepLimit: command.limitSteps,
       loaders: command.loaderCount, checksValues: command.checkValues,
       profile: command.watching.profile.map { TrainingRun.Options.Profile(path: $0, steps: command.watching.profileSteps) })

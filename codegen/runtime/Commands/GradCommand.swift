@@ -95,8 +95,7 @@ private struct GivenBatch {
       try reader.read(tensor.name, part: round, of: model.program.microBatches, into: model.bytes(tensor))
     }
     model.setSchedule(ScheduleSettings(constant: learningRate), progress: 0)
-    model.setInput(.weightDecay, to: model.program.manifest.training.weightDecay)
-    model.setMomentCorrections(step: step)
+    model.setOptimizer(OptimizerSettings(model.program.manifest.training), step: step)
   }
 }
 

@@ -80,6 +80,8 @@ struct InfoCommand: ParsableCommand {
       ("--min-lr", "\(training.minimumLearningRate) at the end"),
       ("--batch-accumulation", "\(training.batchAccumulation), so \(images) images a step"),
       ("--weight-decay", "\(training.weightDecay) on tensors of two or more axes"),
+      ("--betas", "\(list(training.betas)) of AdamW"),
+      ("--epsilon", "\(training.epsilon) of AdamW"),
       ("--crop-area", augmentation.cropArea.map { $0.map { "\($0)" }.joined(separator: "..") } ?? "none: the middle of each image"),
       ("--crop-aspect", augmentation.cropAspect.map { "\($0)" }.joined(separator: "..")),
       ("--horizontal-flip", augmentation.horizontalFlip ? "half of the images" : "none"),
@@ -90,6 +92,5 @@ struct InfoCommand: ParsableCommand {
     ]
     Console.print("Training with `fit`, where its options say nothing else:")
     for setting in settings { Console.print("\(Format.left(setting.option, width: 22))\(setting.value)") }
-    Console.print("AdamW's betas \(training.betas) and epsilon \(training.epsilon) are compiled in")
   }
 }

@@ -10,6 +10,13 @@ package struct PatchReconstruction {
     self.isNormalized = isNormalized
   }
 
+  /// What a picture takes from the input, for its caption.
+  package var explanation: String {
+    isNormalized
+      ? "Hidden patches are predicted. Visible ones, and mean and deviation of each hidden one, are the input's."
+      : "Hidden patches are predicted, visible ones the input's."
+  }
+
   /// The picture of one image.
   ///
   /// - Parameters:

@@ -45,14 +45,9 @@ package struct Reconstructor {
   /// What the pictures take from the input, for the caption.
   package var explanation: String {
     switch method {
-    case .patches: return "Visible patches are the input's, hidden ones predicted."
+    case .patches(let patches): return patches.explanation
     case .wavelet(let wavelet):
-      let deepest = wavelet.levels.max() ?? 0
-      let missing = (1...max(1, deepest)).filter { !wavelet.levels.contains($0) }.map(String.init).joined(separator: ", ")
-      return "Hidden details are predicted at levels \(wavelet.levels.sorted().map(String.init).joined(separator: ", "))"
-        + (missing.isEmpty ? "" : ", left out at level \(missing)")
-        + ". Visible details, and LL of level \(deepest), are the input's."
-        + (showsLevels ? " Levels show their details alone, of predictions the hidden ones." : "")
+      return wavelet.explanation + (showsLevels ? " Levels show their details alone, of predictions the hidden ones." : "")
     }
   }
 

@@ -25,6 +25,22 @@ package struct WaveletReconstruction {
     self.normalization = normalization
   }
 
+  /// What a picture takes from the input, for its caption.
+  package var explanation: String {
+    let deepest = levels.max() ?? 0
+    let missing = (1...max(1, deepest)).filter { !levels.contains($0) }
+    func list(_ levels: [Int]) -> String { levels.sorted().map(String.init).joined(separator: ", ") }
+    let kept =
+      switch normalization {
+      case .none: "Visible details and LL of level \(deepest)"
+      case .subband: "Visible details, LL of level \(deepest), and mean and deviation of each subband"
+      case .token: "Visible details, LL of level \(deepest), and mean and deviation at each position"
+      }
+    return "Hidden details are predicted at levels \(list(levels))"
+      + (missing.isEmpty ? "" : ", left out at level \(list(missing))")
+      + ". \(kept) are the input's."
+  }
+
   /// The picture of one image.
   ///
   /// The coarsest picture, LL of the deepest level, is the input's. Details of hidden positions are the predicted ones, or zero at a

@@ -108,14 +108,6 @@ package final class TrainedModel {
     }
   }
 
-  /// Sets the corrections of the optimiser's moments for `step`, which counts from 1.
-  package func setMomentCorrections(step: Int) {
-    let betas = program.manifest.training.betas
-    func correction(_ beta: Double) -> Double { 1 / (1 - pow(beta, Double(step))) }
-    if betas.count > 0 { setInput(.firstMomentCorrection, to: correction(betas[0])) }
-    if betas.count > 1 { setInput(.secondMomentCorrection, to: correction(betas[1])) }
-  }
-
   /// Runs the schedule `name`, and says whether it came to its end: one that trains stops where its loss is not finite, before it
   /// changes a state.
   @discardableResult

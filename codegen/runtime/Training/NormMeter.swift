@@ -8,18 +8,18 @@ import WaMIMManifest
 package struct NormMeter {
   private let model: TrainedModel
   private let secondMoments: [Manifest.Tensor]
-  /// The coefficients as the compiled update has them, in single precision.
+  /// The coefficients as the program's update has them, in single precision.
   private let decay: Double
   private let share: Double
 
   /// What the compiler puts before a parameter's name for the state that holds its second moment.
   private static let prefix = "second_moment."
 
-  package init(_ model: TrainedModel) {
+  /// - Parameter secondBeta: AdamW's beta2 in the steps to measure.
+  package init(_ model: TrainedModel, secondBeta: Double) {
     self.model = model
     secondMoments = model.program.manifest.states.map(\.tensor).filter { $0.name.hasPrefix(Self.prefix) }
-    let betas = model.program.manifest.training.betas
-    let beta = Float(betas.count > 1 ? betas[1] : 0)
+    let beta = Float(secondBeta)
     decay = Double(beta)
     share = Double(1 - beta)
   }

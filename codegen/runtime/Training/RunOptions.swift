@@ -8,7 +8,7 @@ extension TrainingRun {
     /// Batches whose gradients a step takes together.
     package var batchAccumulation: Int
     package var warmupEpochs: Double
-    package var weightDecay: Double
+    package var optimizer: OptimizerSettings
     package var seed: UInt64
     /// Steps between checkpoints, or nil for one at the end of each epoch.
     package var checkpointEvery: Int?
@@ -34,7 +34,7 @@ extension TrainingRun {
 
     package init(
       epochs: Double, baseLearningRate: Double, minimumLearningRate: Double, batchAccumulation: Int, warmupEpochs: Double,
-      weightDecay: Double, seed: UInt64, checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int,
+      optimizer: OptimizerSettings, seed: UInt64, checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int,
       stepLimit: Int?, loaders: Int, checksValues: Bool, profile: Profile? = nil
     ) {
       self.epochs = epochs
@@ -42,7 +42,7 @@ extension TrainingRun {
       self.minimumLearningRate = minimumLearningRate
       self.batchAccumulation = batchAccumulation
       self.warmupEpochs = warmupEpochs
-      self.weightDecay = weightDecay
+      self.optimizer = optimizer
       self.seed = seed
       self.checkpointEvery = checkpointEvery
       self.checkpointsKept = checkpointsKept

@@ -29,8 +29,8 @@ struct StepFailure {
   private var what: String {
     switch finding {
     case .kernel(let call, let phase):
-      return "step \(step): the first number that is not finite is a result of the kernel `\(call.name)` (\(call.kind), phase "
-        + "\(phase)), so the run stops"
+      return "step \(step): the first number that is not finite is a result of the kernel k\(call.kernel) `\(call.name)` "
+        + "(\(call.kind), phase \(phase)), so the run stops"
     case .state(let name):
       return
         "the loss of step \(step) is \(loss), so the run stops: the update of an earlier step left a value in `\(name)` that is "

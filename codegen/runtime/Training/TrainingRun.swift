@@ -120,8 +120,7 @@ package struct TrainingRun {
       epochs: options.epochs, warmupEpochs: options.warmupEpochs)
     model.fillNoise(seed: options.seed, step: step, round: round)
     model.setSchedule(schedule, progress: Double(step) / Double(order.stepsPerEpoch))
-    model.setInput(.weightDecay, to: options.weightDecay)
-    model.setMomentCorrections(step: step + 1)
+    model.setOptimizer(options.optimizer, step: step + 1)
   }
 
   /// Whether TensorBoard is told of the step of index `step`: the first, the last, and some between.
@@ -134,7 +133,7 @@ package struct TrainingRun {
     _ step: Int, loader: BatchLoader, profile: StepProfile?, progress: inout Progress, savedStep: Int?
   ) throws(TrainerError) -> MetricsLine {
     let start = Clock.seconds
-    let norms = isShown(step) ? NormMeter(model) : nil
+    let norms = isShown(step) ? NormMeter(model, secondBeta: options.optimizer.secondBeta) : nil
     let secondMoments = norms?.sumOfSecondMoments()
     let (result, waited) = try makeStep(step, loader: loader, profile: profile, checksValues: options.checksValues)
     guard case .made(let losses, let learningRate) = result else {
