@@ -13,7 +13,8 @@ public struct Compiler: Sendable {
   public enum Target: Hashable, Sendable {
     /// The processor that the compiler runs on.
     case cpu
-    /// A processor by LLVM's name, such as `x86-64-v3` or `znver3`.
+    /// A processor by LLVM's name, such as `x86-64-v3` or `znver3`; executables are linked only where it is of this machine's
+    /// architecture.
     case processor(String)
   }
 
@@ -39,6 +40,14 @@ public struct Compiler: Sendable {
   ///
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
   public func build(_ graph: Graph, to path: String) throws {
+    let processor = try processor
+    guard processor.architecture == .native else {
+      throw BackendError(
+        """
+        Executables are linked only for the architecture of this machine, \(Architecture.native.rawValue), and \(processor.name) is \
+        of \(processor.architecture.rawValue); 'wamimc --emit obj' writes its code.
+        """)
+    }
     let program = try program(for: graph)
     let object = try LLVMBackend(processor: processor, matmuls: matmuls).emit(program, as: .object)
     try Linker().link(object, to: URL(fileURLWithPath: path))
