@@ -13,7 +13,8 @@ public struct Compiler: Sendable {
   public enum Target: Hashable, Sendable {
     /// The processor that the compiler runs on.
     case cpu
-    /// A processor by LLVM's name, such as `x86-64-v3` or `znver3`.
+    /// A processor by LLVM's name, such as `x86-64-v3` or `znver3`; executables are linked only where it is of this machine's
+    /// architecture.
     case processor(String)
   }
 
@@ -26,7 +27,7 @@ public struct Compiler: Sendable {
   public var target: Target
   /// Where matrix products come from.
   public var matmuls = MatmulSource.automatic
-  /// The names of passes that are left out; `Compiler.passes` lists them.
+  /// The names of passes that are left out; `Compiler.passes` lists those that can be.
   public var disabledPasses: Set<String> = []
   /// How many samples of a batch the executable takes at a time: fewer need less memory, and make the same step.
   public var microBatch = MicroBatch.automatic
@@ -39,22 +40,44 @@ public struct Compiler: Sendable {
   ///
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
   public func build(_ graph: Graph, to path: String) throws {
+    let processor = try processor
+    guard processor.architecture == .native else {
+      throw BackendError(
+        """
+        Executables are linked only for the architecture of this machine, \(Architecture.native.rawValue), and \(processor.name) is \
+        of \(processor.architecture.rawValue); 'wamimc --emit obj' writes its code.
+        """)
+    }
     let program = try program(for: graph)
     let object = try LLVMBackend(processor: processor, matmuls: matmuls).emit(program, as: .object)
     try Linker().link(object, to: URL(fileURLWithPath: path))
   }
 
   /// The program that `graph` becomes: kernels and schedules, before they are code.
+  ///
+  /// - Throws: `GraphError` or `CompilationError` where the model cannot be trained, or a pass cannot be left out.
   public func program(
     for graph: Graph, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
-    try Compilation(disabled: disabledPasses, microBatch: microBatch).program(
+    for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
+    return try Compilation(disabled: disabledPasses, microBatch: microBatch).program(
       for: graph, text: Language.print(graph), compiler: Compiler.version, observe: observe)
   }
 
-  /// What the compiler does to a graph on the way to kernels, in order: the names that `disabledPasses` takes.
-  public static var passes: [(name: String, summary: String)] {
-    Passes.all.map { ($0.name, $0.summary) } + [(Compilation.fusion, "Lets values that run over the same rows share kernels.")]
+  /// What the compiler does to a graph on the way to kernels, in order; `disabledPasses` takes the names of what is optional.
+  public static var passes: [PassDescription] {
+    Passes.all.map { PassDescription(name: $0.name, summary: $0.summary, isOptional: $0.isOptional) }
+      + [.init(name: Compilation.fusion, summary: "Lets values that run over the same rows share kernels.", isOptional: true)]
+  }
+
+  /// The pass of a name.
+  ///
+  /// - Throws: `CompilationError`, with the names of all passes, where none has this one.
+  public static func pass(named name: String) throws -> PassDescription {
+    guard let pass = passes.first(where: { $0.name == name }) else {
+      throw CompilationError("there is no pass '\(name)'; there are \(passes.map(\.name).joined(separator: ", "))")
+    }
+    return pass
   }
 
   /// The processor that code is generated for.

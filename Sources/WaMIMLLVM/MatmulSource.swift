@@ -4,7 +4,7 @@ public enum MatmulSource: String, Hashable, Sendable, CaseIterable {
   case openBLAS = "openblas"
   /// Code made for the shapes of each product.
   case generated
-  /// The faster of the two for the processor.
+  /// Code made for the shapes where the processor has fused multiply-adds, OpenBLAS elsewhere.
   ///
   /// Generated code uses the instructions that the program was compiled for, OpenBLAS those that it finds when it runs. Where the
   /// target has fused multiply-adds both reach them and generated code has less to copy and no calls; elsewhere OpenBLAS may find

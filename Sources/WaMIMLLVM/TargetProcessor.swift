@@ -4,6 +4,7 @@ import CLLVM
 public struct TargetProcessor: Hashable, Sendable {
   /// LLVM's name of the processor, such as `znver3`.
   public var name: String
+  public var architecture: Architecture
   /// The instruction set extensions that the code uses, by LLVM's names, the most basic first.
   public var features: [String]
   /// The processor that instructions are scheduled for: `name`, or the nearest one that every supported LLVM knows.
@@ -14,27 +15,27 @@ public struct TargetProcessor: Hashable, Sendable {
     let name = takeMessage(LLVMGetHostCPUName())
     let enabled = Set(
       takeMessage(LLVMGetHostCPUFeatures()).split(separator: ",").filter { $0.hasPrefix("+") }.map { $0.dropFirst() })
-    let features = ProcessorTable.relevantFeatures.filter { enabled.contains(Substring($0)) }
-    return TargetProcessor(name: name, features: features, tuning: name)
+    let features = ProcessorTable.relevantFeatures(.native).filter { enabled.contains(Substring($0)) }
+    return TargetProcessor(name: name, architecture: .native, features: features, tuning: name)
   }
 
-  /// The processor of a name, or of `native`.
+  /// The processor of a name, of this machine's architecture or another, or of `native`.
   ///
-  /// - Throws: An error that lists the names, where there is no such processor of this machine's architecture.
+  /// - Throws: An error that lists the names, where there is no such processor.
   public static func named(_ name: String) throws -> TargetProcessor {
     if name == "native" { return native }
-    guard let entry = ProcessorTable.entries.first(where: { $0.name == name }) else {
-      let known = ProcessorTable.entries.map(\.name).joined(separator: ", ")
-      throw BackendError("There is no processor named '\(name)'; use native, or one of \(known).")
+    for architecture in Architecture.allCases {
+      guard let entry = ProcessorTable.entries(architecture).first(where: { $0.name == name }) else { continue }
+      return TargetProcessor(name: name, architecture: architecture, features: entry.features, tuning: entry.tuning)
     }
-    return TargetProcessor(name: name, features: entry.features, tuning: entry.tuning)
+    let known = Architecture.allCases.map { architecture in
+      "of \(architecture.rawValue) \(ProcessorTable.entries(architecture).map(\.name).joined(separator: ", "))"
+    }
+    throw BackendError("There is no processor named '\(name)'; use native, or one \(known.joined(separator: "; or ")).")
   }
 }
 
 extension TargetProcessor {
-  /// The processor whose instructions every machine of this architecture has; `features` come on top.
-  var baseline: String { ProcessorTable.baseline }
-
   /// The features as LLVM wants them.
   var featureString: String { features.map { "+" + $0 }.joined(separator: ",") }
 
@@ -45,11 +46,11 @@ extension TargetProcessor {
   }
 
   /// Vector registers that code can use.
-  var registerCount: Int { features.contains("avx512f") || ProcessorTable.hasFusedMultiplyAddAlways ? 32 : 16 }
+  var registerCount: Int { features.contains("avx512f") || architecture == .arm ? 32 : 16 }
 
   /// The least that the second cache of a core holds.
   var secondCacheBytes: Int { features.contains("avx512f") ? 1 << 20 : 512 << 10 }
 
   /// Whether a product and a sum can be one instruction that rounds once.
-  var hasFusedMultiplyAdd: Bool { ProcessorTable.hasFusedMultiplyAddAlways || features.contains("fma") }
+  var hasFusedMultiplyAdd: Bool { architecture == .arm || features.contains("fma") }
 }

@@ -51,15 +51,19 @@ struct Wamimc: ParsableCommand {
   @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients, update or forward.", valueName: "name"))
   var schedule = Purpose.step.rawValue
 
-  @Option(name: .customLong("disable"), help: ArgumentHelp("Leave out a pass; --list-passes names them.", valueName: "pass"))
+  @Option(
+    name: .customLong("disable"), help: ArgumentHelp("Leave out a pass; --list-passes tells which can be.", valueName: "pass"))
   var disabled: [String] = []
 
-  @Option(help: ArgumentHelp("The processor to generate code for: native or one of LLVM's names.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "The processor to generate code for: native or one of LLVM's names, with --emit also of another architecture.",
+      valueName: "name"))
   var cpu = "native"
 
   @Option(
     help: ArgumentHelp(
-      "Where matrix products come from: generated, for the model's shapes; openblas; or auto, the faster for the processor.",
+      "Where matrix products come from: generated, for the model's shapes; openblas; or auto, by the processor.",
       valueName: "source"))
   var matmul = MatmulSource.automatic
 
@@ -72,8 +76,11 @@ struct Wamimc: ParsableCommand {
     guard emit != nil || output != nil else {
       throw ValidationError("say where the executable goes with -o FILE, or what to show with --emit STAGE")
     }
-    for name in disabled where !Compiler.passes.contains(where: { $0.name == name }) {
-      throw ValidationError("there is no pass '\(name)': --list-passes names them")
+    do {
+      for name in disabled { try Compiler.pass(named: name).requireOptional() }
+      if case .afterPass(let name)? = emit { _ = try Compiler.pass(named: name) }
+    } catch let error as CompilationError {
+      throw ValidationError(error.message)
     }
     guard Purpose(rawValue: schedule) != nil else {
       throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients, update and forward")
@@ -84,14 +91,19 @@ struct Wamimc: ParsableCommand {
     if let memory, MemorySize(memory) == nil {
       throw ValidationError("--memory takes a size such as 1500MiB, 1.5GiB or a number of bytes, not '\(memory)'")
     }
-    if case .afterPass(let name)? = emit, !Compiler.passes.contains(where: { $0.name == name }) {
-      throw ValidationError("there is no pass '\(name)': --list-passes names them")
+    if case .afterPass(let name)? = emit {
+      guard name != Compilation.fusion else {
+        throw ValidationError("after '\(name)' there are kernels and no graph any more: show them with --emit kernels")
+      }
+      guard !disabled.contains(name) else { throw ValidationError("the pass '\(name)' is left out, so nothing comes after it") }
     }
   }
 
   func run() throws {
     if listPasses {
-      for pass in Compiler.passes { print("\(pass.name): \(pass.summary)") }
+      for pass in Compiler.passes {
+        print("\(pass.name): \(pass.summary)" + (pass.isOptional ? "" : " (Cannot be left out.)"))
+      }
       return
     }
     do {
@@ -135,7 +147,6 @@ struct Wamimc: ParsableCommand {
     let program = try compiler.program(for: graph) { purpose, pass, graph in
       if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
     }
-    if name == Compilation.fusion { throw CompilationError("fusion leaves kernels, not a graph: show them with --emit kernels") }
     guard program.schedules.contains(where: { $0.name == schedule }) else {
       let names = program.schedules.map(\.name).joined(separator: ", ")
       throw CompilationError(

@@ -46,6 +46,23 @@ import Testing
       try abs(calls.reduce(0.0) { try $0 + number($1, "bytes") } / kernels.reduce(0.0) { try $0 + number($1, "bytes") } - 1) < 1e-9)
   }
 
+  @Test("A library's sgemm is measured where the program has none")
+  func library() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", ["batch=2", "dim=48"], options: ["--matmul", "generated"])
+    let limits = try #require(try bench(workshop, "--steps", "1")["limits"] as? [String: Any])
+    #expect(limits["sgemm_flops"] == nil)
+    // It comes with what trainers are linked with.
+    let with = try #require(try bench(workshop, "--steps", "1", "--blas", "libopenblas.so.0")["limits"] as? [String: Any])
+    #expect(try number(with, "sgemm_flops") > 1e8)
+    let text = try workshop.run(workshop.path("train"), ["bench", "--steps", "1"])
+    #expect(text.output.contains("no sgemm in this program (--blas"))
+    for (name, reason) in [("libnone.so", "libnone.so"), ("libz.so.1", "cblas_sgemm")] {
+      let result = try workshop.run(workshop.path("train"), ["bench", "--steps", "1", "--blas", name])
+      #expect(result.status != 0 && result.errors.contains(reason), "\(result.errors)")
+    }
+  }
+
   @Test("Multiply-adds of attention and matrix products are those of the formula")
   func arithmetic() throws {
     let workshop = try Workshop()

@@ -13,6 +13,14 @@ struct InvariantRowHoistingTests {
     }
   }
 
+  /// The shapes of each matmul under `scope`, as it takes its operands.
+  private func products(_ graph: Graph, in scope: String) -> [String] {
+    graph.nodes.compactMap { node in
+      guard case .matmul = node.operation, node.scope == scope else { return nil }
+      return node.operands.map { "\(graph[$0].type.shape)" }.joined(separator: " * ") + " = \(node.type.shape)"
+    }
+  }
+
   /// A function of rows of which some are each sample's own and others come from a table.
   private func graph(batch: Int = 3, _ use: (GraphBuilder, Tensor) -> Void) throws -> Graph {
     try Graph("rows") { builder in
@@ -43,6 +51,31 @@ struct InvariantRowHoistingTests {
     // 16 visible tokens and the class token of each of 3 samples, and 64 places; the transposed ones are gradients of weights.
     #expect(leftShapes(plain, in: scope)[0] == [3, 65, 32])
     #expect(leftShapes(hoisted, in: scope).prefix(2) == [[3, 17, 32], [64, 32]])
+  }
+
+  /// A table's gradient is the sum over the batch before any weight is multiplied with it: products see its rows once.
+  @Test func aDecodersGradientsAreSummedOverTheBatchFirst() throws {
+    let model = WaMIMModel()
+    let hoisted = try Passes.run(model.graph(), for: .step)
+    let plain = try Passes.run(model.graph(), for: .step, disabled: ["hoist-invariant-rows"])
+    let scope = "decoders.0.blocks.0.attn.qkv"
+    #expect(
+      products(plain, in: scope) == [
+        "[3, 65, 32] * [96, 32] = [3, 65, 96]",
+        "[3, 65, 96] * [96, 32] = [3, 65, 32]",
+        "[195, 96] * [195, 32] = [96, 32]",
+      ])
+    #expect(
+      products(hoisted, in: scope).sorted() == [
+        // The table's rows: forwards, their gradient, and their part of the weight's gradient.
+        "[64, 32] * [96, 32] = [64, 96]",
+        "[64, 96] * [96, 32] = [64, 32]",
+        "[64, 96] * [64, 32] = [96, 32]",
+        // The visible tokens of each sample.
+        "[3, 17, 32] * [96, 32] = [3, 17, 96]",
+        "[3, 17, 96] * [96, 32] = [3, 17, 32]",
+        "[51, 96] * [51, 32] = [96, 32]",
+      ].sorted())
   }
 
   @Test func theTableIsComputedOnAndTheRestIsNot() throws {

@@ -38,7 +38,10 @@ struct KernelCase {
 func processorsToTest() -> [TargetProcessor] {
   let native = TargetProcessor.native
   let smaller = ["x86-64", "sandybridge", "haswell"].compactMap { try? TargetProcessor.named($0) }
-  return [native] + smaller.filter { $0.features.allSatisfy(native.features.contains) && $0.features != native.features }
+  return [native]
+    + smaller.filter {
+      $0.architecture == .native && $0.features.allSatisfy(native.features.contains) && $0.features != native.features
+    }
 }
 
 /// Checks that compiled kernels agree with the reference, and give the same bits however their units are cut.

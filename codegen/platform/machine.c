@@ -2,9 +2,11 @@
 #define _GNU_SOURCE
 #include "platform.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,11 +30,25 @@ void wamim_limit_blas_to_calling_thread(void) {
   }
 }
 
-bool wamim_blas_multiply(int32_t m, int32_t n, int32_t k, const float *left, const float *right, float *result) {
+wamim_sgemm wamim_linked_sgemm(void) {
+  if (cblas_sgemm) wamim_limit_blas_to_calling_thread();
+  return cblas_sgemm;
+}
+
+wamim_sgemm wamim_loaded_sgemm(const char *library, const char **message) {
+  // Libraries start their threads as they are loaded.
+  static const char *const counts[] = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"};
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) setenv(counts[i], "1", 1);
+  void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  void *sgemm = handle ? dlsym(handle, "cblas_sgemm") : NULL;
+  if (!sgemm) *message = dlerror();
+  return (wamim_sgemm)sgemm;
+}
+
+void wamim_multiply(
+    wamim_sgemm sgemm, int32_t m, int32_t n, int32_t k, const float *left, const float *right, float *result) {
   enum { ROW_MAJOR = 101, AS_IT_LIES = 111 };
-  if (!cblas_sgemm) return false;
-  cblas_sgemm(ROW_MAJOR, AS_IT_LIES, AS_IT_LIES, m, n, k, 1, left, k, right, n, 0, result, n);
-  return true;
+  sgemm(ROW_MAJOR, AS_IT_LIES, AS_IT_LIES, m, n, k, 1, left, k, right, n, 0, result, n);
 }
 
 uint64_t wamim_flush_denormals(void) {

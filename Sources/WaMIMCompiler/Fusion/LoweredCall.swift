@@ -62,11 +62,4 @@ struct ArgumentList {
     bindings.append(.workspace)
     return arguments.count - 1
   }
-
-  /// Makes argument `source` the same as `target`, which is then updated in place.
-  mutating func merge(_ source: Int, into target: Int) {
-    arguments[target].access = .update
-    arguments.remove(at: source)
-    bindings.remove(at: source)
-  }
 }

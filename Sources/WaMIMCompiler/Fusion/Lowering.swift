@@ -90,7 +90,9 @@ extension Graph {
       return "update \(state)"
     }
     let place = node.scope.isEmpty ? node.operation.name : node.scope
-    return value.index > (loss?.index ?? nodes.count) ? "gradient \(place)" : place
+    // Behind the loss come gradients, and what is done with them.
+    let isOfUpdate = node.scope == CosineSchedule.scope || node.scope == AdamW.scope
+    return value.index > (loss?.index ?? nodes.count) && !isOfUpdate ? "gradient \(place)" : place
   }
 }
 

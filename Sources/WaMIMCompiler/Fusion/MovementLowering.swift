@@ -61,11 +61,11 @@ extension Lowering {
     if case .constant(let number, _) = graph[base].operation {
       instruction = .constant(number)
     } else {
-      let strides = loopStrides(from)
+      let strides = from.loopStrides
       instruction = .load(
         Access(argument: arguments.number(of: from.root, unitStride: strides[0], .read), offset: from.offset, strides: strides))
     }
-    let strides = loopStrides(target)
+    let strides = target.loopStrides
     let store = Access(
       argument: arguments.number(of: target.root, unitStride: strides[0], .write), offset: target.offset, strides: strides)
     return rowCall(
@@ -78,7 +78,7 @@ extension Lowering {
     let view = storage[value]
     let domain = Domain(view.shape)
     var arguments = ArgumentList(graph, units: domain.outer[0])
-    let strides = loopStrides(view)
+    let strides = view.loopStrides
     let store = Access(
       argument: arguments.number(of: view.root, unitStride: strides[0], .write), offset: view.offset, strides: strides)
     return rowCall(
@@ -94,11 +94,5 @@ extension Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .rows(kernel)), bindings: arguments.bindings, units: domain.outer[0],
       reads: reads, writes: [writes], name: graph.callName(writes), order: writes.index)
-  }
-
-  /// The strides of `view` along the loops around the row and along the row.
-  private func loopStrides(_ view: View) -> [Int] {
-    guard view.shape.rank > 1 else { return [0, view.shape.rank == 1 && view.shape[0] > 1 ? view.strides[0] : 0] }
-    return zip(view.strides, view.shape.dimensions).map { $1 == 1 ? 0 : $0 }
   }
 }

@@ -170,7 +170,7 @@ struct RowLowering {
   }
 
   private mutating func load(_ view: View, _ stage: inout StageWriter) -> Int {
-    let strides = loopStrides(view)
+    let strides = view.loopStrides
     let argument = arguments.number(of: view.root, unitStride: strides[0], .read)
     return stage.add(.load(Access(argument: argument, offset: view.offset, strides: strides)))
   }
@@ -190,17 +190,9 @@ struct RowLowering {
     var view = storage[value]
     // A reshape is carried out over the rows of its operand; its result is contiguous, so those rows are too.
     if rowShape(value) != view.shape { view = view.reshaped(rowShape(value)) ?? view }
-    let strides = loopStrides(view)
+    let strides = view.loopStrides
     let argument = arguments.number(of: view.root, unitStride: strides[0], .write)
     return Access(argument: argument, offset: view.offset, strides: strides)
-  }
-
-  /// The strides of `view` along the loops around the row and along the row.
-  private func loopStrides(_ view: View) -> [Int] {
-    guard view.shape.rank > 1 else {
-      return [0, view.shape.rank == 1 && view.shape[0] > 1 ? view.strides[0] : 0]
-    }
-    return zip(view.strides, view.shape.dimensions).map { $1 == 1 ? 0 : $0 }
   }
 
   /// The number that all elements of `operand` are, where it is a constant.

@@ -28,6 +28,12 @@ package struct View: Hashable {
     shape.rank == 0 || shape[-1] == 1 || strides[shape.rank - 1] == 1
   }
 
+  /// The strides along the loops around a row and along the row; what has one axis or none is one row.
+  var loopStrides: [Int] {
+    guard shape.rank > 1 else { return [0, shape.rank == 1 && shape[0] > 1 ? strides[0] : 0] }
+    return zip(strides, shape.dimensions).map { $1 == 1 ? 0 : $0 }
+  }
+
   package func transposed(_ permutation: [Int]) -> View {
     var view = self
     view.shape = Shape(permutation.map { shape[$0] })

@@ -72,8 +72,8 @@ public struct MatmulKernel: Hashable, Sendable {
   public static let depthLimit = 1024
   /// Columns of the result that are computed side by side, at most.
   public static let panelLimit = 64
-  /// Rows up to which those of a product are rounded.
-  public static let rowRounding = 16
+  /// Rows of a tile, at most.
+  public static let tileLimit = 16
 
   /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product.
   public static func workspaceCount(partition: Partition, m: Int, k: Int, copiesLeft: Bool) -> Int {
@@ -82,7 +82,8 @@ public struct MatmulKernel: Hashable, Sendable {
       case .samples, .products: m
       case .rows(let block): block
       }
-    let copied = copiesLeft ? (rows + rowRounding - 1) / rowRounding * rowRounding : 0
+    // The last tile may be a row high, and takes as much as a whole one.
+    let copied = copiesLeft ? rows + tileLimit - 1 : 0
     // Beside each row's elements there is room for a gap between tiles.
     return (min(k, depthLimit) + 16) * (panelLimit + copied)
   }

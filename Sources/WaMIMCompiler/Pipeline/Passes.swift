@@ -13,7 +13,7 @@ public enum Passes {
     return forward + backward + closing + (purpose == .forward ? [] : [recompute, deadCode])
   }
 
-  /// Every pass once, in the order in which a training step meets them.
+  /// Every pass once: those of a training step in its order, then those that only other schedules go through.
   public static var all: [Pass] {
     var names: Set<String> = []
     return Purpose.allCases.flatMap { all(for: $0) }.filter { names.insert($0.name).inserted }

@@ -37,7 +37,8 @@ struct AttentionLayout {
 /// Hands out parts of a workspace, each beginning on a cache line.
 struct WorkspaceCursor {
   private let start: Address
-  private var used = 0
+  /// Elements handed out so far.
+  private(set) var used = 0
 
   init(_ start: Address) { self.start = start }
 

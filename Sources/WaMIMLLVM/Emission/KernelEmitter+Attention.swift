@@ -12,6 +12,7 @@ extension KernelEmitter {
     let scores = workspace.take(rows: layout.block, stride: layout.keyStride, in: builder)
     let results = workspace.take(rows: layout.block, stride: layout.width, in: builder)
     let scales = workspace.take(rows: 1, stride: layout.block, in: builder).place
+    try checkWorkspace(attention.workspace, takes: workspace.used)
 
     emitter.forEachHead { unit, head in
       emitter.copyTransposed(emitter.rows(attention.key, unit: unit, head: head), to: keys)
@@ -34,7 +35,7 @@ extension KernelEmitter {
 
   /// Emits attention's gradient, which computes the probabilities of a block of queries again.
   func emit(_ kernel: AttentionGradientKernel) throws {
-    let gradient = AttentionGradientEmitter(kernel, in: self)
+    let gradient = try AttentionGradientEmitter(kernel, in: self)
     gradient.emitter.forEachHead { unit, head in gradient.emitHead(unit: unit, head: head) }
   }
 }
@@ -49,7 +50,7 @@ private struct AttentionGradientEmitter {
   private let queries, gradients, probabilities, scoreGradients: MatrixView
   private let keyGradients, valueGradients, queryGradients: MatrixView
 
-  init(_ kernel: AttentionGradientKernel, in kernelEmitter: KernelEmitter) {
+  init(_ kernel: AttentionGradientKernel, in kernelEmitter: KernelEmitter) throws {
     self.kernel = kernel
     emitter = AttentionEmitter(kernel.shape, in: kernelEmitter)
     let (layout, shape, builder) = (emitter.layout, kernel.shape, kernelEmitter.builder)
@@ -65,6 +66,7 @@ private struct AttentionGradientEmitter {
     keyGradients = take(layout.keyRows, layout.width)
     valueGradients = take(layout.keyRows, layout.width)
     queryGradients = take(layout.block, layout.width)
+    try kernelEmitter.checkWorkspace(kernel.workspace, takes: workspace.used)
   }
 
   private var builder: IRBuilder { emitter.builder }

@@ -44,7 +44,9 @@ struct KernelEmitter {
     switch kernel.body {
     case .rows(let rows): emit(rows, over: .units)
     case .columns(let columns): emit(columns)
-    case .matmul(let matmul): emit(matmul)
+    case .matmul(let matmul):
+      try checkWorkspace(matmul)
+      emit(matmul)
     case .attention(let attention): try emit(attention)
     case .attentionGradient(let gradient): try emit(gradient)
     case .index(let index): emit(index)

@@ -8,12 +8,10 @@ struct ScoreRows {
 
   private var lanes: Int { builder.lanes }
 
-  /// Runs `body` for each vector of a row with what it carries; `mask` keeps the lanes that are keys.
+  /// Runs `body` for each vector of a row, which begins at `column`, and combines what it returns by `functions`.
   ///
   /// Vectors alternate between two sets of carried values, so that neighbours do not wait for each other.
-  private func across(
-    _ functions: [ReductionFunction], _ body: (_ column: Value, _ count: Int) -> [Value]
-  ) -> [Value] {
+  private func across(_ functions: [ReductionFunction], _ body: (_ column: Value) -> [Value]) -> [Value] {
     let vectors = keyCount / lanes
     func combined(_ sums: some Sequence<Value>, with elements: [Value]) -> [Value] {
       zip(functions, zip(sums, elements)).map { builder.combine($0, $1.0, $1.1) }
@@ -21,17 +19,17 @@ struct ScoreRows {
     var sums = (functions + functions).map { builder.neutral($0, lanes: lanes) }
     let half = functions.count
     sums = builder.loop(count: vectors / 2, step: 2 * lanes, carrying: sums) { column, sums in
-      let first = body(column, lanes)
-      let second = body(builder.addIntegers(column, builder.index(lanes)), lanes)
+      let first = body(column)
+      let second = body(builder.addIntegers(column, builder.index(lanes)))
       return combined(sums[..<half], with: first) + combined(sums[half...], with: second)
     }
     if vectors % 2 == 1 {
-      let elements = body(builder.index((vectors - 1) * lanes), lanes)
+      let elements = body(builder.index((vectors - 1) * lanes))
       sums = combined(sums[..<half], with: elements) + sums[half...]
     }
     let tail = keyCount % lanes
     if tail > 0 {
-      let elements = zip(functions, body(builder.index(vectors * lanes), tail)).map {
+      let elements = zip(functions, body(builder.index(vectors * lanes))).map {
         builder.padded($1, count: tail, for: $0, lanes: lanes)
       }
       sums = Array(sums[..<half]) + combined(sums[half...], with: elements)
@@ -47,7 +45,7 @@ struct ScoreRows {
   }
 
   private func largest(_ scores: Address) -> Value {
-    across([.maximum]) { column, _ in [load(scores, column)] }[0]
+    across([.maximum]) { column in [load(scores, column)] }[0]
   }
 
   /// The exponential of a score relative to the largest one; what is below the least normal number counts as that.
@@ -61,7 +59,7 @@ struct ScoreRows {
   /// - Returns: 1 / the sum of the exponentials.
   func exponentials(_ scores: Address) -> Value {
     let largest = largest(scores)
-    let sums = across([.sum]) { column, _ in
+    let sums = across([.sum]) { column in
       let power = exponential(load(scores, column), less: largest)
       builder.store(power, builder.advance(scores, by: column))
       return [power]
@@ -72,7 +70,7 @@ struct ScoreRows {
   /// Replaces scores by their probabilities, and the gradients of those by the gradients of the scores.
   func softmaxGradient(_ scores: Address, _ gradients: Address) {
     let largest = largest(scores)
-    let sums = across([.sum, .sum]) { column, _ in
+    let sums = across([.sum, .sum]) { column in
       let power = exponential(load(scores, column), less: largest)
       builder.store(power, builder.advance(scores, by: column))
       return [power, builder.multiply(power, load(gradients, column))]
@@ -80,7 +78,7 @@ struct ScoreRows {
     let scale = builder.divide(builder.constant(1), sums[0])
     let mean = builder.splat(builder.multiply(sums[1], scale), lanes: lanes)
     let factor = builder.splat(scale, lanes: lanes)
-    _ = across([]) { column, _ in
+    _ = across([]) { column in
       let probability = builder.multiply(load(scores, column), factor)
       builder.store(probability, builder.advance(scores, by: column))
       let difference = builder.subtract(load(gradients, column), mean)

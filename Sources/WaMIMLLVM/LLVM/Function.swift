@@ -30,7 +30,7 @@ extension IRBuilder {
     let function = declare(name, parameters, returning: result)
     if isInternal { LLVMSetLinkage(function.value.reference, LLVMInternalLinkage) }
     for attribute in attributes + ["nounwind"] { addAttribute(attribute, to: function) }
-    addTextAttribute("target-cpu", processor.baseline, to: function)
+    addTextAttribute("target-cpu", processor.architecture.baseline, to: function)
     addTextAttribute("tune-cpu", processor.tuning, to: function)
     addTextAttribute("target-features", processor.featureString, to: function)
     let suspended = LLVMGetInsertBlock(instructions)

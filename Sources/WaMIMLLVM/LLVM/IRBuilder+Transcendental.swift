@@ -121,17 +121,18 @@ extension IRBuilder {
     return select(compare(LLVMRealOLT, magnitude, constant(0.925, lanes: lanes)), near, copySign(far, from: x))
   }
 
-  /// 1 and the error function of `x` together, within one unit in the last place of 1.
+  /// 1 and the error function of `x` together, within 1.1 units in the last place of 1, and 0.6 for negative `x`.
   ///
   /// Cheaper than the error function, whose small results have to be exact where the sum's need not be, and closer for negative
-  /// `x`, where the two nearly cancel.
+  /// `x`, where the two nearly cancel. Half a unit of each bound is the rounding of the sum or the exponential.
   func onePlusErrorFunction(_ x: Value, lanes: Int) -> Value {
-    // The complement's logarithm by a fit without constant coefficient; from 9.2 on the complement is nothing beside 1.
+    // The complement's logarithm by a fit without constant coefficient, the closer the larger the complement is; from 9.2 on that is
+    // nothing beside 1.
     let magnitude = minimum(constant(9.2, lanes: lanes), self.magnitude(x))
     let series = polynomial(
       [
-        -1.1283818, -0.63657254, -0.10304706, 0.01986545, -0.0008327292, -0.0008983132, 0.00030428704, -4.6274814e-05,
-        3.4781426e-06, -1.0370617e-07,
+        -1.1283796, -0.6366108, -0.10283332, 0.019317558, -9.591108e-05, -0.0014472976, 0.00053189095, -9.6575728e-05,
+        8.799397e-06, -3.1392287e-07,
       ], at: magnitude, lanes: lanes)
     let complement = exponentialOfModerate(multiply(magnitude, series), lanes: lanes)
     let isNegative = compare(LLVMRealOLT, x, constant(0, lanes: lanes))

@@ -165,10 +165,6 @@ extension IRBuilder {
     Value(reference: LLVMBuildAnd(instructions, left.reference, right.reference, ""))
   }
 
-  func or(_ left: Value, _ right: Value) -> Value {
-    Value(reference: LLVMBuildOr(instructions, left.reference, right.reference, ""))
-  }
-
   func shiftLeft(_ value: Value, _ bits: Value) -> Value {
     Value(reference: LLVMBuildShl(instructions, value.reference, bits.reference, ""))
   }

@@ -45,15 +45,9 @@ struct LibrarySearch {
   /// The folders of the system's libraries: those that were asked for, then the distribution's.
   private var systemFolders: [URL] {
     let environment = (ProcessInfo.processInfo.environment["LIBRARY_PATH"] ?? "").split(separator: ":").map(String.init)
-    let multiarch = ["/usr/lib/\(LibrarySearch.architecture)-linux-gnu"]
+    let multiarch = ["/usr/lib/\(Architecture.native.linuxName)-linux-gnu"]
     let openBLAS = ["openblas-pthread", "openblas-serial", "openblas-openmp"].map { multiarch[0] + "/" + $0 }
     let paths = environment + multiarch + openBLAS + ["/usr/local/lib", "/usr/lib64", "/usr/lib"]
     return paths.map { URL(fileURLWithPath: $0) }
   }
-
-  #if arch(x86_64)
-    private static let architecture = "x86_64"
-  #else
-    private static let architecture = "aarch64"
-  #endif
 }

@@ -28,8 +28,22 @@ void wamim_name_calling_thread(const char *name);
 /// Makes OpenBLAS run each call on the thread that makes it; does nothing where OpenBLAS isn't linked.
 void wamim_limit_blas_to_calling_thread(void);
 
-/// Multiplies an m x k matrix by a k x n one, row-major, by OpenBLAS on the calling thread; returns false where OpenBLAS isn't linked.
-bool wamim_blas_multiply(int32_t m, int32_t n, int32_t k, const float *left, const float *right, float *result);
+/// BLAS's product of matrices in single precision.
+typedef void (*wamim_sgemm)(
+    int order, int transpose_left, int transpose_right, int m, int n, int k, float alpha, const float *left, int left_stride,
+    const float *right, int right_stride, float beta, float *result, int result_stride);
+
+/// OpenBLAS's product, on the calling thread, or null where OpenBLAS isn't linked.
+wamim_sgemm wamim_linked_sgemm(void);
+
+/// The product of the BLAS in a shared library, on the calling thread; null where it can't be loaded, with the reason in `message`.
+///
+/// The library stays loaded. To be called while no other thread looks at the environment, which it changes.
+wamim_sgemm wamim_loaded_sgemm(const char *library, const char **message);
+
+/// Multiplies an m x k matrix by a k x n one, row-major.
+void wamim_multiply(
+    wamim_sgemm sgemm, int32_t m, int32_t n, int32_t k, const float *left, const float *right, float *result);
 
 /// Makes the calling thread treat denormal numbers as zero, as they would slow it down a hundredfold; returns what it did before.
 uint64_t wamim_flush_denormals(void);

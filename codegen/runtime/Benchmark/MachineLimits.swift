@@ -8,7 +8,8 @@ package struct MachineLimits: Encodable, Sendable {
   /// Multiplications and additions a second that one thread makes in registers, and that all make together.
   package var oneThreadFlops: Double
   package var allThreadsFlops: Double
-  /// What OpenBLAS makes of it in products of 384 x 768 by 768 x 768, one for each thread; nil where the program has no OpenBLAS.
+  /// What BLAS makes of it in products of 384 x 768 by 768 x 768, one for each thread: the OpenBLAS that the program is linked with,
+  /// or a library that was asked for; nil where there is neither.
   package var productFlops: Double?
   /// Bytes a second that all threads read and write together in `a = b + 3 c` on arrays that no cache holds.
   package var bandwidth: Double
@@ -51,6 +52,8 @@ struct LimitMeter {
   private var oneThreadFlops = 0.0
   private var allThreadsFlops = 0.0
   private var productFlops: Double?
+  /// The product of BLAS whose rate is measured, if any.
+  private var sgemm: wamim_sgemm? = wamim_linked_sgemm()
 
   /// Seconds for one measurement.
   private static let budget = 0.08
@@ -63,11 +66,21 @@ struct LimitMeter {
     self.threads = threads
   }
 
+  /// Measures the products of the BLAS in the shared library `library` from now on, which takes memory.
+  mutating func load(_ library: String) throws(TrainerError) {
+    var message: UnsafePointer<CChar>?
+    sgemm = wamim_loaded_sgemm(library, &message)
+    guard sgemm != nil else {
+      throw TrainerError("cannot load 'cblas_sgemm': \(message.map { String(cString: $0) } ?? "no reason given")")
+    }
+    productFlops = nil
+  }
+
   /// Measures rates of arithmetic, of which the highest ones count.
   mutating func measureArithmetic() throws(TrainerError) {
     oneThreadFlops = max(oneThreadFlops, try multiplyAddRate(threads: 1))
     allThreadsFlops = max(allThreadsFlops, try multiplyAddRate(threads: threads))
-    if let rate = try productRate() { productFlops = max(productFlops ?? 0, rate) }
+    if let sgemm { productFlops = max(productFlops ?? 0, try productRate(sgemm)) }
   }
 
   /// The limits, with the memory's, which is measured now.
@@ -97,20 +110,18 @@ struct LimitMeter {
     return try Double(probes.round_flops) * Double(rounds) * ConcurrentRate.pieces(plan) { _, _ in work(count) }
   }
 
-  private func productRate() throws(TrainerError) -> Double? {
+  private func productRate(_ sgemm: @escaping wamim_sgemm) throws(TrainerError) -> Double {
     let (m, n, k) = (384, 768, 768)
     let count = m * k + k * n + m * n
     let memory = try MappedMemory(byteCount: 4 * count * threads, for: "the measurement of matrix products")
     let elements = { @Sendable (thread: Int) in (memory.base + 4 * count * thread).assumingMemoryBound(to: Float.self) }
-    let multiply = { @Sendable (thread: Int) -> Bool in
-      let left = elements(thread)
-      return wamim_blas_multiply(Int32(m), Int32(n), Int32(k), left, left + m * k, left + m * k + k * n)
-    }
-    wamim_limit_blas_to_calling_thread()
-    guard multiply(0) else { return nil }
     let pieces = try ConcurrentRate.pieces(
       ConcurrentRate.Plan(threads: threads, seconds: Self.budget, stretch: 0.01),
-      prepare: { elements($0).update(repeating: 0.5, count: count) }, work: { thread, _ in _ = multiply(thread) })
+      prepare: { elements($0).update(repeating: 0.5, count: count) },
+      work: { thread, _ in
+        let left = elements(thread)
+        wamim_multiply(sgemm, Int32(m), Int32(n), Int32(k), left, left + m * k, left + m * k + k * n)
+      })
     return 2 * Double(m * n * k) * pieces
   }
 

@@ -25,6 +25,12 @@ struct BenchCommand: ParsableCommand {
       "Write what each thread did when, for chrome://tracing and ui.perfetto.dev, to this file.", valueName: "file"))
   var profile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure the sgemm of this shared library beside, such as libopenblas.so.0; the program itself has one only where its "
+        + "products come from OpenBLAS.", valueName: "library"))
+  var blas: String?
+
   @OptionGroup var threads: ThreadOptions
 
   func validate() throws {
@@ -53,6 +59,7 @@ struct BenchCommand: ParsableCommand {
       try ChromeTrace(timeline, calls: program.manifest.calls).write(to: profile)
       model.executor.timeline = nil
     }
+    if let blas { try meter.load(blas) }
     try meter.measureArithmetic()
     try report(
       model, taken: taken, peak: peak, limits: try meter.limits(),

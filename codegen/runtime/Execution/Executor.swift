@@ -126,7 +126,7 @@ package final class Executor: @unchecked Sendable {
     memset(scratch[0].base, 0, program.scratchBytes)
   }
 
-  /// A timeline with room for `steps` runs of the schedule of index `schedule`.
+  /// A timeline with room for all of `runs`: how often schedules, each named by its index, are to run.
   package func makeTimeline(runs: [(schedule: Int, count: Int)]) -> Timeline {
     let capacity = runs.reduce(0) { $0 + $1.count * (plans[$1.schedule].callCount + plans[$1.schedule].phases.count) }
     return Timeline(threads: threadCount, capacity: capacity)

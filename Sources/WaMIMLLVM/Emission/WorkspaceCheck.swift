@@ -1,0 +1,44 @@
+import WaMIMCompiler
+
+// The compiler plans workspace before it is known what a backend does with it. Code that wrote beyond it would write over what other
+// kernels have there, so each emitter says how much it takes, and that is held against the plan.
+
+extension KernelEmitter {
+  /// Throws where the code for this kernel takes more than its workspace, the argument `argument`, has.
+  ///
+  /// - Parameter elements: What the code takes.
+  func checkWorkspace(_ argument: Int, takes elements: Int) throws {
+    let planned = kernel.arguments[argument].count
+    guard elements <= planned else {
+      throw BackendError(
+        "The code of a \(kernel.body.kind) for \(builder.processor.name) takes \(elements) elements of workspace where \(planned) "
+          + "are planned, which is a defect of the compiler.")
+    }
+  }
+
+  /// Throws where a generated product copies more than fits into the workspace.
+  func checkWorkspace(_ matmul: MatmulKernel) throws {
+    guard matmuls == .generated else { return }
+    let rows =
+      switch matmul.partition {
+      case .samples, .products: matmul.m
+      case .rows(let block): block
+      }
+    // The fewer rows are expected, the deeper are the parts.
+    let product = PanelProduct(matmul, rows: 1, in: self)
+    try checkWorkspace(matmul.workspace, takes: product.workspaceCount(copiesLeft: matmul.left.isTransposed, rows: rows))
+  }
+}
+
+extension PanelProduct {
+  /// Elements of workspace that copies take: a panel of the right side, and `rows` rows of the left side where that is copied.
+  fileprivate func workspaceCount(copiesLeft: Bool, rows: Int) -> Int {
+    let depth = depths.max() ?? 0
+    let panel = depth * tiling.panelVectors * tiling.lanes
+    guard copiesLeft else { return panel }
+    // The rows of the last tile lie as far apart as those of a whole one.
+    let tiles = (rows + tiling.tileRows - 1) / tiling.tileRows
+    let copies = (tiles - 1) * packing.tileStride(depth: depth) + depth * tiling.tileRows
+    return max(panel, depth * MatmulKernel.panelLimit + copies)
+  }
+}

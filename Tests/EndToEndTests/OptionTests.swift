@@ -1,0 +1,50 @@
+import Foundation
+import Testing
+import WaMIM
+import WaMIMCompiler
+import WaMIMLLVM
+
+/// Options that cannot be followed, and what the compiler says to them.
+struct OptionTests {
+  private func refusal(_ options: String...) throws -> String {
+    let workshop = try Workshop()
+    let result = try workshop.wamimc([Workshop.model("wamim_vit_demo"), "--set", "batch=2"] + options)
+    #expect(result.status != 0 && result.output.isEmpty, "\(options)")
+    return result.errors
+  }
+
+  @Test(arguments: Compiler.passes.filter { !$0.isOptional }.map(\.name)) func aNecessaryPassStays(name: String) throws {
+    #expect(try refusal("--disable", name, "--emit", "kernels").contains("'\(name)' cannot be left out"))
+    var compiler = Compiler()
+    compiler.disabledPasses = [name]
+    let graph = try Graph("model") { g in
+      let images = g.input("images", [1, 1, 2, 2])
+      g.minimize((images * g.parameter("scale", [1], .constant(1))).total())
+    }
+    let error = try #require(throws: CompilationError.self) { try compiler.program(for: graph) }
+    #expect(error.message.contains("'\(name)' cannot be left out"))
+  }
+
+  @Test func theListOfPassesMarksThoseThatStay() throws {
+    let workshop = try Workshop()
+    let lines = try workshop.wamimc(["--list-passes"]).output.split(separator: "\n")
+    #expect(lines.count == Compiler.passes.count)
+    for (line, pass) in zip(lines, Compiler.passes) {
+      #expect(line.hasPrefix("\(pass.name): ") && line.hasSuffix("(Cannot be left out.)") == !pass.isOptional)
+    }
+  }
+
+  @Test func thereIsNoGraphAfterWhatLeavesNone() throws {
+    #expect(try refusal("--emit", "after:fuse").contains("--emit kernels"))
+    #expect(try refusal("--emit", "after:simplify", "--disable", "simplify").contains("'simplify' is left out"))
+    #expect(try refusal("--emit", "after:simplifi").contains("simplify, common-subexpressions"))
+  }
+
+  /// Of this machine's architecture and another one, one processor.
+  @Test func anExecutableIsForThisArchitecture() throws {
+    let other = Architecture.native == .x86 ? "neoverse-n1" : "x86-64-v3"
+    let message = try refusal("--cpu", other, "-o", "/nonexistent/train")
+    #expect(message.contains("of this machine, \(Architecture.native.rawValue)") && message.contains(other), "\(message)")
+    #expect(try refusal("--cpu", "neoverse-n9", "-o", "/nonexistent/train").contains("neoverse-n1"))
+  }
+}

@@ -1,0 +1,59 @@
+import TestSupport
+import Testing
+import WaMIMCompiler
+import WaMIMGraph
+
+/// Programs for models of real sizes: how much they compute, and what they keep in memory.
+struct ModelPlanTests {
+  /// The models of `graphs/`, with a batch of 32.
+  private static let base = WaMIMModel {
+    ($0.image, $0.patch, $0.dim, $0.depth, $0.heads, $0.batch) = (224, 16, 768, 12, 12, 32)
+    ($0.taps, $0.levels, $0.decoderDim, $0.decoderHeads) = ([3, 6, 9, 12], [2, 3, 4, 5], 256, 8)
+  }
+  private static let tiny = {
+    var model = base
+    (model.dim, model.heads, model.decoderDim, model.decoderHeads) = (192, 3, 128, 4)
+    return model
+  }()
+
+  private func program(_ model: WaMIMModel, disabled: Set<String> = []) throws -> Program {
+    try Compilation(disabled: disabled).program(for: model.graph(), text: "", compiler: "test")
+  }
+
+  /// Multiplications and additions of a step's matrix products and attention.
+  private func productFlops(_ program: Program) throws -> Int {
+    let step = try #require(program.schedules.first { $0.name == Purpose.step.rawValue })
+    return step.phases.flatMap(\.groups).flatMap(\.calls).reduce(0) { $0 + program.manifest.calls[$1.description].productFlops }
+  }
+
+  /// What the passes leave of the multiply-adds of the model as it is described, in which hidden tokens are computed with for each
+  /// sample and each target.
+  @Test(arguments: [(base, 0.943), (tiny, 0.851)]) private func passesLeaveFewerMultiplyAdds(model: WaMIMModel, share: Double) throws
+  {
+    let plain = try productFlops(try program(model, disabled: Set(Passes.all.map(\.name))))
+    let left = try productFlops(try program(model))
+    #expect(abs(Double(left) / Double(plain) - share) < 0.005)
+  }
+
+  @Test func noBufferHoldsAttentionScores() throws {
+    let program = try program(Self.base)
+    var scores: Set<[Int]> = []
+    for kernel in program.kernels {
+      switch kernel.body {
+      case .attention(let attention): scores.insert([attention.shape.queryCount, attention.shape.keyCount])
+      case .attentionGradient(let gradient): scores.insert([gradient.shape.queryCount, gradient.shape.keyCount])
+      default: break
+      }
+    }
+    // Those of the encoder, and of decoders that need results for some of the tokens or for all.
+    #expect(scores.count >= 3)
+    for buffer in program.schedules.flatMap(\.buffers) {
+      #expect(!scores.contains(buffer.type.shape.dimensions.suffix(2)), "\(buffer.name): \(buffer.type)")
+    }
+  }
+
+  /// A process that trains on one thread, with everything that it holds.
+  @Test func theBaseModelFitsInTwoGibibytes() throws {
+    #expect(try program(Self.base).peakBytes < 2 << 30)
+  }
+}
