@@ -35,12 +35,12 @@ struct GoldenCaseTests {
       sources["schedule.warmup"] = [0]
       sources["schedule.peak"] = [1e-3]
       sources["schedule.minimum"] = [1e-3]
-      sources["weight_decay"] = [0.05]
-      sources["beta1"] = [0.9]
-      sources["beta2"] = [0.95]
-      sources["epsilon"] = [1e-8]
-      sources["first_moment_correction"] = [1 / (1 - pow(0.9, Double(step)))]
-      sources["second_moment_correction"] = [1 / (1 - pow(0.95, Double(step)))]
+      sources["optimizer.weight_decay"] = [0.05]
+      sources["optimizer.beta1"] = [0.9]
+      sources["optimizer.beta2"] = [0.95]
+      sources["optimizer.epsilon"] = [1e-8]
+      sources["optimizer.first_moment_correction"] = [1 / (1 - pow(0.9, Double(step)))]
+      sources["optimizer.second_moment_correction"] = [1 / (1 - pow(0.95, Double(step)))]
       let evaluation = try interpreter.evaluate(sources)
       losses.append(try #require(evaluation.loss))
       #expect(relativeError(try #require(evaluation["learning_rate"]).elements, [1e-3]) < 1e-6)

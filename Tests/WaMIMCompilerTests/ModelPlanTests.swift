@@ -28,7 +28,8 @@ struct ModelPlanTests {
 
   /// What the passes leave of the multiply-adds of the model as it is described, in which hidden tokens are computed with for each
   /// sample and each target.
-  @Test(arguments: [(base, 0.943), (tiny, 0.851)]) private func passesLeaveFewerMultiplyAdds(model: WaMIMModel, share: Double) throws
+  @Test(arguments: [(base, 0.943), (tiny, 0.851)]) private func passesLeaveFewerMultiplyAdds(model: WaMIMModel, share: Double)
+    throws
   {
     let plain = try productFlops(try program(model, disabled: Set(Passes.all.map(\.name))))
     let left = try productFlops(try program(model))
