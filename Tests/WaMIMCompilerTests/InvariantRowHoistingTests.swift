@@ -66,16 +66,17 @@ struct InvariantRowHoistingTests {
         "[195, 96] * [195, 32] = [96, 32]",
       ])
     #expect(
-      products(hoisted, in: scope).sorted() == [
-        // The table's rows: forwards, their gradient, and their part of the weight's gradient.
-        "[64, 32] * [96, 32] = [64, 96]",
-        "[64, 96] * [96, 32] = [64, 32]",
-        "[64, 96] * [64, 32] = [96, 32]",
-        // The visible tokens of each sample.
-        "[3, 17, 32] * [96, 32] = [3, 17, 96]",
-        "[3, 17, 96] * [96, 32] = [3, 17, 32]",
-        "[51, 96] * [51, 32] = [96, 32]",
-      ].sorted())
+      products(hoisted, in: scope).sorted()
+        == [
+          // The table's rows: forwards, their gradient, and their part of the weight's gradient.
+          "[64, 32] * [96, 32] = [64, 96]",
+          "[64, 96] * [96, 32] = [64, 32]",
+          "[64, 96] * [64, 32] = [96, 32]",
+          // The visible tokens of each sample.
+          "[3, 17, 32] * [96, 32] = [3, 17, 96]",
+          "[3, 17, 96] * [96, 32] = [3, 17, 32]",
+          "[51, 96] * [51, 32] = [96, 32]",
+        ].sorted())
   }
 
   @Test func theTableIsComputedOnAndTheRestIsNot() throws {
