@@ -37,7 +37,11 @@ struct Lowering {
     }
     for (operands, values) in gradients { calls.append(lowerAttentionGradient(operands, values.sorted())) }
     calls += fills() + updateCopies()
-    for index in calls.indices { calls[index].bytes = calls[index].bytesMoved(in: graph) }
+    for index in calls.indices {
+      // Who reads the whole waits for all of its parts.
+      calls[index].writes.formUnion(calls[index].writes.flatMap(storage.wholes))
+      calls[index].bytes = calls[index].bytesMoved(in: graph)
+    }
     return calls.sorted { $0.order < $1.order }
   }
 

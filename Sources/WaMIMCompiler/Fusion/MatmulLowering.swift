@@ -47,7 +47,7 @@ extension Lowering {
         argument: rightNumber, offset: rightView.offset, rowStride: right.rowStride, isTransposed: transposeRight,
         batchStride: isBatched && !isShared ? rightRows * right.rowStride : 0),
       result: .init(
-        argument: resultNumber, offset: 0, rowStride: shape[-1], isTransposed: false,
+        argument: resultNumber, offset: result.offset, rowStride: shape[-1], isTransposed: false,
         batchStride: isBatched ? shape[-2] * shape[-1] : 0),
       accumulates: accumulates, workspace: workspace, epilogue: epilogue)
     let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })

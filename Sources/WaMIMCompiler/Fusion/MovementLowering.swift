@@ -15,14 +15,17 @@ extension Lowering {
     return calls
   }
 
-  /// The calls that write zeros, and then the operand among them.
+  /// The calls that write zeros, and the operand among them.
   func padding(_ value: ValueID, _ axis: Int, _ start: Int, _ step: Int) -> [LoweredCall] {
     guard let operand = graph[value].operands.first else { return [] }
-    let count = graph[operand].type.shape[axis]
-    let window = storage[value].sliced(axis: axis, start: start, count: count, step: step)
-    var copied = copy(operand, to: window, of: value)
-    copied.reads.insert(value)
-    return [fill(value, 0), copied]
+    let (view, count) = (storage[value], graph[operand].type.shape[axis])
+    guard storage.forwarded.contains(operand) else {
+      var copied = copy(operand, to: view.sliced(axis: axis, start: start, count: count, step: step), of: value)
+      copied.reads.insert(value)
+      return [fill(view, 0, of: value), copied]
+    }
+    let gaps = [0..<start, start + count..<view.shape[axis]].filter { !$0.isEmpty }
+    return gaps.map { fill(view.sliced(axis: axis, start: $0.lowerBound, count: $0.count, step: 1), 0, of: value) }
   }
 
   /// The calls that give constants memory, where someone reads them as an array, not as numbers within an expression.
@@ -36,7 +39,7 @@ extension Lowering {
     }
     return needed.sorted().compactMap { value in
       guard case .constant(let number, _) = graph[value].operation else { return nil }
-      return fill(value, number)
+      return fill(storage[value], number, of: value)
     }
   }
 
@@ -73,9 +76,8 @@ extension Lowering {
       reads: [base], writes: owner)
   }
 
-  /// A call that makes every element of `value` equal to `number`.
-  private func fill(_ value: ValueID, _ number: Float) -> LoweredCall {
-    let view = storage[value]
+  /// A call that makes every element of `view`, on the memory of `owner`, equal to `number`.
+  private func fill(_ view: View, _ number: Float, of owner: ValueID) -> LoweredCall {
     let domain = Domain(view.shape)
     var arguments = ArgumentList(graph, units: domain.outer[0])
     let strides = view.loopStrides
@@ -84,7 +86,7 @@ extension Lowering {
     return rowCall(
       domain, arguments,
       [RowStage(extent: .elements, instructions: [.constant(number)], stores: [Store(access: store, operand: 0)])],
-      reads: [], writes: value)
+      reads: [], writes: owner)
   }
 
   private func rowCall(

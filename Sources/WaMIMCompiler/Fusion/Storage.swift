@@ -6,8 +6,10 @@ struct Storage {
   private(set) var views: [View]
   /// The movements that no view can express, or whose consumers need rows as they lie: they are carried out.
   private(set) var copies: Set<ValueID>
-  /// The values that lie within a concatenation or a state because whoever computes them writes there directly.
+  /// The values that lie within a larger value or a state because whoever computes them writes there directly.
   private(set) var forwarded: Set<ValueID>
+  /// For each computed value that lies within a larger one, that one.
+  private(set) var joints: [ValueID: ValueID]
   /// The products that are added to what lies there already.
   private(set) var accumulated: Set<ValueID>
   /// The sums of such a product and an accumulator, which nobody has to compute any more.
@@ -21,6 +23,7 @@ struct Storage {
   init(_ graph: Graph, updatesInPlace: Bool) {
     copies = []
     forwarded = []
+    joints = [:]
     accumulated = []
     absorbed = []
     views = graph.values.map { View(whole: $0, shape: graph[$0].type.shape) }
@@ -30,7 +33,7 @@ struct Storage {
       forwardIntoStates(graph, outputs)
       accumulateProducts(graph, users, outputs)
     }
-    forwardIntoConcatenations(graph, users, outputs)
+    forwardIntoJoints(graph, users, outputs)
     for value in graph.values where graph[value].operation.isMovement && !forwarded.contains(value) {
       if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isOutput: outputs.contains(value)) {
         views[value.index] = view
@@ -43,6 +46,17 @@ struct Storage {
   /// Whether `value` is computed rather than seen through a view of another value.
   func isComputed(_ value: ValueID, in graph: Graph) -> Bool {
     (!graph[value].operation.isMovement || copies.contains(value)) && !absorbed.contains(value)
+  }
+
+  /// The larger values of which `value` is a part, the one within the other.
+  func wholes(of value: ValueID) -> [ValueID] {
+    var wholes: [ValueID] = []
+    var part = value
+    while let joint = joints[part] {
+      wholes.append(joint)
+      part = joint
+    }
+    return wholes
   }
 
   /// The view that a movement is of its operand's, or nil where there is none.
@@ -90,23 +104,45 @@ struct Storage {
     }
   }
 
-  /// Lets the operands of concatenations be computed where they are wanted, if what computes them can write anywhere.
-  private mutating func forwardIntoConcatenations(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
-    let updated = Set(graph.updates.map(\.value))
+  /// Lets parts of larger values, side by side or among zeros, be computed where they are wanted, if what computes them can write
+  /// there.
+  private mutating func forwardIntoJoints(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
+    let kept = outputs.union(graph.updates.map(\.value))
     for value in graph.values.reversed() {
-      guard case .concatenate(let axis) = graph[value].operation else { continue }
-      var start = 0
+      let axis: Int
+      var start: Int
+      switch graph[value].operation {
+      case .concatenate(let along): (axis, start) = (along, 0)
+      case .pad(let along, let first, _, 1): (axis, start) = (along, first)
+      default: continue
+      }
       for operand in graph[value].operands {
         let extent = graph[operand].type.shape[axis]
-        if graph[operand].operation.writesAnywhere, users[operand.index].count == 1, !outputs.contains(operand),
-          !updated.contains(operand)
-        {
-          views[operand.index] = views[value.index].sliced(axis: axis, start: start, count: extent, step: 1)
-          forwarded.insert(operand)
-        }
+        let window = views[value.index].sliced(axis: axis, start: start, count: extent, step: 1)
+        forward(operand, into: value, window, graph, users, kept)
         start += extent
       }
     }
+  }
+
+  /// Lets `part`, or what it is a reshape of, be computed at `window` of `joint`, if nobody else wants it.
+  private mutating func forward(
+    _ part: ValueID, into joint: ValueID, _ window: View, _ graph: Graph, _ users: [[ValueID]], _ kept: Set<ValueID>
+  ) {
+    var chain = [(value: part, view: window)]
+    while let (value, view) = chain.last {
+      guard users[value.index].count == 1, !kept.contains(value) else { return }
+      guard case .reshape = graph[value].operation, let operand = graph[value].operands.first,
+        let inner = view.reshaped(graph[operand].type.shape)
+      else { break }
+      chain.append((operand, inner))
+    }
+    guard let (source, view) = chain.last, graph.canWrite(source, at: view) else { return }
+    for link in chain {
+      views[link.value.index] = link.view
+      forwarded.insert(link.value)
+    }
+    joints[source] = joint
   }
 
   /// Whether those who read `value` as more than single elements can do so through `view`.
@@ -133,12 +169,18 @@ extension Operation {
     default: false
     }
   }
+}
 
-  /// Whether the kernel that computes the operation can store its result with any strides between rows.
-  fileprivate var writesAnywhere: Bool {
-    switch self {
-    case .unary, .binary, .toFloat, .gather, .attention, .attentionGradient, .concatenate: true
-    default: false
+extension Graph {
+  /// Whether the kernel that computes `value` can store it at `view`.
+  fileprivate func canWrite(_ value: ValueID, at view: View) -> Bool {
+    let node = self[value]
+    switch node.operation {
+    case .unary, .binary, .toFloat, .gather, .attention, .attentionGradient, .concatenate: return true
+    case .reduce(_, let axes): return axes != [self[node.operands[0]].type.shape.rank - 1]
+    // The gradient of a weight, which no epilogue follows.
+    case .matmul(let transposeLeft, _): return transposeLeft && node.type.shape.rank == 2 && view.isContiguous
+    default: return false
     }
   }
 }

@@ -7,7 +7,8 @@ public enum Passes {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
     if purpose == .update { return [updateFromAccumulators] + tidy }
-    let forward = [selectOutputs(purpose)] + tidy + [sinkGathers] + tidy + [sinkSlices] + tidy + [hoistInvariantRows] + tidy
+    let sinking = [sinkGathers, sinkSlices, hoistInvariantRows, sinkColumns]
+    let forward = [selectOutputs(purpose)] + tidy + sinking.flatMap { [$0] + tidy }
     let backward = purpose == .forward ? [] : [differentiate(purpose)]
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
     return forward + backward + closing + (purpose == .forward ? [] : [recompute, deadCode])
@@ -57,6 +58,10 @@ extension Passes {
   static let hoistInvariantRows = Pass(
     "hoist-invariant-rows", "Computes once a step, not once a sample, on rows that come from a table all samples share."
   ) { try $0.withInvariantRowsHoisted() }
+
+  static let sinkColumns = Pass("sink-columns", "Computes only the columns that are sliced out later.") {
+    try $0.withNeededColumnsOnly()
+  }
 
   static let removeDetach = Pass("remove-detach", "Removes the marks that stop gradients, when all gradients are there.") {
     $0.withoutDetachments()

@@ -18,7 +18,7 @@ struct CallOrder {
   init?(_ calls: [LoweredCall], _ graph: Graph, loss: ValueID?) {
     self.calls = calls
     dependencies = [Set<Int>](repeating: [], count: calls.count)
-    let writers = CallOrder.writers(calls, graph)
+    let writers = CallOrder.writers(calls)
     lossWriters = loss.flatMap { writers[$0] } ?? []
     var readers: [ValueID: [Int]] = [:]
     for (index, call) in calls.enumerated() {
@@ -44,15 +44,10 @@ struct CallOrder {
   }
 
   /// For each value, the calls that write some part of it.
-  private static func writers(_ calls: [LoweredCall], _ graph: Graph) -> [ValueID: Set<Int>] {
+  private static func writers(_ calls: [LoweredCall]) -> [ValueID: Set<Int>] {
     var writers: [ValueID: Set<Int>] = [:]
     for (index, call) in calls.enumerated() {
       for value in call.writes { writers[value, default: []].insert(index) }
-    }
-    // Operands that are computed within a concatenation write parts of it.
-    for value in graph.values {
-      guard case .concatenate = graph[value].operation else { continue }
-      for operand in graph[value].operands { writers[value, default: []].formUnion(writers[operand] ?? []) }
     }
     return writers
   }
