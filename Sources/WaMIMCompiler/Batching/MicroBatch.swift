@@ -14,7 +14,7 @@ public enum MicroBatch: Hashable, Sendable {
 
 extension MicroBatch {
   /// Panels of rows in a part of a batch, so that a few threads have some each, and adding up gradients stays cheap beside the products.
-  private static let efficientPanels = 4
+  private static let efficientPanels = 5
 
   /// The numbers of samples to try in the batch of `graph`, from the best on.
   func candidates(for graph: Graph) throws -> [Int] {
