@@ -55,12 +55,13 @@ import WaMIMRuntime
     #expect(try state(afterSteps: 40, threads: threads) == state(afterSteps: 40, threads: 1))
   }
 
-  @Test("Every call is counted once for each tile")
-  func times() throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 3, measuring: true)
+  /// Five tiles become as many as threads can share evenly, up to the number of units.
+  @Test("Every call is counted once for each tile", arguments: [(1, 50), (2, 60), (3, 60), (7, 70)])
+  func times(threads: Int, shared: Int) throws {
+    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads, measuring: true)
     for _ in 0..<10 { try model.run("step") }
     let calls = (0..<5).map { model.executor.times?[$0].calls }
-    #expect(calls == [40, 10, 50, 50, 0])
+    #expect(calls == [40, 10, shared, shared, 0])
   }
 
   @Test("Denormal numbers are what they were to a thread that has run a schedule")
