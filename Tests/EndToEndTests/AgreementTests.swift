@@ -155,6 +155,39 @@ struct AgreementTests {
     }
   }
 
+  /// Where updates follow the products that compute their gradients, steps are those of updates on their own, on any number of threads.
+  @Test func consumedGradientsUpdateAsKeptOnes() throws {
+    let workshop = try Workshop()
+    let settings = AgreementTests.golden + ["batch=32"]
+    let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
+    var generator = SeededGenerator(seed: 29)
+    try workshop.write(graph.randomSources(using: &generator), of: graph, to: "in.safetensors")
+    try workshop.compile("wamim_vit_demo", settings, to: "consuming")
+    try workshop.compile("wamim_vit_demo", settings, options: ["--disable", Compilation.fusion], to: "keeping")
+    func steps(_ trainer: String, threads: Int) throws -> Data {
+      let result = try workshop.run(
+        workshop.path(trainer),
+        [
+          "grad", "--input", "in.safetensors", "--output", "\(trainer).out", "--adamw-steps", "2", "--lr", "1e-3", "--threads",
+          "\(threads)",
+        ])
+      try #require(result.status == 0, "\(result.errors)")
+      return try Data(contentsOf: URL(fileURLWithPath: workshop.path("\(trainer).out")))
+    }
+    let first = try steps("consuming", threads: 1)
+    for threads in 2...3 { #expect(try steps("consuming", threads: threads) == first, "\(threads) threads") }
+    _ = try steps("keeping", threads: 2)
+    let tensors = try Safetensors(contentsOf: workshop.path("consuming.out")).tensors
+    let expected = try Safetensors(contentsOf: workshop.path("keeping.out")).tensors
+    for (name, tensor) in expected where name.hasPrefix("adamw.") {
+      let found = try #require(tensors[name], "no output '\(name)'")
+      let gradient = expected[name.replacingOccurrences(of: "adamw.", with: "grad.")] ?? tensor
+      let isDetermined = AgreementTests.determined(by: gradient.elements, in: name)
+      let error = relativeError(isDetermined.map { found.elements[$0] }, isDetermined.map { tensor.elements[$0] })
+      #expect(error <= AgreementTests.tolerance, "\(name): \(error)")
+    }
+  }
+
   /// The places of a tensor's elements that have a value to agree on.
   ///
   /// Where a gradient is zero but for rounding, as the keys' bias's is, Adam scales that up to steps of the size of the learning

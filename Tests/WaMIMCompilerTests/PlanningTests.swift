@@ -106,6 +106,58 @@ struct PlanningTests {
     }
   }
 
+  /// Nothing reads a parameter or a moment in a later phase than the one in which it is updated.
+  @Test(arguments: WaMIMModel.variety + [WaMIMModel()]) func statesAreReadBeforeTheyAreUpdated(model: WaMIMModel) throws {
+    let program = try Compilation().program(for: model.graph(), text: "", compiler: "test")
+    let step = try #require(program.schedules.first { $0.name == "step" })
+    let touched = step.phases.map { $0.groups.flatMap { group in group.calls.flatMap { ranges(of: $0, group.units, program) } } }
+    for state in program.manifest.states.map(\.tensor) {
+      let bytes = state.offset..<state.offset + 4 * state.count
+      let phases = touched.indices.filter { touched[$0].contains { $0.storage == .arena && $0.bytes.overlaps(bytes) } }
+      let written = touched.indices.filter { phase in
+        touched[phase].contains { $0.storage == .arena && $0.isWritten && $0.bytes.overlaps(bytes) }
+      }
+      #expect(written == phases.suffix(1), "\(state.name)")
+    }
+  }
+
+  /// Where the loss is known before, the optimiser follows the product that computes a weight's gradient, in the same kernel.
+  @Test func gradientsAreConsumedWhereTheyAreMade() throws {
+    let program = try Compilation().program(for: WaMIMModel { $0.batch = 32 }.graph(), text: "", compiler: "test")
+    for schedule in program.schedules {
+      let consuming = schedule.phases.flatMap(\.groups).flatMap(\.calls).filter { call in
+        guard case .matmul(let matmul) = program.kernels[call.kernel.index].body else { return false }
+        return matmul.result.argument == matmul.workspace
+      }
+      let updated = program.manifest.states.map(\.tensor).filter { state in
+        consuming.contains { call in call.arguments.contains { $0.storage == .arena && $0.offset == state.offset } }
+      }
+      guard schedule.name == "step" else {
+        #expect(consuming.isEmpty, "\(schedule.name)")
+        continue
+      }
+      #expect(consuming.count >= 8)
+      #expect(updated.count == 3 * consuming.count && updated.allSatisfy { $0.shape.count == 2 })
+    }
+  }
+
+  /// The gradient of a matrix that is multiplied with itself reads all of it, so that no part of it may be updated by then.
+  @Test func noProductReadsWhatFollowsItWritesOver() throws {
+    let graph = try Graph("square") { builder in
+      let weight = builder.parameter("weight", [24, 24], .xavierUniform(fanIn: 24, fanOut: 24))
+      let rows = builder.input("images", [2, 1, 4, 24]).reshaped([8, 24])
+      let centred = rows.matmul(weight.matmul(weight))
+      builder.minimize((centred * centred).total())
+    }
+    let program = try Compilation().program(for: graph, text: "", compiler: "test")
+    for call in program.schedules.flatMap(\.phases).flatMap(\.groups).flatMap(\.calls) {
+      let kernel = program.kernels[call.kernel.index]
+      guard case .matmul(let matmul) = kernel.body else { continue }
+      let written = zip(kernel.arguments, call.arguments).filter { $0.0.access != .read }.map(\.1)
+      for operand in [matmul.left, matmul.right] { #expect(!written.contains(call.arguments[operand.argument])) }
+    }
+  }
+
   @Test func theLargestMicroBatchThatFitsIsTaken() throws {
     let graph = try WaMIMModel { $0.batch = 12 }.graph()
     func program(_ microBatch: MicroBatch) throws -> Program {

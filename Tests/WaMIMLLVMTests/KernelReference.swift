@@ -9,6 +9,8 @@ struct KernelReference {
   let kernel: Kernel
   /// The arguments' arrays; integers are held as numbers.
   var arrays: [[Float]]
+  /// The row that the workspace's first row holds.
+  private var firstRow = 0
   /// The largest magnitude that has come up, which the rounding of results is relative to.
   var scale: Float = 1
 
@@ -39,7 +41,8 @@ struct KernelReference {
   private func position(_ access: Access, _ loops: [Int]) -> Int {
     func sum(_ offset: Int, _ strides: [Int]) -> Int { zip(loops, strides).map { $0 * $1 }.reduce(offset, +) }
     let picked = access.pick.map { Int(arrays[$0.argument][sum($0.offset, $0.strides)]) * $0.stride } ?? 0
-    return sum(access.offset, access.strides) + picked
+    let isInWorkspace = kernel.arguments[access.argument].access == .workspace
+    return sum(access.offset, access.strides) + picked - (isInWorkspace ? firstRow * access.strides[0] : 0)
   }
 
   private mutating func evaluate(_ instructions: [Instruction], _ loops: [Int], _ scalars: [Int: Float]) -> [Float] {
@@ -153,9 +156,12 @@ struct KernelReference {
         }
       }
     case .rows(let block):
-      let rows = units.lowerBound * block..<min(units.upperBound * block, matmul.m)
-      product(matmul, rows: rows) { _ in 0 }
-      if let epilogue = matmul.epilogue { run(epilogue, first: rows) }
+      for unit in units {
+        let rows = unit * block..<min((unit + 1) * block, matmul.m)
+        firstRow = rows.lowerBound
+        product(matmul, rows: rows) { $0.argument == matmul.workspace ? -rows.lowerBound * $0.rowStride : 0 }
+        if let epilogue = matmul.epilogue { run(epilogue, first: rows) }
+      }
       return
     }
     if let epilogue = matmul.epilogue { run(epilogue, first: units) }

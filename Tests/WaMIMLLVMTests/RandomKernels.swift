@@ -120,19 +120,22 @@ struct RandomKernels {
     return finish(.rows(rowKernel(outer: [units] + inner, width: generator.int(1...70))), tolerance: 2e-5)
   }
 
-  private mutating func rowKernel(outer: [Int], width: Int, loading given: [Access] = []) -> RowKernel {
+  /// - Parameter isElementwise: Whether no number of a row is computed, so that columns need nothing of each other.
+  private mutating func rowKernel(
+    outer: [Int], width: Int, loading given: [Access] = [], isElementwise: Bool = false
+  ) -> RowKernel {
     let extents = outer + [width]
     var (slots, written): ([Int], [Access]) = ([], given)
     var stages: [RowStage] = []
     for _ in 0..<generator.int(1...4) {
-      let isRow = generator.chance(0.25)
+      let isRow = !isElementwise && generator.chance(0.25)
       var loads = (0..<generator.int(1...3)).map { _ in readAccess(extents, isRow: isRow) }
       if !isRow, let access = written.randomElement(using: &generator) { loads.append(access) }
       let updated: Access? = !isRow && generator.chance(0.3) ? writeAccess(extents, isRow: false, access: .update) : nil
       if let updated { loads.append(updated) }
       let instructions = expression(loads, slots: slots, count: generator.int(0...5))
       var stage = RowStage(extent: isRow ? .row : .elements, instructions: instructions)
-      for _ in 0..<generator.int(0...2) {
+      for _ in 0..<(isElementwise ? 0 : generator.int(0...2)) {
         let reduction: ReductionFunction? = isRow ? nil : (generator.chance(0.7) ? .sum : .maximum)
         stage.results.append(.init(slot: slots.count, operand: generator.int(0...instructions.count - 1), reduction: reduction))
         slots.append(slots.count)
@@ -228,7 +231,7 @@ struct RandomKernels {
       workspace: workspace(.samples(rows: rows), m: units * rows, k: k, left))
     if generator.chance(0.7) {
       let product = Access(argument: result.argument, offset: 0, strides: [rows * n, n, 1])
-      kernel.epilogue = rowKernel(outer: [units, rows], width: n, loading: [product])
+      kernel.epilogue = rowKernel(outer: [units, rows], width: n, loading: [product], isElementwise: generator.chance(0.5))
     }
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
@@ -245,6 +248,20 @@ struct RandomKernels {
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
+  /// An epilogue over `count` rows of arrays that do not move with the unit.
+  private mutating func wholeRows(_ count: Int, width: Int, of result: MatmulKernel.Matrix) -> RowKernel {
+    let (blocks, first) = (units, arguments.count)
+    units = count
+    let product = Access(argument: result.argument, offset: result.offset, strides: [result.rowStride, 1])
+    let kernel = rowKernel(outer: [count], width: width, loading: [product], isElementwise: generator.chance(0.5))
+    units = blocks
+    for argument in first..<arguments.count where arguments[argument].unitStride > 0 {
+      arguments[argument].unitStride = 0
+      arguments[argument].count *= count
+    }
+    return kernel
+  }
+
   private mutating func products(m: Int, n: Int, k: Int) -> KernelCase {
     units = generator.int(1...3)
     let batches = generator.int(1...3)
@@ -257,15 +274,25 @@ struct RandomKernels {
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
+  /// Blocks of rows of whole arrays, with an epilogue over the rows of each block or without; the product may lie in the workspace.
   private mutating func blocks(m: Int, n: Int, k: Int) -> KernelCase {
     let block = generator.int(1...m)
     units = (m + block - 1) / block
     let left = matrix(m, k, access: .read, moves: false, isTransposed: generator.chance(0.5))
     let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))
     let result = matrix(m, n, access: .update, moves: false, isTransposed: false)
-    let kernel = MatmulKernel(
+    var kernel = MatmulKernel(
       partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result,
       accumulates: generator.chance(0.5), workspace: workspace(.rows(block: block), m: m, k: k, left))
+    guard generator.chance(0.7) else { return finish(.matmul(kernel), tolerance: 2e-5) }
+    if generator.chance(0.5) {
+      let count = arguments[kernel.workspace].count
+      kernel.accumulates = false
+      kernel.result = .init(argument: kernel.workspace, offset: count, rowStride: n, isTransposed: false)
+      arguments[kernel.workspace].count += block * n
+      arrays[kernel.workspace] += generator.floats(block * n)
+    }
+    kernel.epilogue = wholeRows(m, width: n, of: kernel.result)
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 }

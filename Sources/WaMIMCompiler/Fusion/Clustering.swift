@@ -15,11 +15,16 @@ struct Clustering {
   /// Clusters that have been merged into others.
   private var isEmpty: [Bool] = []
   private let boundary: Int
+  /// The products by blocks of rows that what follows them joins.
+  private let consumed: Set<ValueID>
 
   /// Clusters the values of `graph`; where `isEnabled` is false, each value stays alone.
-  init(_ graph: Graph, _ storage: Storage, isEnabled: Bool = true) {
+  ///
+  /// - Parameter consumed: The weights' gradients that the optimiser's updates join.
+  init(_ graph: Graph, _ storage: Storage, isEnabled: Bool = true, consumed: Set<ValueID> = []) {
     self.graph = graph
     self.storage = storage
+    self.consumed = consumed
     owner = [ClusterID?](repeating: nil, count: graph.nodes.count)
     boundary = graph.loss?.index ?? graph.nodes.count
     for value in graph.values where storage.isComputed(value, in: graph) && !graph[value].operation.isSource {
@@ -185,8 +190,8 @@ struct Clustering {
   /// The rows of a matmul's result, where an epilogue can run over them together with the product.
   private func epilogueDomain(_ value: ValueID, _ joins: Bool) -> Domain? {
     let node = graph[value]
-    guard joins, case .matmul(let transposeLeft, _) = node.operation, !transposeLeft, node.type.shape.rank >= 2,
-      node.operands.count == 2, graph[node.operands[1]].type.shape.rank == 2, node.type.shape[-1] > 1
+    guard joins, case .matmul(let transposeLeft, _) = node.operation, !transposeLeft || consumed.contains(value),
+      node.type.shape.rank >= 2, node.operands.count == 2, graph[node.operands[1]].type.shape.rank == 2, node.type.shape[-1] > 1
     else { return nil }
     return Domain(node.type.shape)
   }

@@ -12,10 +12,11 @@ struct Lowering {
   /// - Parameters:
   ///   - updatesInPlace: Whether new values of states are computed over the old ones.
   ///   - fuses: Whether values share kernels.
-  init(_ graph: Graph, updatesInPlace: Bool, fuses: Bool = true) {
+  ///   - consumed: The weights' gradients that updates may follow in the same kernel.
+  init(_ graph: Graph, updatesInPlace: Bool, fuses: Bool = true, consumed: Set<ValueID> = []) {
     self.graph = graph
     storage = Storage(graph, updatesInPlace: updatesInPlace)
-    clustering = Clustering(graph, storage, isEnabled: fuses)
+    clustering = Clustering(graph, storage, isEnabled: fuses, consumed: consumed)
     stored = StoredValues(graph, storage, clustering)
   }
 
@@ -48,7 +49,9 @@ struct Lowering {
   // MARK: Rows
 
   private func lowerRows(_ cluster: Cluster, _ domain: Domain) -> LoweredCall? {
-    var rows = RowLowering(cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values)
+    var rows = RowLowering(
+      cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values,
+      arguments: ArgumentList(graph, units: domain.outer[0]))
     let kernel = rows.lower(cluster.members)
     // What only reductions over outer axes use, they compute themselves.
     guard !kernel.stages.isEmpty, let last = cluster.members.last else { return nil }

@@ -12,11 +12,13 @@ extension Lowering {
     let k = transposeLeft ? graph[node.operands[0]].type.shape[-2] : graph[node.operands[0]].type.shape[-1]
 
     var epilogue: RowKernel?
-    var arguments = ArgumentList(graph, units: partition.units)
+    // The elements of one argument that belong to a block of rows are cut by the kernel itself.
+    var arguments = ArgumentList(graph, units: partition.isByBlocks ? 1 : partition.units)
     var reads: Set<ValueID> = []
     let followers = cluster.members.filter { $0 != value }
     if !followers.isEmpty, let domain = cluster.domain {
-      var rows = RowLowering(cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values)
+      var rows = RowLowering(
+        cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values, arguments: arguments)
       epilogue = rows.lower(followers)
       arguments = rows.arguments
       reads = rows.reads
@@ -56,7 +58,10 @@ extension Lowering {
       reads: reads, writes: writes, overwrites: overwritten(by: writes), name: graph.callName(value),
       flops: 2 * shape.count * k + followers.reduce(0) { $0 + graph[$1].type.shape.count },
       order: cluster.members.map(\.index).max() ?? value.index)
-    if !stored.values.contains(value) { call.computeInPlace(value, candidates: followers.filter { isInPlaceTarget($0, shape) }) }
+    if !stored.values.contains(value) {
+      let isMoved = call.computeInPlace(value, candidates: followers.filter { isInPlaceTarget($0, shape) })
+      if !isMoved, case .rows(let block) = partition.kind { call.computeInWorkspace(value, count: block * shape[-1]) }
+    }
     return call
   }
 
@@ -72,6 +77,10 @@ extension Lowering {
 
     var isBatched: Bool {
       if case .products = kind { true } else { false }
+    }
+
+    var isByBlocks: Bool {
+      if case .rows = kind { true } else { false }
     }
 
     /// Rows of an operand that belong to one unit, where the operand's matrices have `rows` rows each; 0 where all share it.
@@ -99,64 +108,5 @@ extension Lowering {
       return MatmulPartition(kind: .samples(rows: shape.count / shape[-1] / shape[0]), units: shape[0])
     }
     return MatmulPartition(kind: .products(batches: shape.count / shape[0] / shape[-1] / shape[-2]), units: shape[0])
-  }
-}
-
-extension LoweredCall {
-  /// Lets the product be computed in the memory of one of `candidates`, if the epilogue reads it no later than it writes that.
-  fileprivate mutating func computeInPlace(_ product: ValueID, candidates: [ValueID]) {
-    guard case .matmul(var matmul) = kernel.body, let epilogue = matmul.epilogue,
-      let source = bindings.firstIndex(of: .buffer(product))
-    else { return }
-    for candidate in candidates {
-      guard let target = bindings.firstIndex(of: .buffer(candidate)),
-        let written = epilogue.stages.firstIndex(where: { $0.stores.contains { $0.access.argument == target } }),
-        let lastRead = epilogue.stages.lastIndex(where: { $0.reads(source) }), lastRead <= written,
-        kernel.arguments[source].unitStride == kernel.arguments[target].unitStride
-      else { continue }
-      let renumber = { (argument: Int) -> Int in
-        let merged = argument == source ? target : argument
-        return merged > source ? merged - 1 : merged
-      }
-      kernel.arguments[target].access = .update
-      kernel.arguments.remove(at: source)
-      bindings.remove(at: source)
-      matmul.left.argument = renumber(matmul.left.argument)
-      matmul.right.argument = renumber(matmul.right.argument)
-      matmul.result.argument = renumber(matmul.result.argument)
-      matmul.workspace = renumber(matmul.workspace)
-      matmul.epilogue = epilogue.renumbered(renumber)
-      kernel.body = .matmul(matmul)
-      writes.remove(product)
-      return
-    }
-  }
-}
-
-extension RowStage {
-  /// Whether an instruction loads from argument number `argument`.
-  func reads(_ argument: Int) -> Bool {
-    instructions.contains {
-      if case .load(let access) = $0 { access.argument == argument || access.pick?.argument == argument } else { false }
-    }
-  }
-}
-
-extension RowKernel {
-  /// The kernel with its arguments numbered anew.
-  fileprivate func renumbered(_ number: (Int) -> Int) -> RowKernel {
-    var kernel = self
-    for stage in kernel.stages.indices {
-      kernel.stages[stage].instructions = stages[stage].instructions.map { instruction in
-        guard case .load(var access) = instruction else { return instruction }
-        access.argument = number(access.argument)
-        if let table = access.pick?.argument { access.pick?.argument = number(table) }
-        return .load(access)
-      }
-      for store in kernel.stages[stage].stores.indices {
-        kernel.stages[stage].stores[store].access.argument = number(stages[stage].stores[store].access.argument)
-      }
-    }
-    return kernel
   }
 }

@@ -20,7 +20,8 @@ struct RowLowering {
   private var slots: [ValueID: Int] = [:]
 
   init(
-    _ cluster: Cluster, _ domain: Domain, graph: Graph, storage: Storage, clustering: Clustering, stored: Set<ValueID>
+    _ cluster: Cluster, _ domain: Domain, graph: Graph, storage: Storage, clustering: Clustering, stored: Set<ValueID>,
+    arguments: ArgumentList
   ) {
     self.graph = graph
     self.storage = storage
@@ -29,7 +30,7 @@ struct RowLowering {
     self.domain = domain
     head = cluster.head
     members = Set(cluster.members).subtracting(cluster.head.map { [$0] } ?? [])
-    arguments = ArgumentList(graph, units: domain.outer[0])
+    self.arguments = arguments
   }
 
   private var width: Int { domain.width ?? 1 }

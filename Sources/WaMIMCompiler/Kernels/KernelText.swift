@@ -17,7 +17,7 @@ extension Kernel {
 extension KernelBody {
   fileprivate var lines: [String] {
     switch self {
-    case .rows(let kernel): kernel.lines
+    case .rows(let kernel): kernel.lines()
     case .columns(let kernel): kernel.lines
     case .matmul(let kernel): kernel.lines
     case .attention(let kernel): kernel.lines
@@ -29,8 +29,9 @@ extension KernelBody {
 }
 
 extension RowKernel {
-  fileprivate var lines: [String] {
-    let loops = outer.enumerated().map { "i\($0) < \($1)\($0 == 0 ? " units" : "")" }
+  /// - Parameter units: What the first loop's extent is followed by.
+  fileprivate func lines(over units: String = " units") -> [String] {
+    let loops = outer.enumerated().map { "i\($0) < \($1)\($0 == 0 ? units : "")" }
     return ["for each row \(loops.joined(separator: ", ")) {"] + stages.flatMap { $0.lines(width) }.map { "  " + $0 } + ["}"]
   }
 }
@@ -111,7 +112,13 @@ extension MatmulKernel {
     let product =
       "matmul \(m) x \(n) x \(k): \(result.text) \(accumulates ? "+=" : "=") \(left.text) * \(right.text), \(units), "
       + "workspace a\(workspace)"
-    return [product] + (epilogue.map { ["then"] + $0.lines.map { "  " + $0 } } ?? [])
+    return [product] + (epilogue.map { ["then"] + $0.lines(over: epilogueUnits).map { "  " + $0 } } ?? [])
+  }
+
+  /// What is said of the epilogue's first loop.
+  private var epilogueUnits: String {
+    guard case .rows = partition else { return " units" }
+    return result.argument == workspace ? ", in a\(workspace) counted from the first row of the block" : ""
   }
 }
 

@@ -41,6 +41,7 @@ public struct MatmulKernel: Hashable, Sendable {
   public var k: Int
   public var left: Matrix
   public var right: Matrix
+  /// Where the product goes; of a product by blocks of rows it may be the workspace, which then holds one block at a time.
   public var result: Matrix
   /// Whether the product is added to what the result holds.
   public var accumulates: Bool

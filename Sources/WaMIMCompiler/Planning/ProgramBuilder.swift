@@ -58,9 +58,10 @@ struct ProgramBuilder {
 
   private mutating func plan(_ part: Part, _ layout: PersistentLayout) throws -> (Schedule, Manifest.Schedule) {
     let graph = part.graph
-    let (lowering, order) = try ordered(graph)
-    let phases = Phasing(order, graph).phases
-    var planner = SchedulePlanner(graph, order.calls, phases, persistent: layout.places(in: graph), start: layout.arenaBytes)
+    let arrangement = try Arrangement(of: graph, fuses: fuses)
+    let lowering = arrangement.lowering
+    var planner = SchedulePlanner(
+      graph, arrangement.order.calls, arrangement.phases, persistent: layout.places(in: graph), start: layout.arenaBytes)
     let outputs = Set(graph.outputs.map { lowering.storage[$0.value].root })
     let schedule = planner.plan(name: part.name, outputs: outputs) { register($0) }
     let tensors = graph.outputs.compactMap { output -> Manifest.Output? in
@@ -77,17 +78,6 @@ struct ProgramBuilder {
       usesAccumulators: schedule.usesAccumulators,
       lossPhase: graph.updates.isEmpty ? nil : graph.loss.flatMap { planner.lastPhase(writing: lowering.clustering.base($0)) })
     return (schedule, description)
-  }
-
-  /// The graph's calls in order, with states updated in place unless someone still reads their old values.
-  private func ordered(_ graph: Graph) throws -> (Lowering, CallOrder) {
-    for updatesInPlace in [true, false] {
-      let lowering = Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses)
-      let calls = try lowering.calls()
-      if calls.contains(where: \.readsAfterOverwriting) { continue }
-      if let order = CallOrder(calls, graph, loss: graph.loss.map(lowering.clustering.base)) { return (lowering, order) }
-    }
-    throw CompilationError("the updates of the states depend on each other in a circle")
   }
 
   private mutating func register(_ call: LoweredCall) -> (KernelID, Int) {
@@ -140,38 +130,5 @@ extension PersistentLayout.Array {
     .init(
       name: node.operation.sourceName ?? "", type: node.type.element.rawValue, shape: node.type.shape.dimensions,
       offset: place.offset)
-  }
-}
-
-extension LoweredCall {
-  /// Whether a loop over a row reads a state again that an earlier one has written over.
-  fileprivate var readsAfterOverwriting: Bool {
-    guard !overwrites.isEmpty else { return false }
-    let stages: [RowStage]
-    switch kernel.body {
-    case .rows(let rows): stages = rows.stages
-    case .matmul(let matmul): stages = matmul.epilogue?.stages ?? []
-    default: return false
-    }
-    return overwrites.contains { state in
-      bindings.indices.contains { argument in
-        guard bindings[argument] == .buffer(state),
-          let written = stages.firstIndex(where: { $0.stores.contains { $0.access.argument == argument } })
-        else { return false }
-        return stages.suffix(from: written + 1).contains { $0.reads(argument) }
-          || stages.contains { $0.readsElsewhere(argument) }
-      }
-    }
-  }
-}
-
-extension RowStage {
-  /// Whether an instruction loads another element of argument `argument` than the one that is stored there.
-  fileprivate func readsElsewhere(_ argument: Int) -> Bool {
-    let stored = stores.filter { $0.access.argument == argument }.map(\.access)
-    return instructions.contains {
-      guard case .load(let access) = $0, access.argument == argument else { return false }
-      return !stored.allSatisfy { $0 == access }
-    }
   }
 }

@@ -41,7 +41,7 @@ extension KernelEmitter {
     if let epilogue = matmul.epilogue { emit(epilogue, over: .units) }
   }
 
-  /// The rows of the result that the call's blocks cover; the epilogue's first loop is over those rows.
+  /// The rows of the result that the call's blocks cover; the epilogue's first loop is over those rows, one block after the other.
   private func emitBlocks(_ matmul: MatmulKernel, block: Int) {
     let size = builder.index(block)
     forEachUnit { unit in
@@ -49,7 +49,8 @@ extension KernelEmitter {
       let end = builder.minimumInteger(builder.addIntegers(start, size), builder.index(matmul.m))
       let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
       emit(matmul, expecting: block, over: .range(from: start, to: end), rows: rows) { matrix in
-        guard matrix != matmul.right else { return view(matrix) }
+        // A block in the workspace takes the place of the one before.
+        guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
         return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
       }
     }
@@ -112,9 +113,12 @@ extension KernelEmitter {
 }
 
 extension RowKernel {
-  /// Whether it can run on a few columns of the product as soon as those are finished: elementwise work on rows as the product's.
+  /// Whether it runs on a few columns of the product as soon as those are finished: elementwise work on rows as the product's.
+  ///
+  /// What follows a block of rows brings arrays of its own from memory, which come faster as long rows.
   fileprivate func runsByColumns(of matmul: MatmulKernel) -> Bool {
-    width == matmul.n && width > 1
+    guard case .samples = matmul.partition else { return false }
+    return width == matmul.n && width > 1
       && stages.allSatisfy { stage in
         stage.extent == .elements && stage.results.isEmpty
           && stage.accesses.allSatisfy { access in

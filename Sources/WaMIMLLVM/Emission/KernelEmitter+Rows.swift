@@ -6,7 +6,7 @@ extension KernelEmitter {
   enum FirstLoop {
     /// The units of the call.
     case units
-    /// A range of indices, of arrays that do not move with the unit.
+    /// A range of indices, of arrays that do not move with the unit; the workspace holds that range alone.
     case range(from: Value, to: Value)
   }
 
@@ -21,8 +21,11 @@ extension KernelEmitter {
       case .range(let start, let end): (start, end)
       }
     builder.loop(from: start, to: end) { index, _ in
-      let amongAll: Value? = if case .units = first { builder.addIntegers(begin, index) } else { nil }
-      let outermost = LoopIndices(values: [index], first: amongAll)
+      let outermost =
+        switch first {
+        case .units: LoopIndices(values: [index], first: builder.addIntegers(begin, index))
+        case .range: LoopIndices(values: [builder.subtractIntegers(index, start)], first: index)
+        }
       return builder.nest(rows.outer.dropFirst()) { inner, _ in
         emitRow(rows, at: outermost.nesting(inner), columns: columns ?? (builder.index(0), rows.width))
         return []

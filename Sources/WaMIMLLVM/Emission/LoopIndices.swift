@@ -2,9 +2,10 @@ import WaMIMCompiler
 
 /// Where nested loops stand.
 struct LoopIndices {
-  /// The index of each loop, outermost first; a loop over units counts from the first unit of the call.
+  /// The index of each loop, outermost first; a loop over units counts from the first unit of the call, one over a block of rows
+  /// from the first row of the block.
   var values: [Value]
-  /// The index of the first loop among all units, for arrays that do not move with the unit; nil where that is `values[0]`.
+  /// The index of the first loop among all units or rows, for arrays that do not move with the unit; nil where that is `values[0]`.
   var first: Value?
 
   /// The indices with those of further loops inside.
@@ -34,7 +35,7 @@ extension KernelEmitter {
   func position(in argument: Int, offset: Int, strides: [Int], at loops: LoopIndices) -> Value {
     var element = builder.index(offset)
     for (loop, (index, stride)) in zip(loops.values, strides).enumerated() where stride != 0 {
-      let isAmongAll = loop == 0 && kernel.arguments[argument].unitStride == 0
+      let isAmongAll = loop == 0 && kernel.arguments[argument].unitStride == 0 && kernel.arguments[argument].access != .workspace
       let index = isAmongAll ? loops.first ?? index : index
       element = builder.addIntegers(element, builder.multiplyIntegers(index, builder.index(stride)))
     }

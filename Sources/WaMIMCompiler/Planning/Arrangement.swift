@@ -1,0 +1,84 @@
+import WaMIMGraph
+
+/// A graph's calls in an order, and the phases in which they run.
+struct Arrangement {
+  let lowering: Lowering
+  let order: CallOrder
+  let phases: [[Phasing.PhaseGroup]]
+
+  /// Arranges the calls of `graph`, with states updated in place unless someone still reads their old values.
+  ///
+  /// - Parameter fuses: Whether values share kernels.
+  init(of graph: Graph, fuses: Bool) throws {
+    for updatesInPlace in [true, false] {
+      guard let plain = try Arrangement(Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses)) else { continue }
+      let gradients = updatesInPlace && fuses ? plain.gradientsAfterLoss : []
+      self = try gradients.isEmpty ? plain : Arrangement(Lowering(graph, updatesInPlace: true, consumed: gradients)) ?? plain
+      return
+    }
+    throw CompilationError("the updates of the states depend on each other in a circle")
+  }
+
+  /// Arranges the calls of `lowering`, or gives nil where a state would be written over before it is read for the last time.
+  private init?(_ lowering: Lowering) throws {
+    let graph = lowering.graph
+    let calls = try lowering.calls()
+    guard !calls.contains(where: \.readsAfterOverwriting),
+      let order = CallOrder(calls, graph, loss: graph.loss.map(lowering.clustering.base))
+    else { return nil }
+    self.lowering = lowering
+    self.order = order
+    phases = Phasing(order, graph).phases
+  }
+
+  /// The weights' gradients that are computed no sooner than the loss, so that updates can follow at once, or one phase later.
+  ///
+  /// Were others to wait for the loss, what they are computed from would wait in memory with them.
+  private var gradientsAfterLoss: Set<ValueID> {
+    let gradients = lowering.consumableGradients()
+    guard !gradients.isEmpty else { return [] }
+    var late: Set<ValueID> = []
+    for groups in phases.reversed() {
+      let calls = groups.flatMap(\.calls)
+      for call in calls { late.formUnion(order.calls[call].writes) }
+      if calls.contains(where: order.lossWriters.contains) { break }
+    }
+    return gradients.intersection(late)
+  }
+}
+
+extension LoweredCall {
+  /// Whether a loop over a row reads a state again that an earlier one has written over, or a product one that follows it does.
+  fileprivate var readsAfterOverwriting: Bool {
+    guard !overwrites.isEmpty else { return false }
+    let stages: [RowStage]
+    switch kernel.body {
+    case .rows(let rows): stages = rows.stages
+    case .matmul(let matmul):
+      let operands = [matmul.left, matmul.right].map { bindings[$0.argument] }
+      if overwrites.contains(where: { operands.contains(.buffer($0)) }) { return true }
+      stages = matmul.epilogue?.stages ?? []
+    default: return false
+    }
+    return overwrites.contains { state in
+      bindings.indices.contains { argument in
+        guard bindings[argument] == .buffer(state),
+          let written = stages.firstIndex(where: { $0.stores.contains { $0.access.argument == argument } })
+        else { return false }
+        return stages.suffix(from: written + 1).contains { $0.reads(argument) }
+          || stages.contains { $0.readsElsewhere(argument) }
+      }
+    }
+  }
+}
+
+extension RowStage {
+  /// Whether an instruction loads another element of argument `argument` than the one that is stored there.
+  fileprivate func readsElsewhere(_ argument: Int) -> Bool {
+    let stored = stores.filter { $0.access.argument == argument }.map(\.access)
+    return instructions.contains {
+      guard case .load(let access) = $0, access.argument == argument else { return false }
+      return !stored.allSatisfy { $0 == access }
+    }
+  }
+}
