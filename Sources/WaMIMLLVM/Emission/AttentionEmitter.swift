@@ -45,17 +45,22 @@ struct AttentionEmitter {
     return MatrixView(place: place, rowStride: tokens.rowStride)
   }
 
-  /// The same matrix from row `start` on.
-  func rows(_ matrix: MatrixView, from start: Value) -> MatrixView {
-    var matrix = matrix
-    matrix.place = builder.advance(matrix.place, by: builder.multiplyIntegers(start, builder.index(matrix.rowStride)))
-    return matrix
+  /// Asks for one row of each of the matrices that the head after this one will read.
+  func prefetch(_ matrices: [TokenRows], row: Value, after head: Value, of unit: Value) {
+    let heads = builder.index(shape.heads)
+    let next = builder.addIntegers(builder.addIntegers(builder.multiplyIntegers(unit, heads), head), builder.index(1))
+    let nextUnit = builder.divideIntegers(next, heads)
+    let nextHead = builder.subtractIntegers(next, builder.multiplyIntegers(nextUnit, heads))
+    for matrix in matrices {
+      let place = rows(matrix, unit: nextUnit, head: nextHead).moved(rows: row, in: builder).place
+      for channel in stride(from: 0, to: shape.headWidth, by: 16) { builder.prefetch(builder.advance(place, by: channel)) }
+    }
   }
 
   /// Copies `count` rows of a head, times `factor`, or times a number of each row.
   func copy(_ source: MatrixView, to target: MatrixView, count: Value, factor: Float = 1, factors: Address? = nil) {
     builder.loop(from: builder.index(0), to: count) { row, _ in
-      let (from, to) = (rows(source, from: row).place, rows(target, from: row).place)
+      let (from, to) = (source.moved(rows: row, in: builder).place, target.moved(rows: row, in: builder).place)
       let rowFactor = factors.map { builder.load(builder.float, builder.advance($0, by: row)) }
       emitter.forEachRun(of: shape.headWidth) { column, run in
         var value = builder.load(builder.float, builder.advance(from, by: column), count: run.count, lanes: run.lanes)
@@ -71,7 +76,7 @@ struct AttentionEmitter {
   func copyTransposed(_ source: MatrixView, to target: MatrixView) {
     let lanes = builder.lanes
     forEachSquareSide(of: shape.keyCount) { key, keys in
-      let start = rows(source, from: key).place
+      let start = source.moved(rows: key, in: builder).place
       forEachSquareSide(of: shape.headWidth) { channel, channels in
         let corner = builder.advance(start, by: channel)
         let lines = (0..<lanes).map { line in
@@ -80,7 +85,7 @@ struct AttentionEmitter {
               builder.float, builder.advance(corner, by: line * source.rowStride), count: channels, lanes: lanes)
             : builder.constant(0, lanes: lanes)
         }
-        let to = builder.advance(rows(target, from: channel).place, by: key)
+        let to = builder.advance(target.moved(rows: channel, in: builder).place, by: key)
         for (line, column) in builder.transposed(lines).enumerated().prefix(channels) {
           // The rows of a workspace have room for whole vectors.
           builder.store(column, builder.advance(to, by: line * target.rowStride))

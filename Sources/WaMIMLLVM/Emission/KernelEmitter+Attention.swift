@@ -20,15 +20,17 @@ extension KernelEmitter {
       let query = emitter.rows(attention.query, unit: unit, head: head)
       let result = emitter.rows(attention.result, unit: unit, head: head)
       emitter.forEachBlock { start, rows, count in
-        emitter.copy(emitter.rows(query, from: start), to: queries, count: count, factor: shape.scale)
+        emitter.copy(query.moved(rows: start, in: builder), to: queries, count: count, factor: shape.scale)
         emitter.productWithKeys(rows, queries, keys, to: scores)
         builder.loop(from: builder.index(0), to: count) { row, _ in
-          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(emitter.rows(scores, from: row).place)
+          emitter.prefetch(
+            [attention.query, attention.key, attention.value], row: builder.addIntegers(start, row), after: head, of: unit)
+          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(scores.moved(rows: row, in: builder).place)
           builder.store(scale, builder.advance(scales, by: row))
           return []
         }
         emitter.productOverKeys(rows, scores, values, to: results)
-        emitter.copy(results, to: emitter.rows(result, from: start), count: count, factors: scales)
+        emitter.copy(results, to: result.moved(rows: start, in: builder), count: count, factors: scales)
       }
     }
   }
@@ -93,15 +95,17 @@ private struct AttentionGradientEmitter {
 
   private func emitBlock(_ start: Value, rows: Value, count: Value, unit: Value, head: Value) {
     func fromStart(_ tokens: TokenRows) -> MatrixView {
-      emitter.rows(emitter.rows(tokens, unit: unit, head: head), from: start)
+      emitter.rows(tokens, unit: unit, head: head).moved(rows: start, in: builder)
     }
     emitter.copy(fromStart(kernel.query), to: queries, count: count, factor: shape.scale)
     emitter.copy(fromStart(kernel.gradient), to: gradients, count: count)
     emitter.productWithKeys(rows, queries, keyColumns, to: probabilities)
     emitter.productWithKeys(rows, gradients, valueColumns, to: scoreGradients)
     builder.loop(from: builder.index(0), to: count) { row, _ in
+      emitter.prefetch(
+        [kernel.query, kernel.key, kernel.value, kernel.gradient], row: builder.addIntegers(start, row), after: head, of: unit)
       ScoreRows(builder: builder, keyCount: shape.keyCount).softmaxGradient(
-        emitter.rows(probabilities, from: row).place, emitter.rows(scoreGradients, from: row).place)
+        probabilities.moved(rows: row, in: builder).place, scoreGradients.moved(rows: row, in: builder).place)
       return []
     }
     if kernel.valueGradient != nil {

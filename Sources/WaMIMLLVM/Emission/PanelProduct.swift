@@ -49,13 +49,13 @@ struct PanelProduct {
     epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
     func part(at start: Value, depth: Int, accumulates: Bool, isLast: Bool) {
-      var (left, right) = (left, right)
-      left.place = builder.advance(left.place, by: builder.multiplyIntegers(start, builder.index(left.columnStride)))
-      right.place = builder.advance(right.place, by: builder.multiplyIntegers(start, builder.index(right.rowStride)))
+      let end = builder.addIntegers(start, builder.index(depth))
+      // After the last part comes the first one of the rows below.
+      let following = isLast ? left.moved(rows: rows.rowsPerRun, in: builder) : left.moved(columns: end, in: builder)
       let part = Part(
-        product: self, rows: rows, right: right, result: result, neighbours: isLast ? neighbours : [], depth: depth,
-        accumulates: accumulates)
-      part.emit(left, epilogue: isLast ? epilogue : { _, _ in })
+        product: self, rows: rows, right: right.moved(rows: start, in: builder), result: result,
+        neighbours: isLast ? neighbours : [], depth: depth, accumulates: accumulates)
+      part.emit(left.moved(columns: start, in: builder), following: following, epilogue: isLast ? epilogue : { _, _ in })
     }
     let (first, last) = (depths[0], depths[depths.count - 1])
     part(at: builder.index(0), depth: first, accumulates: accumulates, isLast: depths.count == 1)
@@ -87,79 +87,88 @@ private struct Part {
     var view: MatrixView
     /// Elements from one tile to the next.
     var tileStride: Int
+    /// Of a copy, what will be copied next.
+    var following: MatrixView?
   }
 
-  func emit(_ left: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void) {
-    let left = prepared(left)
+  /// - Parameter following: Where the left side goes on after this part.
+  func emit(_ left: MatrixView, following: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void) {
+    let left = prepared(left, following: following)
     let group = product.tiling.groupColumns
-    builder.loop(count: product.n / group, step: group) { column, _ in
-      emitGroup(from: column, columns: group, left)
+    // During its last panel, a copied left side's next part is asked for.
+    let equal = left.following == nil ? product.n / group : (product.n - 1) / group
+    builder.loop(count: equal, step: group) { column, _ in
+      emitGroup(from: column, columns: group, left, isLast: false)
       epilogue(column, group)
       return []
     }
-    let rest = product.n % group
+    let rest = product.n - equal * group
     guard rest > 0 else { return }
-    emitGroup(from: builder.index(product.n - rest), columns: rest, left)
+    emitGroup(from: builder.index(product.n - rest), columns: rest, left, isLast: left.following != nil)
     epilogue(builder.index(product.n - rest), rest)
   }
 
-  private func prepared(_ left: MatrixView) -> Left {
+  private func prepared(_ left: MatrixView, following: MatrixView) -> Left {
     guard left.columnStride != 1 else { return Left(view: left, tileStride: tileRows * left.rowStride) }
     let copy = builder.advance(product.workspace, by: depth * MatmulKernel.panelLimit)
     product.packing.packLeft(left, rows: rows.rowsPerRun, depth: depth, to: copy)
     return Left(
-      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.packing.tileStride(depth: depth))
+      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.packing.tileStride(depth: depth),
+      following: following)
   }
 
   /// Panels side by side, of which the widest come first.
-  private func emitGroup(from start: Value, columns: Int, _ left: Left) {
+  private func emitGroup(from start: Value, columns: Int, _ left: Left, isLast: Bool) {
     let widths = product.tiling.panelWidths(columns: columns)
-    var offset = 0
-    for width in Set(widths).sorted(by: >) {
-      let count = widths.count { $0 == width }
-      builder.loop(count: count, step: width) { column, _ in
-        emitPanel(at: builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column), columns: width, left)
+    func emitPanels(_ panels: Range<Int>, isLast: Bool) {
+      guard let width = panels.first.map({ widths[$0] }) else { return }
+      let offset = widths[..<panels.lowerBound].reduce(0, +)
+      builder.loop(count: panels.count, step: width) { column, _ in
+        let column = builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column)
+        emitPanel(at: column, columns: width, left, isLast: isLast)
         return []
       }
-      offset += count * width
     }
+    let last = widths.count - 1
+    var start = 0
+    while start < widths.count {
+      let end = widths[start...].firstIndex { $0 != widths[start] } ?? widths.count
+      emitPanels(start..<(isLast ? min(end, last) : end), isLast: false)
+      start = end
+    }
+    if isLast { emitPanels(last..<widths.count, isLast: true) }
   }
 
-  private func emitPanel(at column: Value, columns: Int, _ left: Left) {
-    var source = right
-    source.place = builder.advance(source.place, by: builder.multiplyIntegers(column, builder.index(source.columnStride)))
+  private func emitPanel(at column: Value, columns: Int, _ left: Left, isLast: Bool) {
+    let source = right.moved(columns: column, in: builder)
     product.packing.packRight(source, columns: columns, depth: depth, to: product.workspace)
     let result = builder.advance(result.place, by: column)
-    let neighbours = self.neighbours.map { MatrixView(place: builder.advance($0.place, by: column), rowStride: $0.rowStride) }
+    let neighbours = self.neighbours.map { $0.moved(columns: column, in: builder) }
     let next = builder.advance(source.place, by: columns * source.columnStride)
+    var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, depth: depth)]
+    if isLast, let following = left.following { ahead.append(.nextPart(of: following, tileRows: tileRows)) }
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       var left = left
       left.view.place = builder.advance(left.view.place, by: builder.multiplyIntegers(run, builder.index(rows.leftStride)))
+      let near = left.following == nil ? [PanelPrefetch.nextTile(of: left.view, tileRows: tileRows, in: builder)] : []
       let result = builder.advance(result, by: builder.multiplyIntegers(run, builder.index(rows.resultStride)))
-      emitTiles(columns: columns, left, result, neighbours, next: next)
+      emitTiles(columns: columns, left, result, neighbours, ahead + near)
       return []
     }
   }
 
-  /// What tiles ask for of the next panel, and the elements from what one tile asks for to what the next one does.
-  private var prefetch: (pattern: Tile.Prefetch, step: Int) {
-    right.columnStride == 1
-      ? (.rows(stride: right.rowStride), (depth + Tile.Prefetch.depthPerRow - 1) / Tile.Prefetch.depthPerRow * right.rowStride)
-      : (.run, right.columnStride)
-  }
-
   /// All rows of one run: whole tiles, and lower ones for those that remain.
-  ///
-  /// - Parameter next: Where the next panel of the right side begins.
-  private func emitTiles(columns: Int, _ left: Left, _ result: Address, _ neighbours: [MatrixView], next: Address) {
+  private func emitTiles(
+    columns: Int, _ left: Left, _ result: Address, _ neighbours: [MatrixView], _ ahead: [PanelPrefetch]
+  ) {
     let height = builder.index(tileRows)
     let tiles = builder.divideIntegers(rows.rowsPerRun, height)
     builder.loop(from: builder.index(0), to: tiles) { tile, _ in
-      for neighbour in neighbours { prefetch(neighbour, from: builder.multiplyIntegers(tile, height), columns: columns) }
-      emitTile(
-        rows: tileRows, columns: columns, left, at: builder.multiplyIntegers(tile, builder.index(left.tileStride)), result,
-        row: builder.multiplyIntegers(tile, height),
-        ahead: builder.advance(next, by: builder.multiplyIntegers(tile, builder.index(prefetch.step))))
+      let row = builder.multiplyIntegers(tile, height)
+      for neighbour in neighbours { prefetch(neighbour.moved(rows: row, in: builder), columns: columns) }
+      let place = builder.multiplyIntegers(tile, builder.index(left.tileStride))
+      let requests = ahead.map { $0.request(of: tile, count: tiles, in: builder) }
+      emitTile(rows: tileRows, columns: columns, left, at: place, result, row: row, asking: requests)
       return []
     }
     let full = builder.multiplyIntegers(tiles, height)
@@ -178,30 +187,25 @@ private struct Part {
     }
   }
 
-  /// Asks for the rows of a tile of another matrix.
-  private func prefetch(_ matrix: MatrixView, from row: Value, columns: Int) {
-    let corner = builder.advance(matrix.place, by: builder.multiplyIntegers(row, builder.index(matrix.rowStride)))
+  /// Asks for a tile of another matrix.
+  private func prefetch(_ matrix: MatrixView, columns: Int) {
     for row in 0..<tileRows {
-      for column in stride(from: 0, to: columns, by: Tile.Prefetch.lineElements) {
-        builder.prefetch(builder.advance(corner, by: row * matrix.rowStride + column))
+      for column in stride(from: 0, to: columns, by: 16) {
+        builder.prefetch(builder.advance(matrix.place, by: row * matrix.rowStride + column))
       }
     }
   }
 
   private func emitTile(
-    rows: Int, columns: Int, _ left: Left, at place: Value, _ result: Address, row: Value, ahead: Address? = nil
+    rows: Int, columns: Int, _ left: Left, at place: Value, _ result: Address, row: Value, asking requests: [Tile.Request] = []
   ) {
     let lanes = builder.lanes
     let tile = Tile(
       rows: rows, columns: columns, leftRow: left.view.rowStride, leftColumn: left.view.columnStride,
       rightRow: (columns + lanes - 1) / lanes * lanes, resultRow: self.result.rowStride, accumulates: accumulates,
-      prefetch: ahead == nil ? .nothing : prefetch.pattern)
+      prefetches: requests.map(\.prefetch))
     let target = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(self.result.rowStride)))
-    builder.call(
-      tile.define(in: builder),
-      [
-        builder.pointer(builder.advance(left.view.place, by: place)), builder.pointer(product.workspace), builder.pointer(target),
-        builder.index(depth), builder.pointer(ahead ?? target),
-      ])
+    let sides = [builder.advance(left.view.place, by: place), product.workspace, target].map(builder.pointer)
+    builder.call(tile.define(in: builder), sides + [builder.index(depth)] + requests.map { builder.pointer($0.place) })
   }
 }

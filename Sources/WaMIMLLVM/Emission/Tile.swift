@@ -1,21 +1,24 @@
 import WaMIMCompiler
 
-/// A function that computes one tile of a product, `void (left, right, result, depth, ahead)`: its sums stay in registers.
+/// A function that computes one tile of a product, `void (left, right, result, depth, ahead...)`: its sums stay in registers.
 ///
-/// It has time to ask the memory for what will be copied next.
+/// It has time to ask the memory for what will be read later, from one place `ahead` for each of its prefetches.
 struct Tile {
-  /// Which elements a tile asks for, the first of them `ahead`.
-  enum Prefetch: Hashable {
-    case nothing
-    /// As many as the tile is deep, one after the other.
-    case run
-    /// Some of each row of a panel, for a part of its rows: one row for each `depthPerRow` of the tile's depth.
-    case rows(stride: Int)
+  /// What a tile asks for while it works, one element for each step along its depth: a line of the cache comes with it.
+  struct Prefetch: Hashable {
+    /// Steps that make a group.
+    static let steps = 8
 
-    static let depthPerRow = 32
-    /// Elements of a row that are asked for, in lines of the cache.
-    static let lineElements = 16
-    static let linesPerRow = 4
+    /// Elements from what one step of a group asks for to what the next one does.
+    let stride: Int
+    /// Elements from where one group begins to where the next one does.
+    let advance: Int
+  }
+
+  /// A prefetch and where it begins.
+  struct Request {
+    let prefetch: Prefetch
+    let place: Address
   }
 
   let rows: Int
@@ -28,22 +31,17 @@ struct Tile {
   let resultRow: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
-  var prefetch = Prefetch.nothing
+  var prefetches: [Prefetch] = []
 
   private var name: String {
-    let suffix =
-      switch prefetch {
-      case .nothing: ""
-      case .run: "_run"
-      case .rows(let stride): "_rows_\(stride)"
-      }
-    return "tile_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")\(suffix)"
+    let shape = "tile_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")"
+    return prefetches.reduce(shape) { "\($0)_ask_\($1.stride)_\($1.advance)" }
   }
 
   /// The function, defined the first time that a module asks for it.
   func define(in builder: IRBuilder) -> Function {
     let pointer = builder.floatPointer
-    let parameters = [pointer, pointer, pointer, builder.int64, pointer]
+    let parameters = [pointer, pointer, pointer, builder.int64] + prefetches.map { _ in pointer }
     if builder.isDefined(name) { return builder.declare(name, parameters, returning: builder.void) }
     return builder.define(name, parameters, returning: builder.void, attributes: ["noinline"]) { function in
       emit(function, in: builder)
@@ -67,26 +65,36 @@ struct Tile {
         ? builder.load(builder.float, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
         : builder.constant(0, lanes: lanes)
     }
-    let sums = builder.loop(from: start, to: function.parameter(3), carrying: initial) { k, sums in
-      emitPrefetch(at: k, from: Address(base: function.parameter(4), index: start), in: builder)
-      return step(at: k, vectors: vectors, sums: sums, left: left, right: right, in: builder)
+    let depth = function.parameter(3)
+    func step(at k: Value, _ sums: [Value]) -> [Value] {
+      self.step(at: k, vectors: vectors, sums: sums, left: left, right: right, in: builder)
     }
+    var (sums, done) = (initial, start)
+    if !prefetches.isEmpty {
+      let groups = builder.divideIntegers(depth, builder.index(Prefetch.steps))
+      let ahead = prefetches.indices.map { Address(base: function.parameter(4 + $0), index: start) }
+      sums = builder.loop(from: start, to: groups, carrying: sums) { group, sums in
+        emitGroup(group, asking: ahead, sums: sums, in: builder, step)
+      }
+      done = builder.multiplyIntegers(groups, builder.index(Prefetch.steps))
+    }
+    sums = builder.loop(from: done, to: depth, carrying: sums) { k, sums in step(at: k, sums) }
     for (place, sum) in zip(places, sums) {
       builder.store(sum, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
     }
   }
 
-  private func emitPrefetch(at k: Value, from ahead: Address, in builder: IRBuilder) {
-    switch prefetch {
-    case .nothing: break
-    case .run: builder.prefetch(builder.advance(ahead, by: k))
-    case .rows(let stride):
-      let row = builder.divideIntegers(k, builder.index(Prefetch.depthPerRow))
-      let line = builder.divideIntegers(
-        builder.subtractIntegers(k, builder.multiplyIntegers(row, builder.index(Prefetch.depthPerRow))),
-        builder.index(Prefetch.depthPerRow / Prefetch.linesPerRow))
-      let place = builder.advance(ahead, by: builder.multiplyIntegers(row, builder.index(stride)))
-      builder.prefetch(builder.advance(place, by: builder.multiplyIntegers(line, builder.index(Prefetch.lineElements))))
+  /// A group of steps and what they ask for.
+  private func emitGroup(
+    _ group: Value, asking ahead: [Address], sums: [Value], in builder: IRBuilder, _ step: (Value, [Value]) -> [Value]
+  ) -> [Value] {
+    let first = builder.multiplyIntegers(group, builder.index(Prefetch.steps))
+    return builder.loop(count: Prefetch.steps, carrying: sums) { index, sums in
+      for (place, prefetch) in zip(ahead, prefetches) {
+        let start = builder.advance(place, by: builder.multiplyIntegers(group, builder.index(prefetch.advance)))
+        builder.prefetch(builder.advance(start, by: builder.multiplyIntegers(index, builder.index(prefetch.stride))))
+      }
+      return step(builder.addIntegers(first, index), sums)
     }
   }
 

@@ -7,6 +7,16 @@ struct MatrixView {
   var columnStride = 1
 
   var transposed: MatrixView { MatrixView(place: place, rowStride: columnStride, columnStride: rowStride) }
+
+  /// The same matrix from another row or column on.
+  func moved(rows: Value? = nil, columns: Value? = nil, in builder: IRBuilder) -> MatrixView {
+    var moved = self
+    for (count, stride) in [(rows, rowStride), (columns, columnStride)] {
+      guard let count else { continue }
+      moved.place = builder.advance(moved.place, by: builder.multiplyIntegers(count, builder.index(stride)))
+    }
+    return moved
+  }
 }
 
 /// A small matrix product computed tile by tile, each tile's sums in registers.
@@ -49,7 +59,7 @@ struct TileProduct {
           let left = builder.advance(left.place, by: builder.multiplyIntegers(row, builder.index(left.rowStride)))
           let start = builder.multiplyIntegers(row, builder.index(result.rowStride))
           let result = builder.advance(builder.advance(result.place, by: start), by: column)
-          builder.call(function, [builder.pointer(left), right, builder.pointer(result), depth, right])
+          builder.call(function, [builder.pointer(left), right, builder.pointer(result), depth])
           return []
         }
         return []

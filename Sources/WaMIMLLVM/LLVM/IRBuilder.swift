@@ -177,6 +177,10 @@ extension IRBuilder {
   func minimumInteger(_ left: Value, _ right: Value) -> Value {
     select(compareIntegers(LLVMIntSLT, left, right), left, right)
   }
+
+  func maximumInteger(_ left: Value, _ right: Value) -> Value {
+    select(compareIntegers(LLVMIntSLT, left, right), right, left)
+  }
 }
 
 // MARK: Conversions and lanes
