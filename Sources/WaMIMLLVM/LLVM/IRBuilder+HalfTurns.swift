@@ -43,8 +43,8 @@ extension IRBuilder {
     let part = select(isNearAxis, distance, subtract(constant(0.5, lanes: lanes), distance))
     let square = multiply(part, part)
     // π in two parts, so that its rounding does not count.
-    let sineSeries = polynomial([-8.742278e-08, -5.167709, 2.5498052, -0.58941877], at: square, lanes: lanes)
-    let cosineSeries = polynomial([1, -4.934802, 4.0587077, -1.3350506, 0.23136423], at: square, lanes: lanes)
+    let sineSeries = horner([-8.742278e-08, -5.167709, 2.5498052, -0.58941877], at: square, lanes: lanes)
+    let cosineSeries = horner([1, -4.934802, 4.0587077, -1.3350506, 0.23136423], at: square, lanes: lanes)
     return Angle(
       isNearAxis: isNearAxis, sine: multiplyAdd(part, constant(3.1415927, lanes: lanes), multiply(part, sineSeries)),
       cosine: cosineSeries)
