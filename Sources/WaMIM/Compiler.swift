@@ -66,8 +66,9 @@ public struct Compiler: Sendable {
 
   /// What the compiler does to a graph on the way to kernels, in order; `disabledPasses` takes the names of what is optional.
   public static var passes: [PassDescription] {
-    Passes.all.map { PassDescription(name: $0.name, summary: $0.summary, isOptional: $0.isOptional) }
-      + [.init(name: Compilation.fusion, summary: "Lets values that run over the same rows share kernels.", isOptional: true)]
+    let fusion = "Lets values that run over the same rows, and what follows a wavelet analysis in each sample, share kernels."
+    return Passes.all.map { PassDescription(name: $0.name, summary: $0.summary, isOptional: $0.isOptional) }
+      + [.init(name: Compilation.fusion, summary: fusion, isOptional: true)]
   }
 
   /// The pass of a name.

@@ -28,6 +28,16 @@ struct KernelReference {
     case .attentionGradient(let gradient): for unit in units { run(gradient, unit: unit) }
     case .index(let index): for unit in units { run(index, unit: unit) }
     case .wavelet(let wavelet): for unit in units { run(wavelet, unit: unit) }
+    case .sequence(let sequence): for unit in units { run(sequence, unit: unit) }
+    }
+  }
+
+  private mutating func run(_ sequence: SequenceKernel, unit: Int) {
+    for part in sequence.parts {
+      switch part {
+      case .wavelet(let wavelet): run(wavelet, unit: unit)
+      case .rows(let rows): run(rows, first: unit..<unit + 1)
+      }
     }
   }
 

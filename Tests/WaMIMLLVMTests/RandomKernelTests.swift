@@ -14,4 +14,6 @@ import WaMIMCompiler
   @Test func columnKernelsAgreeWithReference() throws { try check(60) { $0.columns() } }
 
   @Test func matmulKernelsAgreeWithReference() throws { try check(60) { $0.matmul() } }
+
+  @Test func sequencesAgreeWithReference() throws { try check(60) { $0.sequence() } }
 }

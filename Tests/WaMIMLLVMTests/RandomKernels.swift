@@ -7,6 +7,8 @@ struct RandomKernels {
   private var arguments: [KernelArgument] = []
   private var arrays: [[Float]] = []
   private var units = 1
+  /// The workspace that parts of a sequence share.
+  private var shared: Int?
 
   init(generator: SeededGenerator) { self.generator = generator }
 
@@ -21,6 +23,23 @@ struct RandomKernels {
     arrays.append(
       element == .int32 ? (0..<total).map { _ in Float(generator.int(0...(below ?? 100) - 1)) } : generator.floats(total))
     return arguments.count - 1
+  }
+
+  /// A place for `count` elements of each unit: a new argument, or a part of the workspace that parts of a sequence share.
+  private mutating func place(
+    _ access: KernelArgument.Access, count: Int, element: ElementType = .float32
+  ) -> (argument: Int, offset: Int) {
+    guard let shared, access == .write, element == .float32, generator.chance(0.5) else {
+      return (add(access, count: count, moves: true, element: element), 0)
+    }
+    defer { grow(shared, by: count) }
+    return (shared, arguments[shared].count)
+  }
+
+  /// Makes an argument that does not move longer.
+  private mutating func grow(_ argument: Int, by count: Int) {
+    arguments[argument].count += count
+    arrays[argument] += generator.floats(count)
   }
 
   /// Strides over loops of an array that holds the loops in `kept`, in any order, with a margin; the first loop is outermost.
@@ -69,9 +88,9 @@ struct RandomKernels {
     var kept = extents.map { _ in true }
     if isRow { kept[kept.count - 1] = false }
     var (strides, offset, count) = layout(extents, kept: kept)
-    let argument = add(access, count: count, moves: true, element: access == .write && generator.chance(0.1) ? .int32 : .float32)
-    strides[0] = count
-    return Access(argument: argument, offset: offset, strides: strides)
+    let (argument, start) = place(access, count: count, element: access == .write && generator.chance(0.1) ? .int32 : .float32)
+    strides[0] = arguments[argument].unitStride
+    return Access(argument: argument, offset: start + offset, strides: strides)
   }
 
   // MARK: Expressions
@@ -149,6 +168,56 @@ struct RandomKernels {
       stages.append(stage)
     }
     return RowKernel(outer: outer, width: width, stages: stages)
+  }
+
+  /// Levels of a wavelet analysis, each followed by work on the rows of its subbands; what one part leaves for later ones lies in memory
+  /// or in the workspace.
+  mutating func sequence() -> KernelCase {
+    units = generator.int(1...4)
+    let (channels, levels) = (generator.int(1...3), generator.int(1...3))
+    var (rows, columns) = (generator.int(1...3) << (levels - 1), generator.int(1...12) << (levels - 1))
+    let workspace = add(.workspace, count: 0, moves: false)
+    var kernel = WaveletKernel(
+      direction: .analysis, wavelet: Wavelet.allCases.randomElement(using: &generator) ?? .haar, channels: channels, rows: rows,
+      columns: columns, pictures: planes(channels, 2 * rows, 2 * columns, .read), bands: [], workspace: workspace)
+    grow(workspace, by: kernel.workspaceCount)
+    shared = workspace
+    defer { shared = nil }
+    var parts: [SequenceKernel.Part] = []
+    for level in 1...levels {
+      (kernel.rows, kernel.columns) = (rows, columns)
+      kernel.bands = (0..<4).map { band in
+        generator.chance(band == 0 && level < levels ? 1 : 0.6) ? planes(channels, rows, columns, .write) : nil
+      }
+      parts.append(.wavelet(kernel))
+      if let band = kernel.bands.compactMap({ $0 }).randomElement(using: &generator) { parts += workOnRows(of: band, kernel) }
+      if let approximation = kernel.bands[0] { kernel.pictures = approximation }
+      (rows, columns) = (rows / 2, columns / 2)
+    }
+    return finish(.sequence(SequenceKernel(parts: parts)), tolerance: 2e-5)
+  }
+
+  /// Kernels on the rows of a subband's planes, each of which reads what the one before has written.
+  private mutating func workOnRows(of band: WaveletKernel.Planes, _ kernel: WaveletKernel) -> [SequenceKernel.Part] {
+    let unitStride = arguments[band.argument].unitStride
+    var loads = [
+      Access(argument: band.argument, offset: band.offset, strides: [unitStride, band.channelStride, band.rowStride, 1])
+    ]
+    return (0..<generator.int(0...2)).map { _ in
+      let rows = rowKernel(outer: [units, kernel.channels, kernel.rows], width: kernel.columns, loading: loads)
+      loads += rows.stages.flatMap(\.stores).map(\.access)
+      return .rows(rows)
+    }
+  }
+
+  /// Planes of a new array, or of the workspace that parts of a sequence share.
+  private mutating func planes(
+    _ channels: Int, _ rows: Int, _ columns: Int, _ access: KernelArgument.Access
+  ) -> WaveletKernel.Planes {
+    let rowStride = columns + generator.int(0...2)
+    let channelStride = rows * rowStride + generator.int(0...2)
+    let (argument, offset) = place(access, count: channels * channelStride)
+    return WaveletKernel.Planes(argument: argument, offset: offset, channelStride: channelStride, rowStride: rowStride)
   }
 
   /// Sums over some loops, partitioned by the first one or by columns.

@@ -172,6 +172,7 @@ struct Clustering {
   /// The rows that computing `value` runs over, or nil where it is no work on rows.
   private func rowDomain(_ value: ValueID) -> Domain? {
     let node = graph[value]
+    if storage.separated.contains(value) { return nil }
     switch node.operation {
     case .unary, .binary, .toFloat, .gather: return Domain(node.type.shape)
     case .detach, .broadcast, .transpose, .slice: return Domain(node.type.shape)

@@ -6,6 +6,7 @@ struct Lowering {
   let storage: Storage
   let clustering: Clustering
   let stored: StoredValues
+  private let fuses: Bool
 
   /// Prepares to lower `graph`.
   ///
@@ -15,7 +16,8 @@ struct Lowering {
   ///   - consumed: The weights' gradients that updates may follow in the same kernel.
   init(_ graph: Graph, updatesInPlace: Bool, fuses: Bool = true, consumed: Set<ValueID> = []) {
     self.graph = graph
-    storage = Storage(graph, updatesInPlace: updatesInPlace)
+    self.fuses = fuses
+    storage = Storage(graph, updatesInPlace: updatesInPlace, separatesSubbands: fuses)
     clustering = Clustering(graph, storage, isEnabled: fuses, consumed: consumed)
     stored = StoredValues(graph, storage, clustering)
   }
@@ -41,8 +43,9 @@ struct Lowering {
     for index in calls.indices {
       // Who reads the whole waits for all of its parts.
       calls[index].writes.formUnion(calls[index].writes.flatMap(storage.wholes))
-      calls[index].bytes = calls[index].bytesMoved(in: graph)
     }
+    if fuses { calls = sequenced(calls) }
+    for index in calls.indices { calls[index].bytes = calls[index].bytesMoved(in: graph) }
     return calls.sorted { $0.order < $1.order }
   }
 
@@ -81,8 +84,10 @@ struct Lowering {
     case .pad(let axis, let start, _, let step): return padding(value, axis, start, step)
     case .attention(let heads): return [lowerAttention(value, heads)]
     case .rank, .invertPermutation, .scatterAdd: return [lowerIndex(value)]
-    case .waveletAnalysis(let wavelet): return [lowerWavelet(value, wavelet, .analysis)]
-    case .waveletAdjoint(let wavelet): return [lowerWavelet(value, wavelet, .adjoint)]
+    case .waveletAnalysis(let wavelet): return lowerAnalysis(value, wavelet).map { [$0] } ?? []
+    case .waveletAdjoint(let wavelet): return [lowerAdjoint(value, wavelet)]
+    // The analysis that a slice of subbands is taken of writes it.
+    case .slice where storage.separated.contains(value): return []
     default:
       throw CompilationError("there is no kernel for '\(node.operation.name)'", at: node.location)
     }

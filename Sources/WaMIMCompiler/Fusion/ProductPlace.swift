@@ -69,17 +69,3 @@ extension RowStage {
     }
   }
 }
-
-extension RowKernel {
-  /// The kernel with `transform` applied to each place that it reads or writes.
-  fileprivate func mappingAccesses(_ transform: (Access) -> Access) -> RowKernel {
-    var kernel = self
-    for index in stages.indices {
-      kernel.stages[index].instructions = stages[index].instructions.map { instruction in
-        if case .load(let access) = instruction { .load(transform(access)) } else { instruction }
-      }
-      kernel.stages[index].stores = stages[index].stores.map { Store(access: transform($0.access), operand: $0.operand) }
-    }
-    return kernel
-  }
-}

@@ -6,6 +6,8 @@ struct Storage {
   private(set) var views: [View]
   /// The movements that no view can express, or whose consumers need rows as they lie: they are carried out.
   private(set) var copies: Set<ValueID>
+  /// The slices along the axis of subbands that the wavelet analysis writes itself, in place of all subbands of its level.
+  private(set) var separated: Set<ValueID>
   /// The values that lie within a larger value or a state because whoever computes them writes there directly.
   private(set) var forwarded: Set<ValueID>
   /// For each computed value that lies within a larger one, that one.
@@ -19,9 +21,12 @@ struct Storage {
 
   /// Decides for every value of `graph` where it lies.
   ///
-  /// - Parameter updatesInPlace: Whether the new value of a state is written over the old one by whoever computes it.
-  init(_ graph: Graph, updatesInPlace: Bool) {
+  /// - Parameters:
+  ///   - updatesInPlace: Whether the new value of a state is written over the old one by whoever computes it.
+  ///   - separatesSubbands: Whether a wavelet analysis writes the slices of subbands that are wanted instead of all subbands.
+  init(_ graph: Graph, updatesInPlace: Bool, separatesSubbands: Bool) {
     copies = []
+    separated = []
     forwarded = []
     joints = [:]
     accumulated = []
@@ -34,7 +39,9 @@ struct Storage {
       accumulateProducts(graph, users, outputs)
     }
     forwardIntoJoints(graph, users, outputs)
-    for value in graph.values where graph[value].operation.isMovement && !forwarded.contains(value) {
+    if separatesSubbands { separateSubbands(graph, users) }
+    for value in graph.values
+    where graph[value].operation.isMovement && !forwarded.contains(value) && !separated.contains(value) {
       if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isOutput: outputs.contains(value)) {
         views[value.index] = view
       } else {
@@ -45,7 +52,7 @@ struct Storage {
 
   /// Whether `value` is computed rather than seen through a view of another value.
   func isComputed(_ value: ValueID, in graph: Graph) -> Bool {
-    (!graph[value].operation.isMovement || copies.contains(value)) && !absorbed.contains(value)
+    (!graph[value].operation.isMovement || copies.contains(value) || separated.contains(value)) && !absorbed.contains(value)
   }
 
   /// The larger values of which `value` is a part, the one within the other.
@@ -143,6 +150,14 @@ struct Storage {
       forwarded.insert(link.value)
     }
     joints[source] = joint
+  }
+
+  /// Lets wavelet analyses write the slices that are read of their subbands, where no one wants all of them.
+  private mutating func separateSubbands(_ graph: Graph, _ users: [[ValueID]]) {
+    let roots = Set(graph.roots)
+    for value in graph.values where !roots.contains(value) && graph.isReadBySubbands(value, users[value.index]) {
+      separated.formUnion(users[value.index])
+    }
   }
 
   /// Whether those who read `value` as more than single elements can do so through `view`.

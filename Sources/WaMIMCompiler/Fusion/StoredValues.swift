@@ -36,6 +36,8 @@ struct StoredValues {
   }
 
   private mutating func keepOperands(of value: ValueID) {
+    // The wavelet analysis itself writes a slice of its subbands.
+    if storage.separated.contains(value) { return }
     let node = graph[value]
     let isRowwise = node.operation.isElementwise || node.operation.isReduction
     for operand in node.operands {

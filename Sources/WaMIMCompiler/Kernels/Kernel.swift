@@ -24,6 +24,7 @@ public enum KernelBody: Hashable, Sendable {
   case attentionGradient(AttentionGradientKernel)
   case index(IndexKernel)
   case wavelet(WaveletKernel)
+  case sequence(SequenceKernel)
 
   /// The kind's name in dumps and profiles.
   public var kind: String {
@@ -35,6 +36,7 @@ public enum KernelBody: Hashable, Sendable {
     case .attentionGradient: "attention_gradient"
     case .index(let kernel): kernel.kind
     case .wavelet: "wavelet"
+    case .sequence(let kernel): kernel.kind
     }
   }
 }

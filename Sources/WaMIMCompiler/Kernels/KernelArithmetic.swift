@@ -5,7 +5,7 @@ extension KernelBody {
     case .matmul(let kernel): kernel.productFlops(units: units)
     case .attention(let kernel): 2 * kernel.shape.productFlops * units
     case .attentionGradient(let kernel): kernel.products * kernel.shape.productFlops * units
-    case .rows, .columns, .index, .wavelet: 0
+    case .rows, .columns, .index, .wavelet, .sequence: 0
     }
   }
 }
@@ -27,4 +27,18 @@ extension AttentionGradientKernel {
 extension AttentionShape {
   /// Multiplications and additions of one product of all heads, such as queries times keys, in one sample.
   fileprivate var productFlops: Int { 2 * queryCount * keyCount * heads * headWidth }
+}
+
+extension WaveletKernel {
+  /// Multiplications and additions that a unit takes, for the subbands that anybody wants.
+  var flops: Int {
+    func taps(_ filters: Filters) -> [Int] { [filters.low.count, filters.high.count] }
+    let (down, along) = (taps(verticalFilters), taps(horizontalFilters))
+    let products = (0...1).reduce(0) { total, pass in
+      let wanted = (0...1).filter { bands[2 * $0 + pass] != nil }
+      // What a filter down the columns leaves has two elements for each coefficient.
+      return total + (wanted.isEmpty ? 0 : 2 * down[pass]) + wanted.reduce(0) { $0 + along[$1] }
+    }
+    return 2 * products * channels * rows * columns
+  }
 }

@@ -24,6 +24,7 @@ extension KernelBody {
     case .attentionGradient(let kernel): kernel.lines
     case .index(let kernel): [kernel.line]
     case .wavelet(let kernel): kernel.lines
+    case .sequence(let kernel): kernel.lines
     }
   }
 }
@@ -175,9 +176,25 @@ extension WaveletKernel.Planes {
 
 extension WaveletKernel {
   fileprivate var lines: [String] {
-    [
-      "wavelet \(direction.rawValue) by \(wavelet.rawValue), \(channels) channels of 4 bands \(rows) x \(columns), workspace a\(workspace) {",
-      "  pictures = \(pictures.text)", "  bands = \(bands.text), \(bandStride) a band", "}",
-    ]
+    let places = zip(WaveletKernel.bandNames, bands).compactMap { name, planes in planes.map { "  \(name) = \($0.text)" } }
+    return [
+      "wavelet \(direction.rawValue) by \(wavelet.rawValue), \(channels) channels of bands \(rows) x \(columns), workspace a\(workspace) {",
+      "  pictures = \(pictures.text)",
+    ] + places + ["}"]
+  }
+}
+
+extension SequenceKernel {
+  fileprivate var lines: [String] {
+    ["for each unit in turn {"] + parts.flatMap(\.lines).map { "  " + $0 } + ["}"]
+  }
+}
+
+extension SequenceKernel.Part {
+  fileprivate var lines: [String] {
+    switch self {
+    case .wavelet(let kernel): kernel.lines
+    case .rows(let kernel): kernel.lines()
+    }
   }
 }

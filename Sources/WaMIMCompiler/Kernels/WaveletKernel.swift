@@ -34,15 +34,14 @@ public struct WaveletKernel: Hashable, Sendable {
   public var rows: Int
   public var columns: Int
   public var pictures: Planes
-  /// The subband LL; LH, HL and HH follow, each `bandStride` elements after the one before.
-  public var bands: Planes
-  public var bandStride: Int
+  /// Where LL, LH, HL and HH lie; nil for those that nobody wants of an analysis.
+  public var bands: [Planes?]
   /// The argument that is workspace, of `workspaceCount` elements.
   public var workspace: Int
 
   public init(
-    direction: Direction, wavelet: Wavelet, channels: Int, rows: Int, columns: Int, pictures: Planes, bands: Planes,
-    bandStride: Int, workspace: Int
+    direction: Direction, wavelet: Wavelet, channels: Int, rows: Int, columns: Int, pictures: Planes, bands: [Planes?],
+    workspace: Int
   ) {
     self.direction = direction
     self.wavelet = wavelet
@@ -51,12 +50,15 @@ public struct WaveletKernel: Hashable, Sendable {
     self.columns = columns
     self.pictures = pictures
     self.bands = bands
-    self.bandStride = bandStride
     self.workspace = workspace
   }
 }
 
 extension WaveletKernel {
+  /// The names of the subbands, in the order in which they come: the first letter says which filter goes along the rows, the second
+  /// which one down the columns.
+  public static let bandNames = ["LL", "LH", "HL", "HH"]
+
   /// One coefficient of a filter: what it takes `offset` places after the first of a coefficient's two.
   public struct Tap: Hashable, Sendable {
     public var offset: Int

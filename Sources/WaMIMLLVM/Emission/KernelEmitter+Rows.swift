@@ -6,6 +6,8 @@ extension KernelEmitter {
   enum FirstLoop {
     /// The units of the call.
     case units
+    /// One unit, counted from the first one of the call.
+    case unit(Value)
     /// A range of indices, of arrays that do not move with the unit; the workspace holds that range alone.
     case range(from: Value, to: Value)
   }
@@ -15,19 +17,19 @@ extension KernelEmitter {
   /// - Parameter columns: The first of the columns to work on and how many there are; all of them where nil.
   func emit(_ rows: RowKernel, over first: FirstLoop, columns: (start: Value, count: Int)? = nil) {
     let rows = columns == nil ? rows.normalized(lanes: builder.lanes) : rows
-    let (start, end) =
-      switch first {
-      case .units: (builder.index(0), units)
-      case .range(let start, let end): (start, end)
-      }
-    builder.loop(from: start, to: end) { index, _ in
-      let outermost =
-        switch first {
-        case .units: LoopIndices(values: [index], first: builder.addIntegers(begin, index))
-        case .range: LoopIndices(values: [builder.subtractIntegers(index, start)], first: index)
-        }
-      return builder.nest(rows.outer.dropFirst()) { inner, _ in
+    func emitRows(at outermost: LoopIndices) {
+      builder.nest(rows.outer.dropFirst()) { inner, _ in
         emitRow(rows, at: outermost.nesting(inner), columns: columns ?? (builder.index(0), rows.width))
+        return []
+      }
+    }
+    func emitRows(of unit: Value) { emitRows(at: LoopIndices(values: [unit], first: builder.addIntegers(begin, unit))) }
+    switch first {
+    case .units: forEachUnit { emitRows(of: $0) }
+    case .unit(let unit): emitRows(of: unit)
+    case .range(let start, let end):
+      builder.loop(from: start, to: end) { index, _ in
+        emitRows(at: LoopIndices(values: [builder.subtractIntegers(index, start)], first: index))
         return []
       }
     }

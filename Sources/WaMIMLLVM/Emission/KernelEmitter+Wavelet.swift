@@ -1,34 +1,40 @@
 import WaMIMCompiler
 
 extension KernelEmitter {
-  /// Emits one level of a wavelet analysis or of its adjoint, row by row of the subbands.
-  func emit(_ wavelet: WaveletKernel) {
+  /// Emits one level of a wavelet analysis or of its adjoint for a unit, row by row of the subbands.
+  func emit(_ wavelet: WaveletKernel, unit: Value) {
     let level = WaveletLevel(emitter: self, kernel: wavelet)
-    forEachUnit { unit in
-      builder.loop(count: wavelet.channels) { channel, _ in
-        let pictures = plane(wavelet.pictures, unit: unit, channel: channel)
-        let bands = plane(wavelet.bands, unit: unit, channel: channel)
-        builder.loop(count: wavelet.rows) { row, _ in
-          switch wavelet.direction {
-          case .analysis: level.emitAnalysis(of: pictures, to: bands, row: row)
-          case .adjoint:
-            for parity in 0...1 { level.emitAdjoint(of: bands, to: pictures, row: row, parity: parity) }
-          }
-          return []
+    builder.loop(count: wavelet.channels) { channel, _ in
+      let pictures = plane(wavelet.pictures, unit: unit, channel: channel)
+      let bands = wavelet.bands.map { $0.map { plane($0, unit: unit, channel: channel) } }
+      builder.loop(count: wavelet.rows) { row, _ in
+        switch wavelet.direction {
+        case .analysis: level.emitAnalysis(of: pictures, to: bands, row: row)
+        case .adjoint:
+          for parity in 0...1 { level.emitAdjoint(of: bands, to: pictures, row: row, parity: parity) }
         }
         return []
       }
+      return []
     }
   }
 
-  private func plane(_ planes: WaveletKernel.Planes, unit: Value, channel: Value) -> Address {
+  private func plane(_ planes: WaveletKernel.Planes, unit: Value, channel: Value) -> Plane {
     let start = builder.multiplyIntegers(unit, builder.index(kernel.arguments[planes.argument].unitStride))
     let place = builder.advance(address(planes.argument, offset: planes.offset), by: start)
-    return builder.advance(place, by: builder.multiplyIntegers(channel, builder.index(planes.channelStride)))
+    return Plane(
+      start: builder.advance(place, by: builder.multiplyIntegers(channel, builder.index(planes.channelStride))),
+      rowStride: planes.rowStride)
   }
 }
 
-/// What a wavelet kernel does for one row of its subbands: a pass down the columns into lines of the workspace, which go on
+/// Rows of one channel, whose columns are neighbours.
+private struct Plane {
+  var start: Address
+  var rowStride: Int
+}
+
+/// What a wavelet kernel does for one row of a level's subbands: a pass down the columns into lines of the workspace, which go on
 /// periodically, and a pass along those.
 private struct WaveletLevel {
   let emitter: KernelEmitter
@@ -46,39 +52,43 @@ private struct WaveletLevel {
 
   // MARK: Analysis
 
-  /// Emits row `row` of the four subbands.
-  func emitAnalysis(of pictures: Address, to bands: Address, row: Value) {
+  /// Emits row `row` of those subbands that anybody wants.
+  func emitAnalysis(of pictures: Plane, to bands: [Plane?], row: Value) {
+    // The filters down the columns, low and high, that any of them needs.
+    let passes = (0...1).filter { bands[$0] != nil || bands[2 + $0] != nil }
+    emitVerticalAnalysis(of: pictures, row: row, passes: passes)
+    emitHorizontalAnalysis(to: bands.map { $0.map { start(of: row, in: $0) } }, passes: passes)
+  }
+
+  private func emitVerticalAnalysis(of pictures: Plane, row: Value, passes: [Int]) {
     let filters = kernel.verticalFilters
     let first = builder.multiplyIntegers(row, builder.index(2))
-    let rows = byOffset(filters.offsets) { offset in
-      self.row(first, plus: offset, among: 2 * kernel.rows, of: pictures, rowStride: kernel.pictures.rowStride)
-    }
+    let rows = byOffset(filters.offsets) { self.row(first, plus: $0, among: 2 * kernel.rows, of: pictures) }
     forEachVector { column, count in
       let pixel = builder.multiplyIntegers(column, builder.index(2))
       let pixels = byOffset(filters.offsets) { rows[$0].map { loadPair(builder.advance($0, by: pixel), count: 2 * count) } }
       let sums = (0...1).map { half in filtered(pixels.compactMapValues { $0?[half] }, filters) }
-      for number in 0...1 {
+      for pass in passes {
         for parity in 0...1 {
-          let columns = builder.shuffle(sums[0][number], sums[1][number], (0..<lanes).map { 2 * $0 + parity })
-          builder.store(columns, builder.advance(line(2 * number + parity), by: column))
+          let columns = builder.shuffle(sums[0][pass], sums[1][pass], (0..<lanes).map { 2 * $0 + parity })
+          builder.store(columns, builder.advance(line(2 * pass + parity), by: column))
         }
       }
     }
-    emitHorizontalAnalysis(to: builder.advance(bands, by: builder.multiplyIntegers(row, builder.index(kernel.bands.rowStride))))
   }
 
-  private func emitHorizontalAnalysis(to row: Address) {
+  private func emitHorizontalAnalysis(to rows: [Address?], passes: [Int]) {
     let filters = kernel.horizontalFilters
     let shifts = filters.offsets.map { $0 >> 1 }
-    for number in 0..<kernel.lineCount { continuePeriodically(number, reaching: shifts) }
+    for pass in passes {
+      for parity in 0...1 { continuePeriodically(2 * pass + parity, reaching: shifts) }
+    }
     forEachVector { column, count in
-      for vertical in 0...1 {
-        let loaded = byOffset(filters.offsets) { offset in
-          load(line(2 * vertical + offset & 1), column, shift: offset >> 1)
-        }
+      for pass in passes {
+        let loaded = byOffset(filters.offsets) { offset in load(line(2 * pass + offset & 1), column, shift: offset >> 1) }
         for (horizontal, coefficients) in filtered(loaded, filters).enumerated() {
-          let band = builder.advance(row, by: (2 * horizontal + vertical) * kernel.bandStride)
-          builder.store(coefficients, builder.advance(band, by: column), count: count, lanes: lanes)
+          guard let row = rows[2 * horizontal + pass] else { continue }
+          builder.store(coefficients, builder.advance(row, by: column), count: count, lanes: lanes)
         }
       }
     }
@@ -98,26 +108,24 @@ private struct WaveletLevel {
   // MARK: Adjoint
 
   /// Emits row 2 · `row` + `parity` of the picture.
-  func emitAdjoint(of bands: Address, to pictures: Address, row: Value, parity: Int) {
+  func emitAdjoint(of bands: [Plane?], to pictures: Plane, row: Value, parity: Int) {
     let filters = kernel.verticalFilters
     // The bands that are low along rows go through one line, those that are high through the other.
     for number in 0...1 {
       let terms = [filters.low, filters.high].enumerated().flatMap { vertical, taps in
-        let band = builder.advance(bands, by: (2 * number + vertical) * kernel.bandStride)
-        return taps.filter { $0.offset & 1 == parity }.map { tap in
-          (tap, self.row(row, plus: -(tap.offset >> 1), among: kernel.rows, of: band, rowStride: kernel.bands.rowStride))
+        taps.filter { $0.offset & 1 == parity }.map { tap in
+          (tap, bands[2 * number + vertical].map { self.row(row, plus: -(tap.offset >> 1), among: kernel.rows, of: $0) })
         }
       }
       forEachVector { column, count in
         let loaded = terms.map { tap, row in
-          (tap, builder.load(builder.float, builder.advance(row, by: column), count: count, lanes: lanes) as Value?)
+          (tap, row.map { builder.load(builder.float, builder.advance($0, by: column), count: count, lanes: lanes) })
         }
         builder.store(sum(loaded), builder.advance(line(number), by: column))
       }
     }
     let target = builder.addIntegers(builder.multiplyIntegers(row, builder.index(2)), builder.index(parity))
-    emitHorizontalAdjoint(
-      to: builder.advance(pictures, by: builder.multiplyIntegers(target, builder.index(kernel.pictures.rowStride))))
+    emitHorizontalAdjoint(to: start(of: target, in: pictures))
   }
 
   private func emitHorizontalAdjoint(to row: Address) {
@@ -138,11 +146,15 @@ private struct WaveletLevel {
 
   // MARK: Rows and lines
 
-  /// The place of row `index` + `offset` of a plane, counted modulo `count`.
-  private func row(_ index: Value, plus offset: Int, among count: Int, of plane: Address, rowStride: Int) -> Address {
+  /// Column 0 of row `index` of a plane.
+  private func start(of index: Value, in plane: Plane) -> Address {
+    builder.advance(plane.start, by: builder.multiplyIntegers(index, builder.index(plane.rowStride)))
+  }
+
+  /// Column 0 of row `index` + `offset` of a plane, counted modulo `count`.
+  private func row(_ index: Value, plus offset: Int, among count: Int, of plane: Plane) -> Address {
     let positive = offset < 0 ? count * ((-offset + count - 1) / count) + offset : offset
-    let place = builder.remainder(builder.addIntegers(index, builder.index(positive)), builder.index(count))
-    return builder.advance(plane, by: builder.multiplyIntegers(place, builder.index(rowStride)))
+    return start(of: builder.remainder(builder.addIntegers(index, builder.index(positive)), builder.index(count)), in: plane)
   }
 
   /// What `make` emits for each of `offsets`, in their order, so that the same kernel always becomes the same code.

@@ -50,7 +50,8 @@ struct KernelEmitter {
     case .attention(let attention): try emit(attention)
     case .attentionGradient(let gradient): try emit(gradient)
     case .index(let index): emit(index)
-    case .wavelet(let wavelet): emit(wavelet)
+    case .wavelet(let wavelet): forEachUnit { emit(wavelet, unit: $0) }
+    case .sequence(let sequence): emit(sequence)
     }
   }
 }
@@ -66,6 +67,18 @@ extension KernelEmitter {
     switch kernel.arguments[argument].element {
     case .float32: builder.float
     case .int32: builder.int32
+    }
+  }
+
+  /// Emits all parts for each unit before the next one.
+  private func emit(_ sequence: SequenceKernel) {
+    forEachUnit { unit in
+      for part in sequence.parts {
+        switch part {
+        case .wavelet(let wavelet): emit(wavelet, unit: unit)
+        case .rows(let rows): emit(rows, over: .unit(unit))
+        }
+      }
     }
   }
 
