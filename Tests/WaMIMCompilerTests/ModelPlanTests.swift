@@ -53,8 +53,8 @@ struct ModelPlanTests {
     }
   }
 
-  /// A process that trains on one thread, with everything that it holds.
-  @Test func theBaseModelFitsInTwoGibibytes() throws {
-    #expect(try program(Self.base).peakBytes < 2 << 30)
+  /// A process that trains on one thread, with everything that it holds: about 1.7 times its parameters and their moments.
+  @Test func theBaseModelFitsInLittleMemory() throws {
+    #expect(try program(Self.base).peakBytes < 1800 << 20)
   }
 }

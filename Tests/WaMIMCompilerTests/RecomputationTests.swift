@@ -51,4 +51,17 @@ struct RecomputationTests {
     #expect(row.map { graph[$0].type.shape[2] / model.dim } == [3, 1, 1, 4, 1])
     #expect(block.count - row.count == 2)
   }
+
+  /// The patches that are seen are gathered from the images once more for the gradient of their embedding.
+  @Test func gatheredPatchesAreNotKept() throws {
+    func gathers(_ disabled: Set<String>) throws -> Int {
+      let graph = try Passes.run(try WaMIMModel().graph(), for: .step, disabled: disabled)
+      return graph.storedForBackward.count { value in
+        guard case .gather = graph[value].operation else { return false }
+        return graph[value].scope.hasPrefix("patch_embed")
+      }
+    }
+    #expect(try gathers([]) == 0)
+    #expect(try gathers(["recompute"]) == 1)
+  }
 }

@@ -43,7 +43,7 @@ struct Phasing {
     let states = graph.nodes.reduce(0) { total, node in
       if case .parameter = node.operation { total + node.type.byteCount } else { total }
     }
-    return max(states / 16, 4 << 20)
+    return max(states / 32, 4 << 20)
   }
 
   // MARK: Filling a phase
