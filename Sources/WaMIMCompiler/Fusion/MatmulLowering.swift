@@ -94,13 +94,15 @@ extension Lowering {
   }
 
   /// Rows of a result that are computed together where the result is cut by rows: enough that packing the right side pays.
+  ///
+  /// There is an even number of such blocks, since that is what threads mostly are.
   static let resultBlock = 192
 
   private func partition(of node: Node, _ transposeLeft: Bool) -> MatmulPartition {
     let shape = node.type.shape
     if shape.rank == 2 {
       guard transposeLeft else { return MatmulPartition(kind: .samples(rows: 1), units: shape[0]) }
-      let blocks = max(1, (shape[0] + Lowering.resultBlock / 2) / Lowering.resultBlock)
+      let blocks = max(1, (shape[0] + Lowering.resultBlock) / (2 * Lowering.resultBlock)) * 2
       let block = (shape[0] + blocks - 1) / blocks
       return MatmulPartition(kind: .rows(block: block), units: (shape[0] + block - 1) / block)
     }
