@@ -42,6 +42,15 @@ import WaMIMLLVM
     }
   }
 
+  /// A tile asks for a line of its own next rows and of the next panel with each step, attention for the next head's rows.
+  @Test(arguments: kinds) func productsAskForWhatTheyReadLater(kind: Kind) throws {
+    let request = try Regex(#"\b(prefetcht1|prfm)\b"#)
+    for kernel in [matmul(isTransposed: false), matmul(isTransposed: true)] + attention() {
+      let text = try assembly(kernel, for: kind.processors[0])
+      #expect(text.matches(of: request).count >= 2, "\(kernel.body.kind) for \(kind.processors[0])")
+    }
+  }
+
   @Test(arguments: kinds) func rowsAndColumnsUseTheProcessorsVectors(kind: Kind) throws {
     for processor in kind.processors {
       for kernel in [rows(), columns()] {
