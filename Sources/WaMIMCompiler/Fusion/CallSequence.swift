@@ -169,13 +169,11 @@ extension SequenceKernel.Part {
     case .rows(let rows):
       return .rows(
         rows.mappingAccesses { access in
-          var result = access
-          result.argument = places[access.argument].argument
+          var result = access.mappingArguments { places[$0].argument }
           if let offset = places[access.argument].workspaceOffset {
             result.offset += offset
             result.strides[0] = 0
           }
-          if let table = access.pick?.argument { result.pick?.argument = places[table].argument }
           return result
         })
     }

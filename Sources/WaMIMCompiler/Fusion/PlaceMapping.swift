@@ -1,3 +1,13 @@
+extension Access {
+  /// The access with its arguments numbered anew, that of a table it picks by included.
+  func mappingArguments(_ number: (Int) -> Int) -> Access {
+    var access = self
+    access.argument = number(argument)
+    if let table = pick?.argument { access.pick?.argument = number(table) }
+    return access
+  }
+}
+
 extension RowKernel {
   /// The kernel with `transform` applied to each place that it reads or writes.
   func mappingAccesses(_ transform: (Access) -> Access) -> RowKernel {

@@ -50,10 +50,8 @@ extension LoweredCall {
     matmul.result = moved(matmul.result)
     matmul.workspace = moved(matmul.workspace)
     matmul.epilogue = matmul.epilogue?.mappingAccesses { access in
-      var result = access
-      result.argument = moved(access.argument)
+      var result = access.mappingArguments { moved($0) }
       if access.argument == source { result.offset += offset }
-      if let table = access.pick?.argument { result.pick?.argument = moved(table) }
       return result
     }
     kernel.body = .matmul(matmul)

@@ -52,8 +52,7 @@ struct AttentionEmitter {
     let nextUnit = builder.divideIntegers(next, heads)
     let nextHead = builder.subtractIntegers(next, builder.multiplyIntegers(nextUnit, heads))
     for matrix in matrices {
-      let place = rows(matrix, unit: nextUnit, head: nextHead).moved(rows: row, in: builder).place
-      for channel in stride(from: 0, to: shape.headWidth, by: 16) { builder.prefetch(builder.advance(place, by: channel)) }
+      builder.prefetch(rows(matrix, unit: nextUnit, head: nextHead).moved(rows: row, in: builder).place, count: shape.headWidth)
     }
   }
 

@@ -5,7 +5,7 @@ struct PanelPrefetch {
   private let place: Address
   /// Elements from where one tile begins to where the next one does.
   private let tileStep: Int
-  /// How many tiles ask, the last ones of the panel; those before repeat what the first of them asks for.
+  /// How many tiles ask, the last ones of the panel, or nil where all do; those before repeat what the first of them asks for.
   private let tiles: Int?
 
   /// The next panel of a right side, whose first column is at `next`.
@@ -14,6 +14,7 @@ struct PanelPrefetch {
   static func nextPanel(of right: MatrixView, at next: Address, columns: Int, depth: Int) -> PanelPrefetch {
     let steps = Tile.Prefetch.steps
     guard right.columnStride == 1 else {
+      // One column for each tile.
       return PanelPrefetch(
         pattern: Tile.Prefetch(stride: 1, advance: steps), place: next, tileStep: right.columnStride, tiles: columns)
     }

@@ -118,25 +118,23 @@ private struct Part {
   }
 
   /// Panels side by side, of which the widest come first.
+  ///
+  /// - Parameter isLast: Whether the last of them is the last one of the part.
   private func emitGroup(from start: Value, columns: Int, _ left: Left, isLast: Bool) {
     let widths = product.tiling.panelWidths(columns: columns)
-    func emitPanels(_ panels: Range<Int>, isLast: Bool) {
-      guard let width = panels.first.map({ widths[$0] }) else { return }
-      let offset = widths[..<panels.lowerBound].reduce(0, +)
-      builder.loop(count: panels.count, step: width) { column, _ in
-        let column = builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column)
-        emitPanel(at: column, columns: width, left, isLast: isLast)
+    let alike = isLast ? widths.dropLast() : widths[...]
+    var offset = 0
+    for width in Set(alike).sorted(by: >) {
+      let count = alike.count { $0 == width }
+      builder.loop(count: count, step: width) { column, _ in
+        let place = builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column)
+        emitPanel(at: place, columns: width, left, isLast: false)
         return []
       }
+      offset += count * width
     }
-    let last = widths.count - 1
-    var start = 0
-    while start < widths.count {
-      let end = widths[start...].firstIndex { $0 != widths[start] } ?? widths.count
-      emitPanels(start..<(isLast ? min(end, last) : end), isLast: false)
-      start = end
-    }
-    if isLast { emitPanels(last..<widths.count, isLast: true) }
+    guard isLast else { return }
+    emitPanel(at: builder.addIntegers(start, builder.index(offset)), columns: columns - offset, left, isLast: true)
   }
 
   private func emitPanel(at column: Value, columns: Int, _ left: Left, isLast: Bool) {
@@ -189,11 +187,7 @@ private struct Part {
 
   /// Asks for a tile of another matrix.
   private func prefetch(_ matrix: MatrixView, columns: Int) {
-    for row in 0..<tileRows {
-      for column in stride(from: 0, to: columns, by: 16) {
-        builder.prefetch(builder.advance(matrix.place, by: row * matrix.rowStride + column))
-      }
-    }
+    for row in 0..<tileRows { builder.prefetch(builder.advance(matrix.place, by: row * matrix.rowStride), count: columns) }
   }
 
   private func emitTile(

@@ -41,6 +41,12 @@ extension IRBuilder {
     _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), integer(2), integer(1)])
   }
 
+  /// Asks the memory for `count` elements one after the other, which begin a line of the cache.
+  func prefetch(_ start: Address, count: Int) {
+    let lineElements = 16
+    for element in stride(from: 0, to: count, by: lineElements) { prefetch(advance(start, by: element)) }
+  }
+
   func load(_ type: IRType, pointer: Value, alignment: Int) -> Value {
     let typed = bitcast(pointer, to: self.pointer(to: type))
     let load = LLVMBuildLoad2(instructions, type.reference, typed.reference, "")
