@@ -100,7 +100,7 @@ SECONDS_EACH ?= 600
 fuzz: dependencies
 	nice Tests/Fuzz/fuzz .build/fuzz $(SECONDS_EACH)
 
-## demo: compiles the demo model, trains it for about two minutes and draws what it predicts.
+## demo: compiles the demo model, trains it for a minute or two and draws what it predicts.
 demo: build demo-data
 	$(BUILD)/wamimc graphs/wamim_vit_demo.wg -o $(DEMO)/train
 	$(DEMO)/train fit --data $(DEMO_IMAGES) --out $(DEMO)/run --overwrite
