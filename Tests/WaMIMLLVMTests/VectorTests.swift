@@ -51,6 +51,15 @@ import WaMIMLLVM
     }
   }
 
+  /// What follows a product asks for later rows of each of the two matrices that it touches.
+  @Test(arguments: kinds) func epiloguesAskForWhatTheyReadLater(kind: Kind) throws {
+    let request = try Regex(#"\b(prefetcht1|prfm)\b"#)
+    let counts = try [matmul(isTransposed: false), matmulTimesMatrix()].map {
+      try assembly($0, for: kind.processors[0]).matches(of: request).count
+    }
+    #expect(counts[1] >= counts[0] + 2, "\(kind.processors[0])")
+  }
+
   @Test(arguments: kinds) func rowsAndColumnsUseTheProcessorsVectors(kind: Kind) throws {
     for processor in kind.processors {
       for kernel in [rows(), columns()] {
@@ -121,6 +130,21 @@ import WaMIMLLVM
         argument(.read, 40 * 64), argument(.read, 64 * 48, moves: false), argument(.write, 40 * 48),
         argument(.workspace, workspace, moves: false),
       ], body: .matmul(kernel))
+  }
+
+  /// The same product, each element of it times one of another matrix.
+  private func matmulTimesMatrix() -> Kernel {
+    var kernel = matmul(isTransposed: false)
+    guard case .matmul(var product) = kernel.body else { return kernel }
+    let (result, factor) = (2, 4)
+    func access(_ argument: Int) -> Access { Access(argument: argument, offset: 0, strides: [40 * 48, 48, 1]) }
+    let stage = RowStage(
+      extent: .elements, instructions: [.load(access(result)), .load(access(factor)), .binary(.multiply, 0, 1)],
+      stores: [Store(access: access(result), operand: 2)])
+    product.epilogue = RowKernel(outer: [1, 40], width: 48, stages: [stage])
+    kernel.body = .matmul(product)
+    kernel.arguments.append(argument(.read, 40 * 48))
+    return kernel
   }
 
   /// Attention of 40 tokens in 2 heads, and its gradient.

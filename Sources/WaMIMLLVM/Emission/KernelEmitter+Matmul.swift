@@ -76,14 +76,8 @@ extension KernelEmitter {
     }
     let epilogue = matmul.epilogue
     let runsByColumns = epilogue?.runsByColumns(of: matmul) ?? false
-    var neighbours: [MatrixView] = []
-    if runsByColumns, rows.isOneRun, let epilogue {
-      neighbours = epilogue.matrices(besides: matmul.result.argument).map { access, rowStride in
-        MatrixView(place: address(access.argument, offset: access.offset), rowStride: rowStride)
-      }
-    }
     PanelProduct(matmul, rows: expected, in: self)
-      .emit(rows, left: left, right: right, result: result, neighbours: neighbours) { column, count in
+      .emit(rows, left: left, right: right, result: result) { column, count in
         if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
       }
     if !runsByColumns, let epilogue { emit(epilogue, over: first) }
@@ -127,29 +121,6 @@ extension RowKernel {
               && (access.pick?.strides.last ?? 0) == 0
           }
       }
-  }
-}
-
-extension RowKernel {
-  /// The matrices that it reads or writes row after row as the product's, and the elements from row to row.
-  fileprivate func matrices(besides product: Int) -> [(access: Access, rowStride: Int)] {
-    var found: [Int: (Access, Int)] = [:]
-    for access in stages.flatMap(\.accesses) where access.argument != product && access.pick == nil && access.strides.last == 1 {
-      if let rowStride = uniformStride(access), rowStride > 0 { found[access.argument] = (access, rowStride) }
-    }
-    return found.sorted { $0.key < $1.key }.map { ($0.value.0, $0.value.1) }
-  }
-
-  /// The elements from one row to the next, where all rows lie equally far apart.
-  private func uniformStride(_ access: Access) -> Int? {
-    let strides = Array(access.strides.dropLast())
-    guard let innermost = strides.last else { return nil }
-    var expected = innermost
-    for (extent, stride) in zip(outer, strides).reversed() {
-      guard stride == expected else { return nil }
-      expected *= extent
-    }
-    return innermost
   }
 }
 

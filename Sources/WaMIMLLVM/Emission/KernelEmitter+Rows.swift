@@ -19,7 +19,9 @@ extension KernelEmitter {
     let rows = columns == nil ? rows.normalized(lanes: builder.lanes) : rows
     func emitRows(at outermost: LoopIndices) {
       builder.nest(rows.outer.dropFirst()) { inner, _ in
-        emitRow(rows, at: outermost.nesting(inner), columns: columns ?? (builder.index(0), rows.width))
+        let loops = outermost.nesting(inner)
+        let ahead = columns == nil ? [] : rowsAhead(rows, at: loops)
+        emitRow(rows, at: loops, columns: columns ?? (builder.index(0), rows.width), ahead: ahead)
         return []
       }
     }
@@ -35,7 +37,15 @@ extension KernelEmitter {
     }
   }
 
-  private func emitRow(_ rows: RowKernel, at loops: LoopIndices, columns: (start: Value, count: Int)) {
+  /// What will be read or written in a later row, of arrays whose rows follow each other.
+  ///
+  /// Parts of rows are too short for the processor to see them coming.
+  private func rowsAhead(_ rows: RowKernel, at loops: LoopIndices) -> [Address] {
+    let distance = 3
+    return rows.matrices.map { builder.advance(place($0.access, at: loops), by: distance * $0.rowStride) }
+  }
+
+  private func emitRow(_ rows: RowKernel, at loops: LoopIndices, columns: (start: Value, count: Int), ahead: [Address]) {
     var scalars: [Int: Value] = [:]
     for stage in rows.stages {
       let isUniform = stage.extent == .row || rows.width == 1
@@ -43,7 +53,7 @@ extension KernelEmitter {
       if isUniform {
         emitOnce(stage, expression, scalars: &scalars, at: loops)
       } else {
-        emitAcross(stage, expression, columns: columns, scalars: &scalars, at: loops)
+        emitAcross(stage, expression, columns: columns, ahead: ahead, scalars: &scalars, at: loops)
       }
     }
   }
@@ -60,10 +70,10 @@ extension KernelEmitter {
 
   /// Emits a stage that is evaluated for each element of the row: runs of several vectors, what full vectors are left, and the rest.
   private func emitAcross(
-    _ stage: RowStage, _ expression: ExpressionEmitter, columns: (start: Value, count: Int), scalars: inout [Int: Value],
-    at loops: LoopIndices
+    _ stage: RowStage, _ expression: ExpressionEmitter, columns: (start: Value, count: Int), ahead: [Address],
+    scalars: inout [Int: Value], at loops: LoopIndices
   ) {
-    let loop = RowLoop(emitter: self, stage: stage, expression: expression, loops: loops, start: columns.start)
+    let loop = RowLoop(emitter: self, stage: stage, expression: expression, loops: loops, start: columns.start, ahead: ahead)
     let sums = loop.emit(width: columns.count)
     for (result, parts) in zip(stage.results, sums) {
       let function = result.reduction ?? .sum
@@ -82,13 +92,18 @@ private struct RowLoop {
   let start: Value
   /// The places of the stores, at column 0.
   let places: [Address]
+  /// What the memory is asked for, at column 0.
+  let ahead: [Address]
 
-  init(emitter: KernelEmitter, stage: RowStage, expression: ExpressionEmitter, loops: LoopIndices, start: Value) {
+  init(
+    emitter: KernelEmitter, stage: RowStage, expression: ExpressionEmitter, loops: LoopIndices, start: Value, ahead: [Address]
+  ) {
     self.emitter = emitter
     self.stage = stage
     self.expression = expression
     self.loops = loops
     self.start = start
+    self.ahead = ahead
     places = stage.stores.map { emitter.place($0.access, at: loops) }
   }
 
@@ -151,6 +166,7 @@ private struct RowLoop {
   @discardableResult
   private func evaluate(columns: [Value], lanes: Int, count: Int) -> [[Value]] {
     let columns = columns.map { builder.addIntegers(start, $0) }
+    for place in ahead { for column in columns { builder.prefetch(builder.advance(place, by: column)) } }
     let values = expression.evaluate(columns: columns, lanes: lanes, count: count)
     for (store, place) in zip(stage.stores, places) {
       for (column, value) in zip(columns, values[store.operand]) {
@@ -165,5 +181,28 @@ private struct RowLoop {
     guard parts.count > 1 else { return parts.first ?? builder.neutral(function, lanes: builder.lanes) }
     let halves = stride(from: 0, to: parts.count, by: 2).map { builder.combine(function, parts[$0], parts[$0 + 1]) }
     return pairwise(function, halves)
+  }
+}
+
+extension RowKernel {
+  /// Where the arrays that move by equal steps from row to row are read or written, each once, and the elements of a step.
+  fileprivate var matrices: [(access: Access, rowStride: Int)] {
+    var found: [Int: (Access, Int)] = [:]
+    for access in stages.flatMap(\.accesses) where access.pick == nil && access.strides.last == 1 {
+      if let rowStride = uniformStride(access), rowStride > 0 { found[access.argument] = (access, rowStride) }
+    }
+    return found.sorted { $0.key < $1.key }.map { ($0.value.0, $0.value.1) }
+  }
+
+  /// The elements from one row to the next, where all rows lie equally far apart.
+  private func uniformStride(_ access: Access) -> Int? {
+    let strides = Array(access.strides.dropLast())
+    guard let innermost = strides.last else { return nil }
+    var expected = innermost
+    for (extent, stride) in zip(outer, strides).reversed() {
+      guard stride == expected else { return nil }
+      expected *= extent
+    }
+    return innermost
   }
 }

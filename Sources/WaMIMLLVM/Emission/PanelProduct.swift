@@ -40,21 +40,17 @@ struct PanelProduct {
 
   /// Emits `result = left · right`, or adds to it.
   ///
-  /// - Parameters:
-  ///   - neighbours: Matrices of the result's shape that the epilogue touches too. Each tile asks the memory for its part of them, so
-  ///     that they are near by the time of the epilogue.
-  ///   - epilogue: Emits what is done to a range of finished columns.
+  /// - Parameter epilogue: Emits what is done to a range of finished columns.
   func emit(
-    _ rows: Rows, left: MatrixView, right: MatrixView, result: MatrixView, neighbours: [MatrixView] = [],
-    epilogue: (_ column: Value, _ count: Int) -> Void
+    _ rows: Rows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
     func part(at start: Value, depth: Int, accumulates: Bool, isLast: Bool) {
       let end = builder.addIntegers(start, builder.index(depth))
       // After the last part comes the first one of the rows below.
       let following = isLast ? left.moved(rows: rows.rowsPerRun, in: builder) : left.moved(columns: end, in: builder)
       let part = Part(
-        product: self, rows: rows, right: right.moved(rows: start, in: builder), result: result,
-        neighbours: isLast ? neighbours : [], depth: depth, accumulates: accumulates)
+        product: self, rows: rows, right: right.moved(rows: start, in: builder), result: result, depth: depth,
+        accumulates: accumulates)
       part.emit(left.moved(columns: start, in: builder), following: following, epilogue: isLast ? epilogue : { _, _ in })
     }
     let (first, last) = (depths[0], depths[depths.count - 1])
@@ -75,7 +71,6 @@ private struct Part {
   let rows: PanelProduct.Rows
   let right: MatrixView
   let result: MatrixView
-  let neighbours: [MatrixView]
   let depth: Int
   let accumulates: Bool
 
@@ -141,7 +136,6 @@ private struct Part {
     let source = right.moved(columns: column, in: builder)
     product.packing.packRight(source, columns: columns, depth: depth, to: product.workspace)
     let result = builder.advance(result.place, by: column)
-    let neighbours = self.neighbours.map { $0.moved(columns: column, in: builder) }
     let next = builder.advance(source.place, by: columns * source.columnStride)
     var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, depth: depth)]
     if isLast, let following = left.following { ahead.append(.nextPart(of: following, tileRows: tileRows)) }
@@ -150,20 +144,17 @@ private struct Part {
       left.view.place = builder.advance(left.view.place, by: builder.multiplyIntegers(run, builder.index(rows.leftStride)))
       let near = left.following == nil ? [PanelPrefetch.nextTile(of: left.view, tileRows: tileRows, in: builder)] : []
       let result = builder.advance(result, by: builder.multiplyIntegers(run, builder.index(rows.resultStride)))
-      emitTiles(columns: columns, left, result, neighbours, ahead + near)
+      emitTiles(columns: columns, left, result, ahead + near)
       return []
     }
   }
 
   /// All rows of one run: whole tiles, and lower ones for those that remain.
-  private func emitTiles(
-    columns: Int, _ left: Left, _ result: Address, _ neighbours: [MatrixView], _ ahead: [PanelPrefetch]
-  ) {
+  private func emitTiles(columns: Int, _ left: Left, _ result: Address, _ ahead: [PanelPrefetch]) {
     let height = builder.index(tileRows)
     let tiles = builder.divideIntegers(rows.rowsPerRun, height)
     builder.loop(from: builder.index(0), to: tiles) { tile, _ in
       let row = builder.multiplyIntegers(tile, height)
-      for neighbour in neighbours { prefetch(neighbour.moved(rows: row, in: builder), columns: columns) }
       let place = builder.multiplyIntegers(tile, builder.index(left.tileStride))
       let requests = ahead.map { $0.request(of: tile, count: tiles, in: builder) }
       emitTile(rows: tileRows, columns: columns, left, at: place, result, row: row, asking: requests)
@@ -183,11 +174,6 @@ private struct Part {
           return [builder.addIntegers(row, builder.index(lower))]
         }[0]
     }
-  }
-
-  /// Asks for a tile of another matrix.
-  private func prefetch(_ matrix: MatrixView, columns: Int) {
-    for row in 0..<tileRows { builder.prefetch(builder.advance(matrix.place, by: row * matrix.rowStride), count: columns) }
   }
 
   private func emitTile(
