@@ -47,6 +47,15 @@ import WaMIMLLVM
     Case(
       "1 + errorFunction of negative numbers", .unary(.errorFunction, 0), .constant(1), .binary(.add, 1, 2),
       truth: { Foundation.erfc(-$0) }, limit: 0.65, leastScale: 1, domain: -.infinity ... -0.0, thresholds: [0.5, 4, 9.2, 10]),
+    // The same as a GELU's gradient has it, with the error function's derivative.
+    Case(
+      "1 + errorFunction, besides a gaussian", .binary(.multiply, 0, 0), .unary(.negate, 1), .unary(.exponential, 2),
+      .unary(.errorFunction, 0), .constant(1), .binary(.add, 4, 5), truth: { Foundation.erfc(-$0) },
+      limit: 2, leastScale: 1, thresholds: [0.5, 3.8, 4.3, 10]),
+    Case(
+      "1 + errorFunction of negative numbers, besides a gaussian", .binary(.multiply, 0, 0), .unary(.negate, 1),
+      .unary(.exponential, 2), .unary(.errorFunction, 0), .constant(1), .binary(.add, 4, 5), truth: { Foundation.erfc(-$0) },
+      limit: 1.5, leastScale: 1, domain: -.infinity ... -0.0, thresholds: [0.5, 3.8, 4.3, 10]),
   ]
 
   /// Elements of a row, so that every function is computed in full vectors and in what is left of them.

@@ -77,7 +77,9 @@ struct ExpressionEmitter {
             builder.apply(function, to: values[operand][run], lanes: lanes)
           case .binary(let function, let left, let right):
             if let argument = argumentOfOnePlusErrorFunction(instruction) {
-              builder.onePlusErrorFunction(values[argument][run], lanes: lanes)
+              hasGaussian(of: argument)
+                ? builder.onePlusErrorFunctionBesideGaussian(values[argument][run], lanes: lanes)
+                : builder.onePlusErrorFunction(values[argument][run], lanes: lanes)
             } else {
               builder.apply(function, to: values[left][run], values[right][run], lanes: lanes)
             }
@@ -96,6 +98,16 @@ struct ExpressionEmitter {
     case (.unary(.errorFunction, let argument), .constant(1)), (.constant(1), .unary(.errorFunction, let argument)):
       return argument
     default: return nil
+    }
+  }
+
+  /// Whether e to the power of -x² is computed too, x being the value of `argument`, as a GELU's gradient needs it.
+  private func hasGaussian(of argument: Int) -> Bool {
+    instructions.contains { instruction in
+      guard case .unary(.exponential, let exponent) = instruction, case .unary(.negate, let square) = instructions[exponent] else {
+        return false
+      }
+      return instructions[square] == .binary(.multiply, argument, argument)
     }
   }
 
