@@ -51,8 +51,13 @@ struct AttentionEmitter {
     let next = builder.addIntegers(builder.addIntegers(builder.multiplyIntegers(unit, heads), head), builder.index(1))
     let nextUnit = builder.divideIntegers(next, heads)
     let nextHead = builder.subtractIntegers(next, builder.multiplyIntegers(nextUnit, heads))
+    prefetch(matrices, row: row, unit: nextUnit, head: nextHead)
+  }
+
+  /// Asks for one row of a head of each of the matrices.
+  func prefetch(_ matrices: [TokenRows], row: Value, unit: Value, head: Value) {
     for matrix in matrices {
-      builder.prefetch(rows(matrix, unit: nextUnit, head: nextHead).moved(rows: row, in: builder).place, count: shape.headWidth)
+      builder.prefetch(rows(matrix, unit: unit, head: head).moved(rows: row, in: builder).place, count: shape.headWidth)
     }
   }
 

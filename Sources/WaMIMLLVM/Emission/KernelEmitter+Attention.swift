@@ -23,8 +23,9 @@ extension KernelEmitter {
         emitter.copy(query.moved(rows: start, in: builder), to: queries, count: count, factor: shape.scale)
         emitter.productWithKeys(rows, queries, keys, to: scores)
         builder.loop(from: builder.index(0), to: count) { row, _ in
-          emitter.prefetch(
-            [attention.query, attention.key, attention.value], row: builder.addIntegers(start, row), after: head, of: unit)
+          let token = builder.addIntegers(start, row)
+          emitter.prefetch([attention.query, attention.key, attention.value], row: token, after: head, of: unit)
+          emitter.prefetch([attention.result], row: token, unit: unit, head: head)
           let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(scores.moved(rows: row, in: builder).place)
           builder.store(scale, builder.advance(scales, by: row))
           return []
@@ -102,8 +103,10 @@ private struct AttentionGradientEmitter {
     emitter.productWithKeys(rows, queries, keyColumns, to: probabilities)
     emitter.productWithKeys(rows, gradients, valueColumns, to: scoreGradients)
     builder.loop(from: builder.index(0), to: count) { row, _ in
+      let token = builder.addIntegers(start, row)
+      emitter.prefetch([kernel.query, kernel.key, kernel.value, kernel.gradient], row: token, after: head, of: unit)
       emitter.prefetch(
-        [kernel.query, kernel.key, kernel.value, kernel.gradient], row: builder.addIntegers(start, row), after: head, of: unit)
+        [kernel.queryGradient, kernel.keyGradient, kernel.valueGradient].compactMap(\.self), row: token, unit: unit, head: head)
       ScoreRows(builder: builder, keyCount: shape.keyCount).softmaxGradient(
         probabilities.moved(rows: row, in: builder).place, scoreGradients.moved(rows: row, in: builder).place)
       return []
