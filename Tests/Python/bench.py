@@ -118,7 +118,8 @@ def compare(model, batch, rounds, threads):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="wamim_vit_tiny", help="a model of graphs/, or all")
+    graphs = sorted(os.path.splitext(name)[0] for name in os.listdir(os.path.join(REPOSITORY, "graphs")))
+    parser.add_argument("--model", default="wamim_vit_tiny", choices=graphs + ["all"], help="a model of graphs/, or all")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
