@@ -44,7 +44,7 @@ import WaMIMLLVM
 
   /// A tile asks for a line of its own next rows and of the next panel with each step, attention for the two lines of a row of the
   /// next head's matrices and of its own results.
-  @Test(arguments: kinds) func productsAskForWhatTheyReadLater(kind: Kind) throws {
+  @Test(arguments: kinds) func productsAskForWhatTheyTouchLater(kind: Kind) throws {
     let products = [matmul(isTransposed: false), matmul(isTransposed: true)].map { (kernel: $0, requests: 2) }
     let attentions = zip(attention(), [2 * (3 + 1), 2 * (4 + 3)]).map { (kernel: $0, requests: $1) }
     for (kernel, least) in products + attentions {
@@ -53,7 +53,7 @@ import WaMIMLLVM
   }
 
   /// What follows a product asks for later rows of each of the two matrices that it touches.
-  @Test(arguments: kinds) func epiloguesAskForWhatTheyReadLater(kind: Kind) throws {
+  @Test(arguments: kinds) func epiloguesAskForWhatTheyTouchLater(kind: Kind) throws {
     let counts = try [matmul(isTransposed: false), matmulTimesMatrix()].map { try requests(of: $0, for: kind.processors[0]) }
     #expect(counts[1] >= counts[0] + 2, "\(kind.processors[0])")
   }
