@@ -49,8 +49,8 @@ public struct Compiler: Sendable {
         """)
     }
     let program = try program(for: graph)
-    let object = try LLVMBackend(processor: processor, matmuls: matmuls).emit(program, as: .object)
-    try Linker().link(object, to: URL(fileURLWithPath: path))
+    let objects = try LLVMBackend(processor: processor, matmuls: matmuls).objects(for: program)
+    try Linker().link(objects, to: URL(fileURLWithPath: path))
   }
 
   /// The program that `graph` becomes: kernels and schedules, before they are code.

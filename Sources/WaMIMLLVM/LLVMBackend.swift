@@ -29,49 +29,54 @@ public struct LLVMBackend: Sendable {
     self.matmuls = matmuls
   }
 
-  /// The program in the form of `output`: UTF-8 text, or the bytes of an object file.
+  /// The program in the form of `output`, as one module: UTF-8 text, or the bytes of an object file.
   ///
   /// The manifest that the object holds names the processor, whatever `program` says of it.
   public func emit(_ program: Program, as output: Output) throws -> [UInt8] {
-    var manifest = program.manifest
-    manifest.processor = Manifest.Processor(name: processor.name, features: processor.features)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let json = [UInt8](try encoder.encode(manifest))
+    let manifest = try manifest(of: program)
     return try emit(named: program.name, as: output) { builder in
-      let kernels = try program.kernels.enumerated().map { index, kernel in
-        try KernelEmitter.define(kernel, named: "kernel_\(index)", matmuls: matmuls, isInternal: true, in: builder)
-      }
-      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: json).emit()
+      let kernels = try define(program.kernels, visibility: .module, in: builder)
+      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest).emit()
     }
   }
 
   /// Kernels alone, as functions `kernel_0`, `kernel_1` and so on that other objects can call.
   package func emit(_ kernels: [Kernel], as output: Output) throws -> [UInt8] {
-    try emit(named: "kernels", as: output) { builder in
-      for (index, kernel) in kernels.enumerated() {
-        _ = try KernelEmitter.define(kernel, named: "kernel_\(index)", matmuls: matmuls, isInternal: false, in: builder)
-      }
+    try emit(named: "kernels", as: output) { _ = try define(kernels, visibility: .everyone, in: $0) }
+  }
+
+  /// Defines kernels as functions `kernel_0`, `kernel_1` and so on, or from another number on.
+  func define(
+    _ kernels: some Collection<Kernel>, from first: Int = 0, visibility: Visibility, in builder: IRBuilder
+  ) throws -> [Function] {
+    try kernels.enumerated().map { index, kernel in
+      try KernelEmitter.define(
+        kernel, named: LLVMBackend.name(ofKernel: first + index), matmuls: matmuls, visibility: visibility, in: builder)
     }
   }
 
-  /// Writes the program to a file, whole or not at all.
-  public func write(_ program: Program, as output: Output, to file: URL) throws {
-    let bytes = try emit(program, as: output)
-    do {
-      try Data(bytes).write(to: file, options: .atomic)
-    } catch {
-      throw BackendError("Cannot write \(file.path): \(error.localizedDescription)")
-    }
+  static func name(ofKernel index: Int) -> String { "kernel_\(index)" }
+
+  /// The program's manifest for the processor, as UTF-8 JSON.
+  func manifest(of program: Program) throws -> [UInt8] {
+    var manifest = program.manifest
+    manifest.processor = Manifest.Processor(name: processor.name, features: processor.features)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return [UInt8](try encoder.encode(manifest))
   }
 
-  private func emit(named name: String, as output: Output, _ define: (IRBuilder) throws -> Void) throws -> [UInt8] {
+  /// What `define` makes of an empty module, in the form of `output`.
+  func emit(
+    named name: String, as output: Output, sharedFunctions: SharedFunctions = .inModule, _ define: (IRBuilder) throws -> Void
+  ) throws -> [UInt8] {
     let machine = try TargetMachine(processor: processor)
     let module = IRModule(name: name, machine: machine)
-    try define(module.builder(for: processor))
+    try define(module.builder(for: processor, sharedFunctions: sharedFunctions))
     try module.verify()
     if output == .unoptimized { return Array(module.text.utf8) }
     try module.optimize(machine: machine)
+    if case .elsewhere(let requests) = sharedFunctions { requests.keepNeeded(in: module) }
     switch output {
     case .unoptimized, .llvm: return Array(module.text.utf8)
     case .assembly: return try module.machineCode(LLVMAssemblyFile, machine: machine)

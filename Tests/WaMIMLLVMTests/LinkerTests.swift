@@ -104,7 +104,7 @@ import WaMIMManifest
       let executable = folder.appendingPathComponent("train")
       let linker = Linker(command: folder.appendingPathComponent("wamimc"))
       let backend = LLVMBackend()
-      try linker.link(backend.emit(program(), as: .object), to: executable)
+      try linker.link(backend.objects(for: program()), to: executable)
       let (status, output) = try run([executable.path])
       #expect(status == 41)
       let lines = output.split(separator: "\n")

@@ -18,14 +18,21 @@ struct KernelEmitter {
 
   /// Defines the function that does what `kernel` says.
   static func define(
-    _ kernel: Kernel, named name: String, matmuls: MatmulSource, isInternal: Bool, in builder: IRBuilder
+    _ kernel: Kernel, named name: String, matmuls: MatmulSource, visibility: Visibility, in builder: IRBuilder
   ) throws -> Function {
-    let table = builder.pointer(to: builder.floatPointer)
-    let parameters = [table, builder.int64, builder.int64]
-    return try builder.define(name, parameters, returning: builder.void, isInternal: isInternal) { function in
+    try builder.define(name, parameters(in: builder), returning: builder.void, visibility: visibility) { function in
       try KernelEmitter(kernel, matmuls: matmuls, function: function, builder: builder).emit()
       builder.returnNothing()
     }
+  }
+
+  /// Declares the function that another object defines.
+  static func declare(named name: String, in builder: IRBuilder) -> Function {
+    builder.declare(name, parameters(in: builder), returning: builder.void)
+  }
+
+  private static func parameters(in builder: IRBuilder) -> [IRType] {
+    [builder.pointer(to: builder.floatPointer), builder.int64, builder.int64]
   }
 
   private init(_ kernel: Kernel, matmuls: MatmulSource, function: Function, builder: IRBuilder) {

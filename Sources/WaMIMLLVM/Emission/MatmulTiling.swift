@@ -3,7 +3,7 @@ import WaMIMCompiler
 /// How a generated matrix product is cut: tiles whose sums fill the registers, panels of columns, and parts of the depth.
 ///
 /// The order in which an element's products are added depends on none of it.
-struct MatmulTiling {
+struct MatmulTiling: Sendable {
   let lanes: Int
   /// Rows of tiles, the highest first; each remainder is taken by the highest one that still fits.
   let tileHeights: [Int]
@@ -23,6 +23,9 @@ struct MatmulTiling {
 
   /// The rows of a tile wherever there are enough.
   var tileRows: Int { tileHeights.first ?? 1 }
+
+  /// Elements from one tile of the copied left side to the next; a cache line more than needed, so that tiles share no sets.
+  func tileStride(depth: Int) -> Int { depth * tileRows + 16 }
 
   /// The depth of each part that `k` is cut into, for products of about `rows` rows.
   func depths(k: Int, rows: Int) -> [Int] {

@@ -108,7 +108,7 @@ private struct Part {
     let copy = builder.advance(product.workspace, by: depth * MatmulKernel.panelLimit)
     product.packing.packLeft(left, rows: rows.rowsPerRun, depth: depth, to: copy)
     return Left(
-      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.packing.tileStride(depth: depth),
+      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(depth: depth),
       following: following)
   }
 
@@ -186,6 +186,6 @@ private struct Part {
       prefetches: requests.map(\.prefetch))
     let target = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(self.result.rowStride)))
     let sides = [builder.advance(left.view.place, by: place), product.workspace, target].map(builder.pointer)
-    builder.call(tile.define(in: builder), sides + [builder.index(depth)] + requests.map { builder.pointer($0.place) })
+    builder.call(builder.shared(tile), sides + [builder.index(depth)] + requests.map { builder.pointer($0.place) })
   }
 }

@@ -17,7 +17,7 @@ struct ProgramEmitter {
     let root = builder.table("program", [root()])
     let runtime = builder.declare(
       "wamim_main", [builder.int32, builder.floatPointer, builder.floatPointer], returning: builder.int32)
-    _ = builder.define("main", [builder.int32, builder.floatPointer], returning: builder.int32, isInternal: false) { main in
+    _ = builder.define("main", [builder.int32, builder.floatPointer], returning: builder.int32, visibility: .everyone) { main in
       let program = builder.bitcast(root, to: builder.floatPointer)
       builder.returnValue(builder.call(runtime, [main.parameter(0), main.parameter(1), program]))
     }

@@ -3,9 +3,9 @@ import WaMIMCompiler
 /// A function that computes one tile of a product, `void (left, right, result, depth, ahead...)`: its sums stay in registers.
 ///
 /// It has time to ask the memory for what will be read later, from one place `ahead` for each of its prefetches.
-struct Tile {
+struct Tile: SharedFunction {
   /// What a tile asks for while it works, one element for each step along its depth: a line of the cache comes with it.
-  struct Prefetch: Hashable {
+  struct Prefetch: Hashable, Sendable {
     /// Steps that make a group.
     static let steps = 8
 
@@ -33,23 +33,17 @@ struct Tile {
   let accumulates: Bool
   var prefetches: [Prefetch] = []
 
-  private var name: String {
+  var name: String {
     let shape = "tile_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")"
     return prefetches.reduce(shape) { "\($0)_ask_\($1.stride)_\($1.advance)" }
   }
 
-  /// The function, defined the first time that a module asks for it.
-  func define(in builder: IRBuilder) -> Function {
+  func parameters(in builder: IRBuilder) -> [IRType] {
     let pointer = builder.floatPointer
-    let parameters = [pointer, pointer, pointer, builder.int64] + prefetches.map { _ in pointer }
-    if builder.isDefined(name) { return builder.declare(name, parameters, returning: builder.void) }
-    return builder.define(name, parameters, returning: builder.void, attributes: ["noinline"]) { function in
-      emit(function, in: builder)
-      builder.returnNothing()
-    }
+    return [pointer, pointer, pointer, builder.int64] + prefetches.map { _ in pointer }
   }
 
-  private func emit(_ function: Function, in builder: IRBuilder) {
+  func emit(_ function: Function, in builder: IRBuilder) {
     let start = builder.index(0)
     let (left, right, result) = (
       Address(base: function.parameter(0), index: start), Address(base: function.parameter(1), index: start),

@@ -51,7 +51,7 @@ struct TileProduct {
       let tile = Tile(
         rows: tileRows, columns: vectors * builder.lanes, leftRow: left.rowStride, leftColumn: left.columnStride,
         rightRow: right.rowStride, resultRow: result.rowStride, accumulates: accumulates)
-      let function = tile.define(in: builder)
+      let function = builder.shared(tile)
       builder.loop(count: count, step: vectors * builder.lanes) { panel, _ in
         let column = builder.addIntegers(panel, builder.index(column))
         let right = builder.pointer(builder.advance(right.place, by: column))

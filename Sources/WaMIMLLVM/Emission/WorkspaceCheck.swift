@@ -38,7 +38,7 @@ extension PanelProduct {
     guard copiesLeft else { return panel }
     // The rows of the last tile lie as far apart as those of a whole one.
     let tiles = (rows + tiling.tileRows - 1) / tiling.tileRows
-    let copies = (tiles - 1) * packing.tileStride(depth: depth) + depth * tiling.tileRows
+    let copies = (tiles - 1) * tiling.tileStride(depth: depth) + depth * tiling.tileRows
     return max(panel, depth * MatmulKernel.panelLimit + copies)
   }
 }

@@ -9,6 +9,16 @@ struct Function {
   func parameter(_ index: Int) -> Value { Value(reference: LLVMGetParam(value.reference, UInt32(index))) }
 }
 
+/// Who can call a function.
+enum Visibility {
+  /// The functions of its module.
+  case module
+  /// Other objects of the executable that it is linked into.
+  case executable
+  /// Everybody who loads what it is linked into.
+  case everyone
+}
+
 extension IRBuilder {
   /// Declares a function that others define.
   func declare(_ name: String, _ parameters: [IRType], returning result: IRType) -> Function {
@@ -24,11 +34,11 @@ extension IRBuilder {
   ///
   /// The builder goes back to where it was, so that a function can be defined while another one is being built.
   func define(
-    _ name: String, _ parameters: [IRType], returning result: IRType, isInternal: Bool = true, attributes: [String] = [],
-    body: (Function) throws -> Void
+    _ name: String, _ parameters: [IRType], returning result: IRType, visibility: Visibility = .module,
+    attributes: [String] = [], body: (Function) throws -> Void
   ) rethrows -> Function {
     let function = declare(name, parameters, returning: result)
-    if isInternal { LLVMSetLinkage(function.value.reference, LLVMInternalLinkage) }
+    set(visibility, of: function)
     for attribute in attributes + ["nounwind"] { addAttribute(attribute, to: function) }
     addTextAttribute("target-cpu", processor.architecture.baseline, to: function)
     addTextAttribute("tune-cpu", processor.tuning, to: function)
@@ -38,6 +48,14 @@ extension IRBuilder {
     try body(function)
     if let suspended { LLVMPositionBuilderAtEnd(instructions, suspended) }
     return function
+  }
+
+  private func set(_ visibility: Visibility, of function: Function) {
+    switch visibility {
+    case .module: LLVMSetLinkage(function.value.reference, LLVMInternalLinkage)
+    case .executable: LLVMSetVisibility(function.value.reference, LLVMHiddenVisibility)
+    case .everyone: break
+    }
   }
 
   private func addAttribute(_ name: String, to function: Function) {
@@ -58,9 +76,4 @@ extension IRBuilder {
 
   /// Instructions go to the end of `block` from now on.
   func enter(_ block: Block) { LLVMPositionBuilderAtEnd(instructions, block.reference) }
-}
-
-extension IRBuilder {
-  /// Whether the module has a function of this name.
-  func isDefined(_ name: String) -> Bool { LLVMGetNamedFunction(module, name) != nil }
 }

@@ -24,6 +24,8 @@ struct IRBuilder {
   let module: LLVMModuleRef?
   let instructions: LLVMBuilderRef?
   let processor: TargetProcessor
+  /// Where the functions are that several kernels call.
+  let sharedFunctions: SharedFunctions
 
   /// The lanes of one vector register.
   var lanes: Int { processor.lanes }

@@ -24,9 +24,13 @@ struct IRModule: ~Copyable {
   }
 
   /// What appends to the module, for `processor`.
-  func builder(for processor: TargetProcessor) -> IRBuilder {
-    IRBuilder(context: context, module: module, instructions: instructions, processor: processor)
+  func builder(for processor: TargetProcessor, sharedFunctions: SharedFunctions = .inModule) -> IRBuilder {
+    IRBuilder(
+      context: context, module: module, instructions: instructions, processor: processor, sharedFunctions: sharedFunctions)
   }
+
+  /// Whether the module defines or declares a function.
+  func hasFunction(named name: String) -> Bool { LLVMGetNamedFunction(module, name) != nil }
 
   /// Throws what is wrong with the module, if anything.
   func verify() throws {

@@ -35,12 +35,12 @@ struct LinkDriver {
     "swift_StringProcessing", "swift_RegexParser", "dispatch", "BlocksRuntime", "swiftDispatch", "stdc++", "m", "pthread", "dl",
   ]
 
-  /// Links an object and archives into a stripped executable.
-  func link(_ object: URL, libraries: [URL], to output: URL) throws {
+  /// Links objects and archives into a stripped executable.
+  func link(_ objects: [URL], libraries: [URL], to output: URL) throws {
     let process = Process()
     process.executableURL = compiler
     process.arguments =
-      ["-static-stdlib", "-use-ld=lld", "-o", output.path, object.path] + libraries.map(\.path)
+      ["-static-stdlib", "-use-ld=lld", "-o", output.path] + (objects + libraries).map(\.path)
       + LinkDriver.runtimeLibraries.map { "-l" + $0 } + ["-Xlinker", "-s", "-Xlinker", "--gc-sections"]
     let messages = Pipe()
     process.standardError = messages

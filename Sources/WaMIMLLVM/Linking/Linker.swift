@@ -21,25 +21,26 @@ public struct Linker: Sendable {
     Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? "wamimc")
   }
 
-  /// Links an object into an executable, whole or not at all.
+  /// Links objects into an executable, whole or not at all.
   ///
-  /// - Parameter object: The bytes of an object file, as the backend emits them.
+  /// - Parameter objects: The bytes of each object file, as the backend emits them.
   /// - Throws: An error that names what is missing and the package that has it.
-  public func link(_ object: [UInt8], to executable: URL) throws {
+  public func link(_ objects: [[UInt8]], to executable: URL) throws {
     let libraries = try LibrarySearch(folders: libraryFolders).all()
     let driver = try LinkDriver.find()
     let folder = executable.deletingLastPathComponent()
     let workplace = folder.appendingPathComponent(
       ".\(executable.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
     defer { try? FileManager.default.removeItem(at: workplace) }
-    let (objectFile, output) = (workplace.appendingPathComponent("program.o"), workplace.appendingPathComponent("program"))
+    let files = objects.indices.map { workplace.appendingPathComponent("program-\($0).o") }
+    let output = workplace.appendingPathComponent("program")
     do {
       try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: false)
-      try Data(object).write(to: objectFile)
+      for (object, file) in zip(objects, files) { try Data(object).write(to: file) }
     } catch {
       throw BackendError("Cannot write in \(folder.path): \(error.localizedDescription)")
     }
-    try driver.link(objectFile, libraries: libraries, to: output)
+    try driver.link(files, libraries: libraries, to: output)
     // Replaces what stands there in one step.
     guard rename(output.path, executable.path) == 0 else {
       throw BackendError("Cannot write \(executable.path): \(String(cString: strerror(errno)))")

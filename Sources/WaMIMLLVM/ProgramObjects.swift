@@ -1,0 +1,59 @@
+import Dispatch
+import Synchronization
+import WaMIMCompiler
+
+extension LLVMBackend {
+  /// The program as object files that link into one executable; all of this machine's processors make them.
+  ///
+  /// The objects are the same however many processors there are, and each function's code is what it is in a single object.
+  public func objects(for program: Program) throws -> [[UInt8]] {
+    let kernels = try concurrently(program.kernels.indices.runs(of: LLVMBackend.functionsOfObject)) { kernels in
+      let requests = SharedFunctions.Requests()
+      let object = try emit(named: program.name, as: .object, sharedFunctions: .elsewhere(requests)) { builder in
+        _ = try define(program.kernels[kernels], from: kernels.lowerBound, visibility: .executable, in: builder)
+      }
+      return (object: object, requests: requests.functions)
+    }
+    let requests = kernels.reduce(into: [:]) { all, part in all.merge(part.requests) { first, _ in first } }
+    let shared = requests.sorted { $0.key < $1.key }.map(\.value)
+    let sharedObjects = try concurrently(shared.indices.runs(of: LLVMBackend.functionsOfObject)) { functions in
+      try emit(named: program.name, as: .object) { builder in
+        for function in shared[functions] { builder.define(function, visibility: .executable) }
+      }
+    }
+    return try [tables(of: program)] + kernels.map(\.object) + sharedObjects
+  }
+
+  /// Few enough for the processors to end at about the same time; of fewer, the objects themselves would begin to cost.
+  private static let functionsOfObject = 8
+
+  /// The object with the program's `main` and its schedules, which name kernels of other objects.
+  private func tables(of program: Program) throws -> [UInt8] {
+    let manifest = try manifest(of: program)
+    return try emit(named: program.name, as: .object) { builder in
+      let kernels = program.kernels.indices.map {
+        KernelEmitter.declare(named: LLVMBackend.name(ofKernel: $0), in: builder)
+      }
+      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest).emit()
+    }
+  }
+}
+
+extension Range<Int> {
+  /// The range cut into runs of `length`, but for the last one.
+  fileprivate func runs(of length: Int) -> [Range<Int>] {
+    stride(from: lowerBound, to: upperBound, by: length).map { $0..<Swift.min($0 + length, upperBound) }
+  }
+}
+
+/// What `body` makes of each element, in their order; as many are worked on at a time as there are processors.
+private func concurrently<Element: Sendable, Result: Sendable>(
+  _ elements: [Element], _ body: @Sendable (Element) throws -> Result
+) throws -> [Result] {
+  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+  DispatchQueue.concurrentPerform(iterations: elements.count) { index in
+    let result = Swift.Result { try body(elements[index]) }
+    results.withLock { $0[index] = result }
+  }
+  return try results.withLock { results in try elements.indices.compactMap { try results[$0]?.get() } }
+}
