@@ -107,6 +107,9 @@ struct KernelReference {
 
   private mutating func run(_ rows: RowKernel, first: Range<Int>) {
     for unit in first {
+      for item in rows.stages.flatMap(\.stores) where item.sumsRows {
+        for column in 0..<rows.width { store(0, item.access, [unit] + rows.outer.dropFirst().map { _ in 0 } + [column]) }
+      }
       for inner in Self.indices(Array(rows.outer.dropFirst())) { runRow(rows, [unit] + inner) }
     }
   }
@@ -118,7 +121,12 @@ struct KernelReference {
       for column in 0..<(stage.extent == .row ? 1 : rows.width) {
         let values = evaluate(stage.instructions, loops + [column], scalars)
         for (position, result) in stage.results.enumerated() { parts[position].append(values[result.operand]) }
-        for item in stage.stores { store(values[item.operand], item.access, loops + [column]) }
+        for item in stage.stores {
+          let place = loops + [column]
+          let sum = item.sumsRows ? arrays[item.access.argument][position(item.access, place)] : 0
+          store(item.sumsRows ? sum + values[item.operand] : values[item.operand], item.access, place)
+          scale = max(scale, abs(sum))
+        }
       }
       for (result, elements) in zip(stage.results, parts) {
         scalars[result.slot] = Self.reduce(result.reduction ?? .sum, elements)

@@ -93,6 +93,13 @@ struct RandomKernels {
     return Access(argument: argument, offset: start + offset, strides: strides)
   }
 
+  /// A new array with an element for each unit and column.
+  private mutating func sumAccess(_ extents: [Int]) -> Access {
+    var (strides, offset, count) = layout(extents, kept: extents.indices.map { $0 == 0 || $0 == extents.count - 1 })
+    strides[0] = count
+    return Access(argument: add(.write, count: count, moves: true), offset: offset, strides: strides)
+  }
+
   // MARK: Expressions
 
   /// Instructions with values of moderate size, whatever they load.
@@ -139,9 +146,11 @@ struct RandomKernels {
     return finish(.rows(rowKernel(outer: [units] + inner, width: generator.int(1...70))), tolerance: 2e-5)
   }
 
-  /// - Parameter isElementwise: Whether no number of a row is computed, so that columns need nothing of each other.
+  /// - Parameters:
+  ///   - isElementwise: Whether no number of a row is computed, so that columns need nothing of each other.
+  ///   - sumsRows: Whether rows may be summed; the first loop is over units.
   private mutating func rowKernel(
-    outer: [Int], width: Int, loading given: [Access] = [], isElementwise: Bool = false
+    outer: [Int], width: Int, loading given: [Access] = [], isElementwise: Bool = false, sumsRows: Bool = true
   ) -> RowKernel {
     let extents = outer + [width]
     var (slots, written): ([Int], [Access]) = ([], given)
@@ -164,6 +173,9 @@ struct RandomKernels {
         let access = writeAccess(extents, isRow: isRow, access: .write)
         stage.stores.append(Store(access: access, operand: generator.int(0...instructions.count - 1)))
         if !isRow && arguments[access.argument].element == .float32 { written.append(access) }
+      }
+      if !isRow && sumsRows && generator.chance(0.25) {
+        stage.stores.append(Store(access: sumAccess(extents), operand: instructions.count - 1, sumsRows: true))
       }
       stages.append(stage)
     }
@@ -322,7 +334,8 @@ struct RandomKernels {
     let (blocks, first) = (units, arguments.count)
     units = count
     let product = Access(argument: result.argument, offset: result.offset, strides: [result.rowStride, 1])
-    let kernel = rowKernel(outer: [count], width: width, loading: [product], isElementwise: generator.chance(0.5))
+    let kernel = rowKernel(
+      outer: [count], width: width, loading: [product], isElementwise: generator.chance(0.5), sumsRows: false)
     units = blocks
     for argument in first..<arguments.count where arguments[argument].unitStride > 0 {
       arguments[argument].unitStride = 0

@@ -178,7 +178,8 @@ struct Clustering {
     case .detach, .broadcast, .transpose, .slice: return Domain(node.type.shape)
     case .reshape: return node.operands.first.map { Domain(graph[$0].type.shape) }
     case .reduce(_, let axes):
-      guard let operand = node.operands.first, axes == [graph[operand].type.shape.rank - 1] else { return nil }
+      guard let operand = node.operands.first, axes == [graph[operand].type.shape.rank - 1] || graph.isSumWithinUnits(value)
+      else { return nil }
       return Domain(graph[operand].type.shape)
     default: return nil
     }

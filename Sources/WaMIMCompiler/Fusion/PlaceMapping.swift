@@ -16,7 +16,7 @@ extension RowKernel {
       kernel.stages[index].instructions = stages[index].instructions.map { instruction in
         if case .load(let access) = instruction { .load(transform(access)) } else { instruction }
       }
-      kernel.stages[index].stores = stages[index].stores.map { Store(access: transform($0.access), operand: $0.operand) }
+      kernel.stages[index].stores = stages[index].stores.map { $0.mappingAccess(transform) }
     }
     return kernel
   }

@@ -59,7 +59,10 @@ struct RowLowering {
   /// The shape whose rows computing `value` runs over.
   private func rowShape(_ value: ValueID) -> Shape {
     let node = graph[value]
-    if case .reshape = node.operation, let operand = node.operands.first { return graph[operand].type.shape }
+    if let operand = node.operands.first {
+      if case .reshape = node.operation { return graph[operand].type.shape }
+      if graph.isSumWithinUnits(value) { return graph[operand].type.shape }
+    }
     return node.type.shape
   }
 
@@ -69,15 +72,18 @@ struct RowLowering {
     for operand in node.operands {
       let base = clustering.base(operand)
       guard let operandLevel = levels[base] else { continue }
-      if node.operation.isReduction || isNumber(value) || !isNumber(base) {
+      if isRowReduction(value) || isNumber(value) || !isNumber(base) {
         level = max(level, operandLevel)
       } else {
         level = max(level, operandLevel + 1)
       }
     }
-    if node.operation.isReduction, !readsNumbers(value) { level = max(level, 0) }
+    if isRowReduction(value), !readsNumbers(value) { level = max(level, 0) }
     return level
   }
+
+  /// Whether a member combines the elements of each row.
+  private func isRowReduction(_ value: ValueID) -> Bool { graph[value].operation.isReduction && !graph.isSumWithinUnits(value) }
 
   /// Whether a reduction's operand is a number for each row already.
   private func readsNumbers(_ reduction: ValueID) -> Bool {
@@ -92,7 +98,13 @@ struct RowLowering {
   private mutating func elementStage(_ level: Int, _ ordered: [ValueID]) -> RowStage {
     var stage = StageWriter(extent: .elements, level: level)
     for member in ordered where levels[member] == level {
-      if case .reduce(let function, _) = graph[member].operation, !readsNumbers(member), let operand = graph[member].operands.first
+      if graph.isSumWithinUnits(member) {
+        // Whoever reads the sum of a single row in the same kernel takes the row.
+        guard stored.contains(member), let operand = graph[member].operands.first else { continue }
+        let instruction = element(operand, &stage)
+        stage.stage.stores.append(Store(access: sumAccess(member), operand: instruction, sumsRows: true))
+      } else if case .reduce(let function, _) = graph[member].operation, !readsNumbers(member),
+        let operand = graph[member].operands.first
       {
         let instruction = element(operand, &stage)
         stage.stage.results.append(.init(slot: slot(member), operand: instruction, reduction: function))
@@ -107,7 +119,7 @@ struct RowLowering {
   private mutating func rowStage(_ level: Int, _ numbers: [ValueID]) -> RowStage {
     var stage = StageWriter(extent: .row, level: level)
     for number in numbers {
-      let isReduced = graph[number].operation.isReduction && !readsNumbers(number)
+      let isReduced = isRowReduction(number) && !readsNumbers(number)
       let instruction = isReduced ? stage.add(.scalar(slot: slot(number))) : computed(number, &stage)
       if !isReduced { stage.stage.results.append(.init(slot: slot(number), operand: instruction, reduction: nil)) }
       if stored.contains(number) { stage.stage.stores.append(Store(access: storeAccess(number), operand: instruction)) }
@@ -191,6 +203,14 @@ struct RowLowering {
     var view = storage[value]
     // A reshape is carried out over the rows of its operand; its result is contiguous, so those rows are too.
     if rowShape(value) != view.shape { view = view.reshaped(rowShape(value)) ?? view }
+    let strides = view.loopStrides
+    let argument = arguments.number(of: view.root, unitStride: strides[0], .write)
+    return Access(argument: argument, offset: view.offset, strides: strides)
+  }
+
+  /// The place of a sum of a unit's rows: it does not move from row to row.
+  private mutating func sumAccess(_ value: ValueID) -> Access {
+    let view = storage[value]
     let strides = view.loopStrides
     let argument = arguments.number(of: view.root, unitStride: strides[0], .write)
     return Access(argument: argument, offset: view.offset, strides: strides)

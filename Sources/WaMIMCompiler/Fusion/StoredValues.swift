@@ -31,7 +31,9 @@ struct StoredValues {
   /// Whether `value` is a reduction that a column kernel computes.
   func isColumnReduction(_ value: ValueID) -> Bool {
     let node = graph[value]
-    guard case .reduce(_, let axes) = node.operation, let operand = node.operands.first else { return false }
+    guard !graph.isSumWithinUnits(value), case .reduce(_, let axes) = node.operation, let operand = node.operands.first else {
+      return false
+    }
     return axes != [graph[operand].type.shape.rank - 1]
   }
 

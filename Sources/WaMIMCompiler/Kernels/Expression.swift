@@ -53,9 +53,17 @@ public enum Instruction: Hashable, Sendable {
 public struct Store: Hashable, Sendable {
   public var access: Access
   public var operand: Int
+  /// Whether the place means one element for all rows of a unit, which is their sum; the unit's rows are added in their order.
+  public var sumsRows: Bool
 
-  public init(access: Access, operand: Int) {
+  public init(access: Access, operand: Int, sumsRows: Bool = false) {
     self.access = access
     self.operand = operand
+    self.sumsRows = sumsRows
+  }
+
+  /// The store at another place.
+  public func mappingAccess(_ transform: (Access) -> Access) -> Store {
+    Store(access: transform(access), operand: operand, sumsRows: sumsRows)
   }
 }

@@ -44,7 +44,7 @@ extension RowStage {
     for result in results {
       lines.append("  s\(result.slot) = \(result.reduction.map { "\($0.rawValue) of " } ?? "")x\(result.operand)")
     }
-    lines += stores.map { "  \($0.access.text) = x\($0.operand)" }
+    lines += stores.map { "  \($0.access.text) = \($0.sumsRows ? "sum of rows of " : "")x\($0.operand)" }
     return lines + ["}"]
   }
 }

@@ -36,7 +36,10 @@ struct ProgramBuilder {
 
   /// The program that carries out `parts`.
   mutating func build(_ parts: [Part]) throws -> Program {
-    let parts = parts.map { Part(name: $0.name, graph: $0.graph.withSeparatedReductions()) }
+    let parts = parts.map { part in
+      let separated = part.graph.withSeparatedReductions()
+      return Part(name: part.name, graph: fuses ? separated.withSumsWithinUnits() : separated)
+    }
     let layout = PersistentLayout(parts.map(\.graph))
     var schedules: [Schedule] = []
     var described: [Manifest.Schedule] = []

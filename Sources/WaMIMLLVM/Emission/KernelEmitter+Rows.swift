@@ -18,6 +18,7 @@ extension KernelEmitter {
   func emit(_ rows: RowKernel, over first: FirstLoop, columns: (start: Value, count: Int)? = nil) {
     let rows = columns == nil ? rows.normalized(lanes: builder.lanes) : rows
     func emitRows(at outermost: LoopIndices) {
+      clearSums(rows, at: outermost, columns: columns ?? (builder.index(0), rows.width))
       builder.nest(rows.outer.dropFirst()) { inner, _ in
         let loops = outermost.nesting(inner)
         let ahead = columns == nil ? [] : rowsAhead(rows, at: loops)
@@ -35,6 +36,33 @@ extension KernelEmitter {
         return []
       }
     }
+  }
+
+  /// Makes the sums of a unit's rows 0, before the first row comes.
+  private func clearSums(_ rows: RowKernel, at outermost: LoopIndices, columns: (start: Value, count: Int)) {
+    let zero = builder.constant(0, lanes: builder.lanes)
+    for store in rows.stages.flatMap(\.stores) where store.sumsRows {
+      let place = builder.advance(self.place(store.access, at: outermost), by: columns.start)
+      builder.loop(count: columns.count / builder.lanes, step: builder.lanes) { column, _ in
+        builder.store(zero, builder.advance(place, by: column))
+        return []
+      }
+      let rest = columns.count % builder.lanes
+      guard rest > 0 else { continue }
+      builder.store(zero, builder.advance(place, by: columns.count - rest), count: rest, lanes: builder.lanes)
+    }
+  }
+
+  /// Writes what a stage stores, or adds it to what the unit's earlier rows have left.
+  fileprivate func carryOut(
+    _ store: Store, _ value: Value, to place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int
+  ) {
+    var value = value
+    if store.sumsRows {
+      let sum = load(store.access, from: place, column: column, at: loops, lanes: lanes, count: count)
+      value = builder.add(sum, value)
+    }
+    self.store(value, store.access, to: place, column: column, at: loops, lanes: lanes, count: count)
   }
 
   /// What will be read or written in a later row, of arrays whose rows follow each other.
@@ -64,7 +92,7 @@ extension KernelEmitter {
     for store in stage.stores {
       guard let value = expression.scalar(store.operand) else { continue }
       let place = place(store.access, at: loops)
-      self.store(value, store.access, to: place, column: builder.index(0), at: loops, lanes: 1, count: 1)
+      carryOut(store, value, to: place, column: builder.index(0), at: loops, lanes: 1, count: 1)
     }
   }
 
@@ -170,7 +198,7 @@ private struct RowLoop {
     let values = expression.evaluate(columns: columns, lanes: lanes, count: count)
     for (store, place) in zip(stage.stores, places) {
       for (column, value) in zip(columns, values[store.operand]) {
-        emitter.store(value, store.access, to: place, column: column, at: loops, lanes: lanes, count: count)
+        emitter.carryOut(store, value, to: place, column: column, at: loops, lanes: lanes, count: count)
       }
     }
     return values

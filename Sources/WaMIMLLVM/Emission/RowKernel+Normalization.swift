@@ -3,9 +3,10 @@ import WaMIMCompiler
 extension RowKernel {
   /// The same work with its loops arranged so that rows are long and their elements neighbours.
   ///
-  /// Only elementwise work can be rearranged: one stage that leaves no number behind. The loop over units stays as it is.
+  /// Only elementwise work can be rearranged: one stage that leaves no number behind and sums no rows. The loop over units stays as it is.
   func normalized(lanes: Int) -> RowKernel {
-    guard outer.count > 1, stages.count == 1, let stage = stages.first, stage.extent == .elements, stage.results.isEmpty
+    guard outer.count > 1, stages.count == 1, let stage = stages.first, stage.extent == .elements, stage.results.isEmpty,
+      !stage.stores.contains(where: \.sumsRows)
     else { return self }
     var loops = LoopOrder(extents: Array(outer.dropFirst()) + [width], order: Array(1...outer.count))
     loops.dropSingle()
@@ -114,7 +115,7 @@ extension RowStage {
     stage.instructions = instructions.map { instruction in
       if case .load(let access) = instruction { .load(transform(access)) } else { instruction }
     }
-    stage.stores = stores.map { Store(access: transform($0.access), operand: $0.operand) }
+    stage.stores = stores.map { $0.mappingAccess(transform) }
     return stage
   }
 }
