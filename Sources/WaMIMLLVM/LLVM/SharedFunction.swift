@@ -2,7 +2,7 @@ import CLLVM
 
 /// A function that several kernels call.
 protocol SharedFunction: Sendable {
-  /// What distinguishes it from all others: it says everything that the code depends on.
+  /// What distinguishes it from all others for the same processor: it says everything else that the code depends on.
   var name: String { get }
 
   /// Nothing is returned.
