@@ -59,10 +59,7 @@ struct RowLowering {
   /// The shape whose rows computing `value` runs over.
   private func rowShape(_ value: ValueID) -> Shape {
     let node = graph[value]
-    if let operand = node.operands.first {
-      if case .reshape = node.operation { return graph[operand].type.shape }
-      if graph.isSumWithinUnits(value) { return graph[operand].type.shape }
-    }
+    if case .reshape = node.operation, let operand = node.operands.first { return graph[operand].type.shape }
     return node.type.shape
   }
 
@@ -102,7 +99,7 @@ struct RowLowering {
         // Whoever reads the sum of a single row in the same kernel takes the row.
         guard stored.contains(member), let operand = graph[member].operands.first else { continue }
         let instruction = element(operand, &stage)
-        stage.stage.stores.append(Store(access: sumAccess(member), operand: instruction, sumsRows: true))
+        stage.stage.stores.append(Store(access: storeAccess(member), operand: instruction, sumsRows: true))
       } else if case .reduce(let function, _) = graph[member].operation, !readsNumbers(member),
         let operand = graph[member].operands.first
       {
@@ -199,18 +196,11 @@ struct RowLowering {
     return stage.add(.load(Access(argument: source, offset: rows.offset, strides: [rows.strides[0], 0, inner], pick: pick)))
   }
 
+  /// Where a member is stored; a sum of a unit's rows has an extent of 1 along them, so its place does not move from row to row.
   private mutating func storeAccess(_ value: ValueID) -> Access {
     var view = storage[value]
     // A reshape is carried out over the rows of its operand; its result is contiguous, so those rows are too.
     if rowShape(value) != view.shape { view = view.reshaped(rowShape(value)) ?? view }
-    let strides = view.loopStrides
-    let argument = arguments.number(of: view.root, unitStride: strides[0], .write)
-    return Access(argument: argument, offset: view.offset, strides: strides)
-  }
-
-  /// The place of a sum of a unit's rows: it does not move from row to row.
-  private mutating func sumAccess(_ value: ValueID) -> Access {
-    let view = storage[value]
     let strides = view.loopStrides
     let argument = arguments.number(of: view.root, unitStride: strides[0], .write)
     return Access(argument: argument, offset: view.offset, strides: strides)
