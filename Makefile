@@ -15,7 +15,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench soak stress numbers fuzz demo example \
+.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench matmuls soak stress numbers fuzz demo example \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -77,10 +77,15 @@ test-timm test-tensorboard test-pytorch test-wavelets: test-%: build $(PYTHON)
 ## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo.
 MODEL ?= wamim_vit_tiny
 BATCH ?= 32
+CPU ?= native
 ROUNDS ?= 5
 THREADS ?= $(shell nproc)
 bench: build $(PYTHON)
 	$(PYTHON) Tests/Python/bench.py --model $(MODEL) --batch $(BATCH) --rounds $(ROUNDS) --threads $(THREADS)
+
+## matmuls: the matrix products of MODEL as generated code and in OpenBLAS, beside what the compiler estimates; MODEL=shapes for many.
+matmuls: build
+	python3 Tests/Python/matmuls.py --model $(MODEL) --batch $(BATCH) --cpu $(CPU)
 
 ## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
 soak: build
@@ -91,7 +96,6 @@ stress: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_TEST_FILES=10000 swift test -c release --disable-testable-imports --filter BadFileTests
 
 ## numbers: every generated function on each of the four thousand million numbers, for the processor CPU; takes half an hour.
-CPU ?= native
 numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_EVERY_NUMBER=$(CPU) nice swift test -c release --disable-testable-imports --filter everyNumber
 

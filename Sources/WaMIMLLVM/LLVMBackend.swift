@@ -34,25 +34,33 @@ public struct LLVMBackend: Sendable {
   /// The manifest that the object holds names the processor, whatever `program` says of it.
   public func emit(_ program: Program, as output: Output) throws -> [UInt8] {
     let manifest = try manifest(of: program)
+    let matmuls = matmulSource(of: program)
     return try emit(named: program.name, as: output) { builder in
-      let kernels = try define(program.kernels, visibility: .module, in: builder)
+      let kernels = try define(program.kernels, matmuls: matmuls, visibility: .module, in: builder)
       ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest).emit()
     }
   }
 
   /// Kernels alone, as functions `kernel_0`, `kernel_1` and so on that other objects can call.
   package func emit(_ kernels: [Kernel], as output: Output) throws -> [UInt8] {
-    try emit(named: "kernels", as: output) { _ = try define(kernels, visibility: .everyone, in: $0) }
+    let costs = kernels.compactMap { MatmulCost($0, units: 1, tiles: 1, processor: processor) }
+    let matmuls = matmuls.resolved(for: costs.reduce(MatmulCost(), +))
+    return try emit(named: "kernels", as: output) { _ = try define(kernels, matmuls: matmuls, visibility: .everyone, in: $0) }
   }
 
   /// Defines kernels as functions `kernel_0`, `kernel_1` and so on, or from another number on.
   func define(
-    _ kernels: some Collection<Kernel>, from first: Int = 0, visibility: Visibility, in builder: IRBuilder
+    _ kernels: some Collection<Kernel>, from first: Int = 0, matmuls: MatmulSource, visibility: Visibility, in builder: IRBuilder
   ) throws -> [Function] {
     try kernels.enumerated().map { index, kernel in
       try KernelEmitter.define(
         kernel, named: LLVMBackend.name(ofKernel: first + index), matmuls: matmuls, visibility: visibility, in: builder)
     }
+  }
+
+  /// Where the products of `program` come from, never `automatic`.
+  func matmulSource(of program: Program) -> MatmulSource {
+    matmuls.resolved(for: MatmulTable(program, processor: processor).cost)
   }
 
   static func name(ofKernel index: Int) -> String { "kernel_\(index)" }

@@ -7,10 +7,11 @@ extension LLVMBackend {
   ///
   /// The objects are the same however many processors there are, and each function's code is what it is in a single object.
   public func objects(for program: Program) throws -> [[UInt8]] {
+    let matmuls = matmulSource(of: program)
     let kernels = try concurrently(program.kernels.indices.runs(of: LLVMBackend.functionsOfObject)) { kernels in
       let requests = SharedFunctions.Requests()
       let object = try emit(named: program.name, as: .object, sharedFunctions: .elsewhere(requests)) { builder in
-        _ = try define(program.kernels[kernels], from: kernels.lowerBound, visibility: .executable, in: builder)
+        _ = try define(program.kernels[kernels], from: kernels.lowerBound, matmuls: matmuls, visibility: .executable, in: builder)
       }
       return (object: object, requests: requests.functions)
     }

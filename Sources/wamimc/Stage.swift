@@ -9,6 +9,8 @@ enum Stage: Hashable, ExpressibleByArgument {
   case afterPass(String)
   case kernels
   case plan
+  /// Where the matrix products of a step come from, and what each takes by estimate.
+  case matmuls
   case code(LLVMBackend.Output)
 
   init?(argument: String) {
@@ -16,6 +18,7 @@ enum Stage: Hashable, ExpressibleByArgument {
     case "graph": self = .graph
     case "kernels": self = .kernels
     case "plan": self = .plan
+    case "matmuls": self = .matmuls
     case "llvm": self = .code(.llvm)
     case "asm": self = .code(.assembly)
     case "obj": self = .code(.object)

@@ -45,7 +45,7 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What to write instead of an executable: graph, kernels, plan, llvm, asm, obj or after:PASS.", valueName: "stage"))
+      "What to write instead of an executable: graph, kernels, plan, matmuls, llvm, asm, obj or after:PASS.", valueName: "stage"))
   var emit: Stage?
 
   @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients, update or forward.", valueName: "name"))
@@ -63,7 +63,7 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where matrix products come from: generated, for the model's shapes; openblas; or auto, by the processor.",
+      "Where matrix products come from: generated, for the model's shapes; openblas; or auto, the faster one by estimate.",
       valueName: "source"))
   var matmul = MatmulSource.automatic
 
@@ -136,6 +136,9 @@ struct Wamimc: ParsableCommand {
     case .graph: try write(Array(Language.print(graph).utf8))
     case .kernels: try write(Array(compiler.program(for: graph).kernelText.utf8))
     case .plan: try write(Array(compiler.program(for: graph).planText.utf8))
+    case .matmuls:
+      let table = try MatmulTable(compiler.program(for: graph), processor: compiler.processor)
+      try write(Array(table.text(source: matmul).utf8))
     case .code(let kind):
       try write(LLVMBackend(processor: compiler.processor, matmuls: matmul).emit(compiler.program(for: graph), as: kind))
     case .afterPass(let name): try writeGraph(after: name, graph, compiler)

@@ -14,11 +14,10 @@ extension KernelEmitter {
   private func emitSamples(_ matmul: MatmulKernel, rows: Int) {
     let (left, result) = (matmul.left, matmul.result)
     let strides = [left, result].map { kernel.arguments[$0.argument].unitStride }
-    let followEachOther = strides == [rows * left.rowStride, rows * result.rowStride]
     let all = builder.multiplyIntegers(units, builder.index(rows))
     emit(
-      matmul, expecting: max(rows, MatmulKernel.panelRows), over: .units,
-      rows: followEachOther
+      matmul, over: .units,
+      rows: matmul.rowsFollowEachOther(rows, kernel.arguments)
         ? .init(runs: builder.index(1), rowsPerRun: all)
         : .init(runs: units, rowsPerRun: builder.index(rows), leftStride: strides[0], resultStride: strides[1])
     ) { view($0) }
@@ -30,7 +29,7 @@ extension KernelEmitter {
     forEachUnit { unit in
       builder.loop(count: batches) { batch, _ in
         let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.index(matmul.m))
-        emit(product, expecting: matmul.m, over: .units, rows: rows) { matrix in
+        emit(product, over: .units, rows: rows) { matrix in
           let moved = builder.multiplyIntegers(unit, builder.index(kernel.arguments[matrix.argument].unitStride))
           let offset = builder.multiplyIntegers(batch, builder.index(matrix.batchStride))
           return view(matrix, movedBy: builder.addIntegers(moved, offset))
@@ -48,7 +47,7 @@ extension KernelEmitter {
       let start = builder.multiplyIntegers(builder.addIntegers(begin, unit), size)
       let end = builder.minimumInteger(builder.addIntegers(start, size), builder.index(matmul.m))
       let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
-      emit(matmul, expecting: block, over: .range(from: start, to: end), rows: rows) { matrix in
+      emit(matmul, over: .range(from: start, to: end), rows: rows) { matrix in
         // A block in the workspace takes the place of the one before.
         guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
         return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
@@ -63,10 +62,9 @@ extension KernelEmitter {
     return matrix.isTransposed ? view.transposed : view
   }
 
-  /// Emits a product of `rows`, about `expected` of them, and what follows it over the units or the range `first`.
+  /// Emits a product of `rows`, and what follows it over the units or the range `first`.
   private func emit(
-    _ matmul: MatmulKernel, expecting expected: Int, over first: FirstLoop, rows: PanelProduct.Rows,
-    view: (MatmulKernel.Matrix) -> MatrixView
+    _ matmul: MatmulKernel, over first: FirstLoop, rows: PanelProduct.Rows, view: (MatmulKernel.Matrix) -> MatrixView
   ) {
     let (left, right, result) = (view(matmul.left), view(matmul.right), view(matmul.result))
     guard matmuls == .generated else {
@@ -76,7 +74,7 @@ extension KernelEmitter {
     }
     let epilogue = matmul.epilogue
     let runsByColumns = epilogue?.runsByColumns(of: matmul) ?? false
-    PanelProduct(matmul, rows: expected, in: self)
+    PanelProduct(matmul, rows: matmul.expectedRows, in: self)
       .emit(rows, left: left, right: right, result: result) { column, count in
         if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
       }

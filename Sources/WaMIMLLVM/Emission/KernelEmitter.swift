@@ -16,7 +16,7 @@ struct KernelEmitter {
   /// How many units there are.
   let units: Value
 
-  /// Defines the function that does what `kernel` says.
+  /// Defines the function that does what `kernel` says, with matrix products from `matmuls`, which is not `automatic`.
   static func define(
     _ kernel: Kernel, named name: String, matmuls: MatmulSource, visibility: Visibility, in builder: IRBuilder
   ) throws -> Function {
@@ -38,7 +38,7 @@ struct KernelEmitter {
   private init(_ kernel: Kernel, matmuls: MatmulSource, function: Function, builder: IRBuilder) {
     self.builder = builder
     self.kernel = kernel
-    self.matmuls = matmuls.resolved(for: builder.processor)
+    self.matmuls = matmuls
     pointers = kernel.arguments.indices.map { argument in
       builder.loadPointer(from: function.parameter(0), at: argument)
     }

@@ -27,6 +27,20 @@ struct MatmulTiling: Sendable {
   /// Elements from one tile of the copied left side to the next; a cache line more than needed, so that tiles share no sets.
   func tileStride(depth: Int) -> Int { depth * tileRows + 16 }
 
+  /// Whether a left side whose rows don't lie together is copied before tiles read it.
+  ///
+  /// For one or two panels it isn't worth it, unless a part has more pages than the processor knows the places of: those of tiles
+  /// that read it where it lies are all touched by each of them.
+  func copiesLeft(columns: Int, depth: Int, columnStride: Int) -> Bool {
+    let knownPages = 64
+    let pageElements = 4096 / MemoryLayout<Float>.size
+    return panelWidths(columns: columns).count > 2 || depth * columnStride > knownPages * pageElements
+  }
+
+  /// Whether a panel of a right side whose rows lie together is copied before tiles read it, when each column of tiles has about
+  /// `rows` rows: not where a few tiles share it.
+  func copiesRight(rows: Int) -> Bool { rows > 3 * tileRows }
+
   /// The depth of each part that `k` is cut into, for products of about `rows` rows.
   func depths(k: Int, rows: Int) -> [Int] {
     let limit = max(256, min(MatmulKernel.depthLimit, cachedElements / max(rows, 1)))
@@ -45,5 +59,20 @@ struct MatmulTiling: Sendable {
     var widths = (0..<count).map { (vectors / count + ($0 < vectors % count ? 1 : 0)) * lanes }
     widths[count - 1] -= vectors * lanes - columns
     return widths
+  }
+
+  /// The widths of all panels of `columns` columns, group after group.
+  func panels(columns: Int) -> [Int] {
+    stride(from: 0, to: columns, by: groupColumns).flatMap { panelWidths(columns: min(groupColumns, columns - $0)) }
+  }
+
+  /// The heights of the tiles that `rows` rows are cut into.
+  func heights(rows: Int) -> [Int] {
+    var (heights, rest) = ([Int](), rows)
+    for height in tileHeights {
+      heights += Array(repeating: height, count: rest / height)
+      rest %= height
+    }
+    return heights
   }
 }

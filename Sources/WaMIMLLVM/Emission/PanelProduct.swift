@@ -1,9 +1,10 @@
 import WaMIMCompiler
 
-/// A large matrix product, computed panel by panel of columns from copies that lie as they are read.
+/// A matrix product, computed panel by panel of columns from copies that lie as they are read.
 ///
 /// A panel of the right side is copied once and multiplied with all rows while it is in the cache. The left side is read where it
-/// lies unless it is transposed. What follows the product runs on a few panels' columns at a time, while those are near.
+/// lies unless it is transposed. Neither is copied to be read a few times only. What follows the product runs on a few panels'
+/// columns at a time, while those are near.
 struct PanelProduct {
   /// Rows of the left side and of the result: equal runs of them, or one.
   struct Rows {
@@ -26,6 +27,8 @@ struct PanelProduct {
   let accumulates: Bool
   /// The parts of the extent that is summed over.
   let depths: [Int]
+  /// Whether panels are copied that could be read where they lie.
+  let copiesRight: Bool
   let workspace: Address
 
   init(_ matmul: MatmulKernel, rows: Int, in emitter: KernelEmitter) {
@@ -35,6 +38,7 @@ struct PanelProduct {
     n = matmul.n
     accumulates = matmul.accumulates
     depths = tiling.depths(k: matmul.k, rows: rows)
+    copiesRight = tiling.copiesRight(rows: rows)
     workspace = emitter.address(matmul.workspace)
   }
 
@@ -86,6 +90,14 @@ private struct Part {
     var following: MatrixView?
   }
 
+  /// What tiles of one panel read and write.
+  private struct Panel {
+    var columns: Int
+    var left: Left
+    var right: MatrixView
+    var result: Address
+  }
+
   /// - Parameter following: Where the left side goes on after this part.
   func emit(_ left: MatrixView, following: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void) {
     let left = prepared(left, following: following)
@@ -104,12 +116,22 @@ private struct Part {
   }
 
   private func prepared(_ left: MatrixView, following: MatrixView) -> Left {
-    guard left.columnStride != 1 else { return Left(view: left, tileStride: tileRows * left.rowStride) }
+    let copies =
+      left.columnStride != 1 && product.tiling.copiesLeft(columns: product.n, depth: depth, columnStride: left.columnStride)
+    guard copies else { return Left(view: left, tileStride: tileRows * left.rowStride) }
     let copy = builder.advance(product.workspace, by: depth * MatmulKernel.panelLimit)
     product.packing.packLeft(left, rows: rows.rowsPerRun, depth: depth, to: copy)
     return Left(
       view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(depth: depth),
       following: following)
+  }
+
+  /// A panel of the right side as tiles read it: where it lies, or its copy.
+  private func prepared(_ panel: MatrixView, columns: Int) -> MatrixView {
+    let (lanes, hasWholeVectors) = (builder.lanes, columns % builder.lanes == 0)
+    guard product.copiesRight || panel.columnStride != 1 || !hasWholeVectors else { return panel }
+    product.packing.packRight(panel, columns: columns, depth: depth, to: product.workspace)
+    return MatrixView(place: product.workspace, rowStride: (columns + lanes - 1) / lanes * lanes)
   }
 
   /// Panels side by side, of which the widest come first.
@@ -134,30 +156,35 @@ private struct Part {
 
   private func emitPanel(at column: Value, columns: Int, _ left: Left, isLast: Bool) {
     let source = right.moved(columns: column, in: builder)
-    product.packing.packRight(source, columns: columns, depth: depth, to: product.workspace)
-    let result = builder.advance(result.place, by: column)
+    let panel = Panel(
+      columns: columns, left: left, right: prepared(source, columns: columns),
+      result: builder.advance(result.place, by: column))
     let next = builder.advance(source.place, by: columns * source.columnStride)
     var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, depth: depth)]
     if isLast, let following = left.following { ahead.append(.nextPart(of: following, tileRows: tileRows)) }
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
-      var left = left
-      left.view.place = builder.advance(left.view.place, by: builder.multiplyIntegers(run, builder.index(rows.leftStride)))
-      let near = left.following == nil ? [PanelPrefetch.nextTile(of: left.view, tileRows: tileRows, in: builder)] : []
-      let result = builder.advance(result, by: builder.multiplyIntegers(run, builder.index(rows.resultStride)))
-      emitTiles(columns: columns, left, result, ahead + near)
+      var panel = panel
+      func moved(_ place: Address, _ stride: Int) -> Address {
+        builder.advance(place, by: builder.multiplyIntegers(run, builder.index(stride)))
+      }
+      panel.left.view.place = moved(left.view.place, rows.leftStride)
+      panel.result = moved(panel.result, rows.resultStride)
+      let near = left.view.columnStride == 1 ? [PanelPrefetch.nextTile(of: panel.left.view, tileRows: tileRows, in: builder)] : []
+      emitTiles(of: panel, ahead + near)
       return []
     }
   }
 
   /// All rows of one run: whole tiles, and lower ones for those that remain.
-  private func emitTiles(columns: Int, _ left: Left, _ result: Address, _ ahead: [PanelPrefetch]) {
+  private func emitTiles(of panel: Panel, _ ahead: [PanelPrefetch]) {
+    let left = panel.left
     let height = builder.index(tileRows)
     let tiles = builder.divideIntegers(rows.rowsPerRun, height)
     builder.loop(from: builder.index(0), to: tiles) { tile, _ in
       let row = builder.multiplyIntegers(tile, height)
       let place = builder.multiplyIntegers(tile, builder.index(left.tileStride))
       let requests = ahead.map { $0.request(of: tile, count: tiles, in: builder) }
-      emitTile(rows: tileRows, columns: columns, left, at: place, result, row: row, asking: requests)
+      emitTile(of: panel, rows: tileRows, at: place, row: row, asking: requests)
       return []
     }
     let full = builder.multiplyIntegers(tiles, height)
@@ -168,24 +195,22 @@ private struct Part {
       done =
         builder.loop(from: done, to: end, step: lower, carrying: [done]) { row, _ in
           let within = builder.multiplyIntegers(row, builder.index(left.view.rowStride))
-          emitTile(
-            rows: lower, columns: columns, left, at: builder.addIntegers(place, within), result, row: builder.addIntegers(full, row)
-          )
+          emitTile(of: panel, rows: lower, at: builder.addIntegers(place, within), row: builder.addIntegers(full, row))
           return [builder.addIntegers(row, builder.index(lower))]
         }[0]
     }
   }
 
-  private func emitTile(
-    rows: Int, columns: Int, _ left: Left, at place: Value, _ result: Address, row: Value, asking requests: [Tile.Request] = []
-  ) {
-    let lanes = builder.lanes
+  /// - Parameters:
+  ///   - place: Elements from the start of the left side to the tile.
+  ///   - row: The tile's first row in the result.
+  private func emitTile(of panel: Panel, rows: Int, at place: Value, row: Value, asking requests: [Tile.Request] = []) {
+    let left = panel.left.view
     let tile = Tile(
-      rows: rows, columns: columns, leftRow: left.view.rowStride, leftColumn: left.view.columnStride,
-      rightRow: (columns + lanes - 1) / lanes * lanes, resultRow: self.result.rowStride, accumulates: accumulates,
-      prefetches: requests.map(\.prefetch))
-    let target = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(self.result.rowStride)))
-    let sides = [builder.advance(left.view.place, by: place), product.workspace, target].map(builder.pointer)
+      rows: rows, columns: panel.columns, leftRow: left.rowStride, leftColumn: left.columnStride, rightRow: panel.right.rowStride,
+      resultRow: result.rowStride, accumulates: accumulates, prefetches: requests.map(\.prefetch))
+    let target = builder.advance(panel.result, by: builder.multiplyIntegers(row, builder.index(result.rowStride)))
+    let sides = [builder.advance(left.place, by: place), panel.right.place, target].map(builder.pointer)
     builder.call(builder.shared(tile), sides + [builder.index(depth)] + requests.map { builder.pointer($0.place) })
   }
 }
