@@ -22,6 +22,28 @@ __attribute__((weak)) void cblas_sgemm(
     int order, int transpose_left, int transpose_right, int m, int n, int k, float alpha, const float *left, int left_stride,
     const float *right, int right_stride, float beta, float *result, int result_stride);
 
+#if defined(__x86_64__)
+// OpenBLAS takes its oldest code on processors that are newer than itself. Where nobody else has chosen, it is told which of its
+// processors has this one's instructions, before it looks: libraries' constructors without a priority run after this one.
+static void choose_blas_instructions(void) {
+  const char *core = NULL;
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq")) {
+    core = "SkylakeX";
+  } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    core = __builtin_cpu_is("amd") ? "Zen" : "Haswell";
+  }
+  if (core) setenv("OPENBLAS_CORETYPE", core, 0);
+}
+
+__attribute__((constructor(101))) static void choose_linked_blas_instructions(void) {
+  if (cblas_sgemm) choose_blas_instructions();
+}
+#else
+static void choose_blas_instructions(void) {}
+#endif
+
 void wamim_limit_blas_to_calling_thread(void) {
   if (openblas_set_num_threads) {
     openblas_set_num_threads(1);
@@ -39,6 +61,7 @@ wamim_sgemm wamim_loaded_sgemm(const char *library, const char **message) {
   // Libraries start their threads as they are loaded.
   static const char *const counts[] = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) setenv(counts[i], "1", 1);
+  choose_blas_instructions();
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
   void *sgemm = handle ? dlsym(handle, "cblas_sgemm") : NULL;
   if (!sgemm) *message = dlerror();
