@@ -144,12 +144,38 @@ import Testing
     // With images that are read, and pictures at the end.
     let fit = try workshop.run(
       workshop.path("train"), ["fit", "--data", "synthetic:48", "--epochs", "1", "--threads", "2", "--loader-threads", "2"])
+    try checkPeak(fit)
+  }
+
+  /// Checks that a run of `fit` took about as much memory as it had planned.
+  private func checkPeak(_ fit: CommandResult) throws {
     try #require(fit.status == 0, "\(fit.errors)")
     let sizes = fit.output.matches(of: #/([0-9.]+) MiB at most, ([0-9.]+) MiB planned/#).compactMap { match in
       Double(match.1).flatMap { peak in Double(match.2).map { (peak: peak, planned: $0) } }
     }
     try #require(sizes.count == 1, "\(fit.output)")
     #expect(abs(sizes[0].peak / sizes[0].planned - 1) < 0.1, "\(sizes)")
+  }
+
+  @Test("What it takes to find very many images is planned, for those to train on and those to evaluate on")
+  func manyImages() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", ["batch=2"])
+    let image = Workshop.repository.appendingPathComponent("Tests/WaMIMRuntimeTests/Fixtures/color.png").path
+    let files = FileManager.default
+    // A file may not have many more links on some file systems.
+    for folder in 0..<5 {
+      try files.createDirectory(atPath: workshop.path("images/\(folder)"), withIntermediateDirectories: true)
+      let first = workshop.path("images/\(folder)/first.png")
+      try files.copyItem(atPath: image, toPath: first)
+      for index in 0..<30_000 {
+        try #require(link(first, workshop.path("images/\(folder)/a photograph with a rather long name \(index).png")) == 0)
+      }
+    }
+    for start in [["fit", "--data", "images", "--val", "images", "--out", "run"], ["fit", "--resume", "run"]] {
+      let limits = ["--limit-steps", start.contains("--resume") ? "4" : "2", "--threads", "2", "--loader-threads", "2"]
+      try checkPeak(workshop.run(workshop.path("train"), start + limits))
+    }
   }
 
   @Test("The compiler's plan says what the trainer does of its memory")

@@ -52,8 +52,10 @@ extension Manifest {
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
-  /// sources.
-  public func memoryPlan(schedules names: [String], threads: Int, sources: Int = 0, loaders: Int = 0) -> MemoryPlan {
+  /// sources, which it finds by indices of `indexBytes` bytes.
+  public func memoryPlan(
+    schedules names: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
+  ) -> MemoryPlan {
     let run = schedules.filter { names.contains($0.name) }
     let states = states.reduce(0) { $0 + 4 * $1.tensor.count }
     let arena = run.map(\.arenaBytes).max() ?? 0
@@ -66,6 +68,7 @@ extension Manifest {
     ]
     rows.removeAll { $0.bytes == 0 }
     if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
+    if indexBytes > 0 { rows.append(MemoryPlan.Row(name: "where images are, and their order", bytes: indexBytes)) }
     rows.append(
       MemoryPlan.Row(
         name: "code, runtime and stacks", bytes: MemoryPlan.processBytes + threads * MemoryPlan.threadBytes))

@@ -19,11 +19,15 @@ package struct EpochOrder: Sendable {
   package func permutation(epoch: Int) -> [Int32] {
     var numbers = RandomNumbers(seed: seed, purpose: .order, UInt64(epoch))
     var result: [Int32] = []
+    result.reserveCapacity((batch + images - 1) / images * images)
     repeat {
-      var order = (0..<Int32(images)).map { $0 }
-      for last in stride(from: images - 1, to: 0, by: -1) { order.swapAt(last, numbers.next(below: last + 1)) }
-      result += order
+      let start = result.count
+      result += 0..<Int32(images)
+      for last in stride(from: images - 1, to: 0, by: -1) { result.swapAt(start + last, start + numbers.next(below: last + 1)) }
     } while result.count < batch
     return result
   }
+
+  /// Bytes that the orders of as many epochs take as are in memory at a time: that one which ends and that one which begins.
+  static func byteCount(images: Int) -> Int { 2 * images * MemoryLayout<Int32>.size }
 }

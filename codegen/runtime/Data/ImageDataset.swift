@@ -9,6 +9,7 @@ package struct ImageDataset: ImageSource {
   private let shards = OpenShards()
 
   package var count: Int { index.count }
+  package var indexByteCount: Int { index.byteCount }
 
   /// Finds the images that `data` names; what is in them is looked at when they are read.
   ///

@@ -8,6 +8,7 @@ extension ImageIndex {
     case .folder(let path): self = try Self.folder(path, name: name)
     case .shards(let paths): self = try Self.shards(paths, name: name)
     }
+    trim()
   }
 
   /// The images in a folder; where there are none but archives, those in the archives.

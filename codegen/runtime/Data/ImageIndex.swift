@@ -34,6 +34,11 @@ package struct ImageIndex: Sendable, Equatable {
 
   package var count: Int { items.count }
 
+  /// Bytes that the index takes, but for the places, which are few.
+  var byteCount: Int {
+    items.count * MemoryLayout<Item>.stride + names.count + extents.count * MemoryLayout<Extent>.stride
+  }
+
   init() {}
 
   /// An index of what was read from a file; nil where the parts do not fit together.
@@ -71,6 +76,13 @@ package struct ImageIndex: Sendable, Equatable {
   mutating func add(_ member: TarReader.Member, in place: UInt32) {
     add(member.name, in: place)
     extents.append(Extent(offset: member.offset, byteCount: member.byteCount))
+  }
+
+  /// Gives back the memory that is kept for images to come.
+  mutating func trim() {
+    items = items.withUnsafeBufferPointer { Array($0) }
+    names = names.withUnsafeBufferPointer { Array($0) }
+    extents = extents.withUnsafeBufferPointer { Array($0) }
   }
 
   /// The name of the image of number `index` within its place.

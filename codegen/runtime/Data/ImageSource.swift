@@ -6,11 +6,15 @@ package protocol ImageSource: Sendable {
   func load(at index: Int) throws(TrainerError) -> LoadedImage
   /// What an error or a warning calls the image of number `index`.
   func name(at index: Int) -> String
+  /// Bytes that are held to find the images.
+  var indexByteCount: Int { get }
   /// Keeps in the folder of a run what was found out about the images, so that its next start need not look again.
   func saveIndex(in folder: String) throws(TrainerError)
 }
 
 extension ImageSource {
+  package var indexByteCount: Int { 0 }
+
   package func saveIndex(in folder: String) throws(TrainerError) {}
 
   /// All pixels of the image of number `index`; an error where its file is damaged.

@@ -20,9 +20,11 @@ package final class TrainedModel {
   /// - Parameters:
   ///   - schedules: What will be run; memory is checked for the largest of them.
   ///   - sources: The sources of images that are read meanwhile, with `loaders` threads each.
+  ///   - indexBytes: What it takes to know where the sources' images are, and in which order they come.
   ///   - measuring: Whether to measure each kernel's time.
   package init(
-    program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, measuring: Bool = false
+    program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
+    measuring: Bool = false
   ) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
     var accumulates = false
@@ -30,7 +32,7 @@ package final class TrainedModel {
       let schedule = program.manifest.schedules[try program.schedule(name)]
       accumulates = accumulates || schedule.usesAccumulators
     }
-    memoryPlan = program.manifest.memoryPlan(schedules: schedules, threads: threads, sources: sources, loaders: loaders)
+    memoryPlan = program.manifest.memoryPlan(schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes)
     try MemoryCheck.check(memoryPlan)
     self.program = program
     self.accumulates = accumulates
