@@ -105,6 +105,35 @@ struct AgreementTests {
     }
   }
 
+  /// Compiles a model and checks what `grad` makes of random sources against the interpreter; the bits are the same on 1 and 3 threads.
+  ///
+  /// - Returns: The names of what was compared.
+  static func checkGradients(of source: String, options: [String], seed: UInt64, tolerance: Double) throws -> [String] {
+    let workshop = try Workshop()
+    let graph = try Language.graph(source: source, file: "model.wg")
+    var generator = SeededGenerator(seed: seed)
+    let sources = graph.randomSources(using: &generator)
+    let expected = try results(graph, sources)
+
+    try source.write(toFile: workshop.path("model.wg"), atomically: true, encoding: .utf8)
+    let compiled = try workshop.wamimc([workshop.path("model.wg"), "-o", workshop.path("train")] + options)
+    try #require(compiled.status == 0, "\(compiled.errors)")
+    try workshop.write(sources, of: graph, to: "in.safetensors")
+    for threads in ["1", "3"] {
+      let result = try workshop.run(
+        workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out\(threads)", "--threads", threads])
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    let outputs = try ["out1", "out3"].map { try Data(contentsOf: URL(fileURLWithPath: workshop.path($0))) }
+    #expect(outputs[0] == outputs[1])
+    let actual = try Safetensors(contentsOf: workshop.path("out1"))
+    for (name, tensor) in expected {
+      let found = try #require(actual.tensors[name], "no output '\(name)'")
+      #expect(relativeError(found.elements, tensor.elements) < tolerance, "\(name)")
+    }
+    return Array(expected.keys)
+  }
+
   /// What the interpreter makes of `graph` as it was described: losses, predictions, targets and gradients.
   static func results(_ graph: Graph, _ sources: [String: [Double]]) throws -> [String: DenseTensor] {
     let plain = try [Purpose.forward, .gradients].map {

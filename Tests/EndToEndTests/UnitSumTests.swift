@@ -1,10 +1,4 @@
-import Foundation
-import TestSupport
 import Testing
-import WaMIMCompiler
-import WaMIMGraph
-import WaMIMInterpreter
-import WaMIMLanguage
 
 /// Compiled sums of the rows of samples, which whoever computes the rows takes.
 struct UnitSumTests {
@@ -29,30 +23,8 @@ struct UnitSumTests {
 
   @Test(arguments: [2, 4, 8], [[], ["--matmul", "openblas"], ["--disable", "fuse"]])
   func gradientsAgreeWithTheInterpreter(patch: Int, options: [String]) throws {
-    let workshop = try Workshop()
     let source = Self.source(patch: patch)
-    let graph = try Language.graph(source: source, file: "model.wg")
-    var generator = SeededGenerator(seed: 31)
-    let sources = graph.randomSources(using: &generator)
-    let expected = try AgreementTests.results(graph, sources)
-
-    try source.write(toFile: workshop.path("model.wg"), atomically: true, encoding: .utf8)
-    let compiled = try workshop.wamimc([workshop.path("model.wg"), "-o", workshop.path("train")] + options)
-    try #require(compiled.status == 0, "\(compiled.errors)")
-    try workshop.write(sources, of: graph, to: "in.safetensors")
-    for threads in ["1", "3"] {
-      let result = try workshop.run(
-        workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out\(threads)", "--threads", threads])
-      try #require(result.status == 0, "\(result.errors)")
-    }
-    #expect(
-      try Data(contentsOf: URL(fileURLWithPath: workshop.path("out1")))
-        == Data(contentsOf: URL(fileURLWithPath: workshop.path("out3"))))
-    let actual = try Safetensors(contentsOf: workshop.path("out1"))
-    #expect(expected.keys.count { $0.hasPrefix("grad.") } == 7)
-    for (name, tensor) in expected {
-      let found = try #require(actual.tensors[name], "no output '\(name)'")
-      #expect(relativeError(found.elements, tensor.elements) < 1e-5, "\(name)")
-    }
+    let compared = try AgreementTests.checkGradients(of: source, options: options, seed: 31, tolerance: 1e-5)
+    #expect(compared.count { $0.hasPrefix("grad.") } == 7)
   }
 }

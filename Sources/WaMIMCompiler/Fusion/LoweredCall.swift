@@ -62,4 +62,11 @@ struct ArgumentList {
     bindings.append(.workspace)
     return arguments.count - 1
   }
+
+  /// Elements behind those that the workspace had, where there was one: its argument, and the first of `count` new elements.
+  mutating func growWorkspace(by count: Int) -> (argument: Int, offset: Int) {
+    guard let argument = arguments.firstIndex(where: { $0.access == .workspace }) else { return (workspace(count), 0) }
+    arguments[argument].count += count
+    return (argument, arguments[argument].count - count)
+  }
 }

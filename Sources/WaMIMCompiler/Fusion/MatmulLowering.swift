@@ -14,6 +14,10 @@ extension Lowering {
     var epilogue: RowKernel?
     // The elements of one argument that belong to a block of rows are cut by the kernel itself.
     var arguments = ArgumentList(graph, units: partition.isByBlocks ? 1 : partition.units)
+    let isBatched = partition.isBatched
+    let m = isBatched ? shape[-2] : shape.count / shape[-1]
+    let workspace = arguments.workspace(
+      MatmulKernel.workspaceCount(partition: partition.kind, m: m, k: k, copiesLeft: transposeLeft))
     var reads: Set<ValueID> = []
     let followers = cluster.members.filter { $0 != value }
     if !followers.isEmpty, let domain = cluster.domain {
@@ -36,10 +40,6 @@ extension Lowering {
     let accumulates = storage.accumulated.contains(value)
     let resultNumber = arguments.number(of: result.root, unitStride: resultUnit, accumulates ? .update : .write)
     reads.formUnion(node.operands.map(clustering.base))
-    let isBatched = partition.isBatched
-    let m = isBatched ? shape[-2] : shape.count / shape[-1]
-    let workspace = arguments.workspace(
-      MatmulKernel.workspaceCount(partition: partition.kind, m: m, k: k, copiesLeft: transposeLeft))
     let kernel = MatmulKernel(
       partition: partition.kind, m: m, n: shape[-1], k: k,
       left: .init(

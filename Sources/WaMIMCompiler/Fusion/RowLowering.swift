@@ -3,7 +3,8 @@ import WaMIMGraph
 /// Writes the row kernel that computes the members of a cluster.
 ///
 /// A member's *level* says in which loop over the row it can be evaluated: after how many rounds of reductions. What an earlier
-/// loop has computed is computed again where it is needed, or read back if it was stored.
+/// loop has computed is computed again where it is needed, or read back if it was stored; what costs much is kept for that in the
+/// workspace, of which each such member takes a row.
 struct RowLowering {
   let graph: Graph
   let storage: Storage
@@ -18,6 +19,10 @@ struct RowLowering {
   private(set) var reads: Set<ValueID> = []
   private var levels: [ValueID: Int] = [:]
   private var slots: [ValueID: Int] = [:]
+  /// Where the elements of members are kept for later loops over the same row.
+  private var kept: [ValueID: Access] = [:]
+  /// While stages are only written to find them: members that had better be kept.
+  private var wanted: [ValueID]?
 
   init(
     _ cluster: Cluster, _ domain: Domain, graph: Graph, storage: Storage, clustering: Clustering, stored: Set<ValueID>,
@@ -38,6 +43,32 @@ struct RowLowering {
   /// The kernel of `ordered`, the members in the graph's order.
   mutating func lower(_ ordered: [ValueID]) -> RowKernel {
     for member in ordered where members.contains(member) { levels[member] = level(of: member) }
+    keepRows(ordered)
+    let stages = stages(ordered)
+    return RowKernel(outer: domain.outer, width: width, stages: stages.filter { !$0.results.isEmpty || !$0.stores.isEmpty })
+  }
+
+  /// Finds places for what would otherwise be computed again although it costs much.
+  private mutating func keepRows(_ ordered: [ValueID]) {
+    var members: [ValueID] = []
+    // What is kept is computed in a loop of its own level, which may need more to be kept.
+    while true {
+      var trial = self
+      trial.kept = Dictionary(uniqueKeysWithValues: members.map { ($0, Access(argument: 0, offset: 0, strides: [])) })
+      trial.wanted = []
+      _ = trial.stages(ordered)
+      guard let wanted = trial.wanted, !wanted.isEmpty else { break }
+      members += wanted
+    }
+    guard !members.isEmpty else { return }
+    let rows = arguments.growWorkspace(by: members.count * width)
+    for (index, member) in members.enumerated() {
+      kept[member] = Access(
+        argument: rows.argument, offset: rows.offset + index * width, strides: domain.outer.map { _ in 0 } + [1])
+    }
+  }
+
+  private mutating func stages(_ ordered: [ValueID]) -> [RowStage] {
     let numbers = ordered.filter { members.contains($0) && isNumber($0) }
     let deepest = levels.values.max() ?? 0
     var stages: [RowStage] = []
@@ -45,7 +76,7 @@ struct RowLowering {
       if level >= 0 { stages.append(elementStage(level, ordered)) }
       stages.append(rowStage(level, numbers.filter { levels[$0] == level }))
     }
-    return RowKernel(outer: domain.outer, width: width, stages: stages.filter { !$0.results.isEmpty || !$0.stores.isEmpty })
+    return stages
   }
 
   // MARK: Levels
@@ -108,6 +139,9 @@ struct RowLowering {
       } else if !isNumber(member), stored.contains(member) {
         let instruction = computed(member, &stage)
         stage.stage.stores.append(Store(access: storeAccess(member), operand: instruction))
+      } else if let row = kept[member] {
+        let instruction = computed(member, &stage)
+        stage.stage.stores.append(Store(access: row, operand: instruction))
       }
     }
     return stage.stage
@@ -142,8 +176,24 @@ struct RowLowering {
       return load(operand, &stage)
     }
     if isNumber(base) { return stage.values[base] ?? stage.add(.scalar(slot: slot(base))) }
-    if stored.contains(base), level < stage.level { return load(base, &stage) }
+    if level < stage.level {
+      if stored.contains(base) { return load(base, &stage) }
+      if let row = kept[base] { return stage.add(.load(row)) }
+      if let wanted, isExpensive(base, at: level) {
+        if !wanted.contains(base) { self.wanted?.append(base) }
+        return stage.add(.constant(.nan))
+      }
+    }
     return computed(base, &stage)
+  }
+
+  /// Whether computing an element once more from what is there before the loop of `level` takes longer than keeping it.
+  private func isExpensive(_ value: ValueID, at level: Int) -> Bool {
+    if graph[value].operation.isExpensive { return true }
+    return graph[value].operands.contains { operand in
+      let base = clustering.base(operand)
+      return levels[base] == level && !isNumber(base) && !stored.contains(base) && isExpensive(base, at: level)
+    }
   }
 
   /// The instruction that computes a member from its operands.

@@ -95,7 +95,7 @@ struct StoredValues {
 
 extension Operation {
   /// Whether computing an element again costs much more than reading it.
-  fileprivate var isExpensive: Bool {
+  var isExpensive: Bool {
     switch self {
     case .unary(.exponential), .unary(.logarithm), .unary(.errorFunction), .unary(.hyperbolicTangent), .unary(.cosinePi),
       .unary(.sinePi):

@@ -29,6 +29,20 @@ extension Graph {
     return persistent
   }
 
+  /// The values of which `atLeast` tells where they attain the maximum of their elements, as the gradient of a maximum asks for.
+  fileprivate func valuesComparedWithMaximum() -> Set<ValueID> {
+    func reinterpreted(_ value: ValueID) -> ValueID {
+      self[value].operation.isReinterpretation ? reinterpreted(self[value].operands[0]) : value
+    }
+    var compared: Set<ValueID> = []
+    for node in nodes where node.operation == .binary(.atLeast) {
+      let (value, bound) = (reinterpreted(node.operands[0]), reinterpreted(node.operands[1]))
+      guard case .reduce(.maximum, _) = self[bound].operation, reinterpreted(self[bound].operands[0]) == value else { continue }
+      compared.insert(value)
+    }
+    return compared
+  }
+
   /// The elements that each value takes up in memory; what only reinterprets another value takes up as much as that.
   fileprivate func storageSizes() -> [Int] {
     var sizes: [Int] = []
@@ -97,11 +111,14 @@ struct StoragePlan {
   private let roots: Set<ValueID>
   private let persistent: [Bool]
   private let sizes: [Int]
+  /// The values that are compared with their own maximum.
+  private let compared: Set<ValueID>
 
   /// Decides for each value that the backward pass of `graph` needs, from the last to the first.
   ///
   /// A cheap value is computed again where that does not need more memory for its operands than it frees. Operands that are
-  /// kept anyway, sources, and operands much smaller than the value count for nothing.
+  /// kept anyway, sources, and operands much smaller than the value count for nothing. What is compared with its own maximum is
+  /// kept: computed beside other things, it may differ in the last bit, and would nowhere be equal.
   init(_ graph: Graph, boundary: ValueID) {
     self.graph = graph
     self.boundary = boundary
@@ -109,6 +126,7 @@ struct StoragePlan {
     roots = Set(graph.roots)
     persistent = graph.persistentValues()
     sizes = graph.storageSizes()
+    compared = graph.valuesComparedWithMaximum()
     stored = StoragePlan.needed(in: graph, boundary: boundary)
     for value in graph.values.reversed() where value <= boundary && stored.contains(value) { decide(value) }
   }
@@ -126,7 +144,7 @@ struct StoragePlan {
 
   private mutating func decide(_ value: ValueID) {
     let node = graph[value]
-    guard node.operation.isCheap, !roots.contains(value) else { return }
+    guard node.operation.isCheap, !roots.contains(value), !compared.contains(value) else { return }
     let freed = freed(by: value)
     let operands = Set(node.operands)
     let cost = operands.reduce(0) { $0 + self.cost($1, negligible: freed / 16, lookahead: StoragePlan.lookahead) }

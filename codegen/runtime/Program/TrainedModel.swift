@@ -32,7 +32,8 @@ package final class TrainedModel {
       let schedule = program.manifest.schedules[try program.schedule(name)]
       accumulates = accumulates || schedule.usesAccumulators
     }
-    memoryPlan = program.manifest.memoryPlan(schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes)
+    memoryPlan = program.manifest.memoryPlan(
+      schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes)
     try MemoryCheck.check(memoryPlan)
     self.program = program
     self.accumulates = accumulates
