@@ -78,6 +78,8 @@ test-timm test-tensorboard test-pytorch test-wavelets: test-%: build $(PYTHON)
 MODEL ?= wamim_vit_tiny
 BATCH ?= 32
 CPU ?= native
+# GHz, by which cycles that are estimated become time.
+CLOCK ?= 2.8
 ROUNDS ?= 5
 THREADS ?= $(shell nproc)
 bench: build $(PYTHON)
@@ -85,7 +87,7 @@ bench: build $(PYTHON)
 
 ## matmuls: the matrix products of MODEL as generated code and in OpenBLAS, beside what the compiler estimates; MODEL=shapes for many.
 matmuls: build
-	python3 Tests/Python/matmuls.py --model $(MODEL) --batch $(BATCH) --cpu $(CPU)
+	python3 Tests/Python/matmuls.py --model $(MODEL) --batch $(BATCH) --cpu $(CPU) --clock $(CLOCK)
 
 ## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
 soak: build

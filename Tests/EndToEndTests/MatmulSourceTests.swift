@@ -64,11 +64,12 @@ struct MatmulSourceTests {
     try workshop.compile("wamim_vit_demo", ["batch=2", "dim=48"], options: ["--matmul", "openblas"])
     func core(_ environment: [String: String]) throws -> String {
       let verbose = environment.merging(["OPENBLAS_VERBOSE": "2"]) { mine, _ in mine }
-      let result = try workshop.run(workshop.path("train"), ["info"], environment: verbose)
+      let result = try workshop.run(
+        "/usr/bin/env", ["-u", "OPENBLAS_CORETYPE"] + verbose.map { "\($0)=\($1)" } + [workshop.path("train"), "info"])
       let line = try #require((result.output + result.errors).split(separator: "\n").first { $0.hasPrefix("Core: ") })
       return String(line.dropFirst("Core: ".count))
     }
-    #expect(try ["SkylakeX", "Cooperlake", "Sapphirerapids", "Haswell", "Zen"].contains(core([:])))
+    #expect(try ["SkylakeX", "Haswell", "Zen"].contains(core([:])))
     #expect(try core(["OPENBLAS_CORETYPE": "Nehalem"]) == "Nehalem")
   }
 }

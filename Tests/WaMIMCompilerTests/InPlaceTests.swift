@@ -26,6 +26,13 @@ struct InPlaceTests {
     #expect(kernel([stage]).inPlacePairs == [Pair(read: 0, written: 1)])
   }
 
+  /// The sum of a single row has the row's places, but is cleared before the row is read.
+  @Test func sumsOfRowsTakeNoPlace() {
+    var sum = store(0)
+    sum.sumsRows = true
+    #expect(kernel([RowStage(extent: .elements, instructions: [load()], stores: [sum])]).inPlacePairs.isEmpty)
+  }
+
   @Test func aRowMayBeReadInEarlierStages() {
     let sum = RowStage(
       extent: .elements, instructions: [load()], results: [.init(slot: 0, operand: 0, reduction: .sum)])

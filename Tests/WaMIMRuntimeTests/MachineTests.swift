@@ -22,6 +22,10 @@ import WaMIMRuntime
     }
     #expect(error?.message.contains("3.00 GiB") == true && error?.message.contains("2.00 GiB") == true)
     try MemoryCheck.check(plan, available: AvailableMemory(bytes: 4 << 30, limitedBy: "the machine's free memory"))
+    // What is in use already need not be free.
+    let rest = AvailableMemory(bytes: 2 << 30, limitedBy: "the machine's free memory")
+    try MemoryCheck.check(plan, held: plan.total - rest.bytes, available: rest)
+    #expect(throws: TrainerError.self) { try MemoryCheck.check(plan, held: plan.total - rest.bytes - 1, available: rest) }
   }
 
   @Test("The operating system's files are understood")

@@ -52,7 +52,7 @@ extension Manifest {
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
-  /// sources, which it finds by indices of `indexBytes` bytes.
+  /// sources, for which it has indices and orders of `indexBytes` bytes.
   public func memoryPlan(
     schedules names: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
   ) -> MemoryPlan {

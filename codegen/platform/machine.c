@@ -24,7 +24,7 @@ __attribute__((weak)) void cblas_sgemm(
 
 #if defined(__x86_64__)
 // OpenBLAS takes its oldest code on processors that are newer than itself. Where nobody else has chosen, it is told which of its
-// processors has this one's instructions, before it looks: libraries' constructors without a priority run after this one.
+// processors has this one's instructions, before it looks: its constructor has no priority, or the same, and is linked after this one.
 static void choose_blas_instructions(void) {
   const char *core = NULL;
   __builtin_cpu_init();

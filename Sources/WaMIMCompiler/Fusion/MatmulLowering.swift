@@ -65,9 +65,10 @@ extension Lowering {
     return call
   }
 
-  /// Whether a product can be computed in the memory of `member`, to be finished there.
+  /// Whether a product can be computed in the memory of `member`, to be finished there; sums are cleared before a row is read.
   private func isInPlaceTarget(_ member: ValueID, _ shape: Shape) -> Bool {
-    stored.values.contains(member) && graph[member].type.shape == shape && storage[member] == View(whole: member, shape: shape)
+    !graph.isSumWithinUnits(member) && stored.values.contains(member) && graph[member].type.shape == shape
+      && storage[member] == View(whole: member, shape: shape)
   }
 
   /// How a matmul is cut into units.

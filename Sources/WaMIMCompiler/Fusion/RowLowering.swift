@@ -19,6 +19,8 @@ struct RowLowering {
   private(set) var reads: Set<ValueID> = []
   private var levels: [ValueID: Int] = [:]
   private var slots: [ValueID: Int] = [:]
+  /// The members whose elements cost much to compute.
+  private var expensive: Set<ValueID> = []
   /// Where the elements of members are kept for later loops over the same row.
   private var kept: [ValueID: Access] = [:]
   /// While stages are only written to find them: members that had better be kept.
@@ -42,7 +44,10 @@ struct RowLowering {
 
   /// The kernel of `ordered`, the members in the graph's order.
   mutating func lower(_ ordered: [ValueID]) -> RowKernel {
-    for member in ordered where members.contains(member) { levels[member] = level(of: member) }
+    for member in ordered where members.contains(member) {
+      levels[member] = level(of: member)
+      if isExpensive(member) { expensive.insert(member) }
+    }
     keepRows(ordered)
     let stages = stages(ordered)
     return RowKernel(outer: domain.outer, width: width, stages: stages.filter { !$0.results.isEmpty || !$0.stores.isEmpty })
@@ -121,12 +126,24 @@ struct RowLowering {
     }
   }
 
+  /// Whether computing an element of a member once more, from what is there before the loop of its level, takes longer than keeping it.
+  private func isExpensive(_ value: ValueID) -> Bool {
+    if isNumber(value) { return false }
+    if graph[value].operation.isExpensive { return true }
+    return graph[value].operands.map(clustering.base).contains { base in
+      levels[base] == levels[value] && !stored.contains(base) && expensive.contains(base)
+    }
+  }
+
   // MARK: Stages
 
   private mutating func elementStage(_ level: Int, _ ordered: [ValueID]) -> RowStage {
     var stage = StageWriter(extent: .elements, level: level)
     for member in ordered where levels[member] == level {
-      if graph.isSumWithinUnits(member) {
+      if let row = kept[member] {
+        let instruction = computed(member, &stage)
+        stage.stage.stores.append(Store(access: row, operand: instruction))
+      } else if graph.isSumWithinUnits(member) {
         // Whoever reads the sum of a single row in the same kernel takes the row.
         guard stored.contains(member), let operand = graph[member].operands.first else { continue }
         let instruction = element(operand, &stage)
@@ -139,9 +156,6 @@ struct RowLowering {
       } else if !isNumber(member), stored.contains(member) {
         let instruction = computed(member, &stage)
         stage.stage.stores.append(Store(access: storeAccess(member), operand: instruction))
-      } else if let row = kept[member] {
-        let instruction = computed(member, &stage)
-        stage.stage.stores.append(Store(access: row, operand: instruction))
       }
     }
     return stage.stage
@@ -179,21 +193,12 @@ struct RowLowering {
     if level < stage.level {
       if stored.contains(base) { return load(base, &stage) }
       if let row = kept[base] { return stage.add(.load(row)) }
-      if let wanted, isExpensive(base, at: level) {
+      if let wanted, expensive.contains(base) {
         if !wanted.contains(base) { self.wanted?.append(base) }
         return stage.add(.constant(.nan))
       }
     }
     return computed(base, &stage)
-  }
-
-  /// Whether computing an element once more from what is there before the loop of `level` takes longer than keeping it.
-  private func isExpensive(_ value: ValueID, at level: Int) -> Bool {
-    if graph[value].operation.isExpensive { return true }
-    return graph[value].operands.contains { operand in
-      let base = clustering.base(operand)
-      return levels[base] == level && !isNumber(base) && !stored.contains(base) && isExpensive(base, at: level)
-    }
   }
 
   /// The instruction that computes a member from its operands.

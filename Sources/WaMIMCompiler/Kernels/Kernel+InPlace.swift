@@ -50,8 +50,10 @@ extension RowKernel {
     let loads = places { $0.loads.filter { $0.argument == source } }
     let stores = places { $0.stores.map(\.access).filter { $0.argument == target } }
     guard let lastLoad = loads.last, let firstStore = stores.first, lastLoad.stage <= firstStore.stage else { return false }
+    // Sums are cleared before the first row.
+    let isSum = stages.contains { $0.stores.contains { $0.sumsRows && $0.access.argument == target } }
     let isIndex = stages.contains { $0.loads.contains { $0.pick?.argument == source } }
-    return !isIndex && isOneToOne(firstStore.access)
+    return !isIndex && !isSum && isOneToOne(firstStore.access)
       && (loads + stores).allSatisfy {
         $0.access.pick == nil && $0.access.offset == firstStore.access.offset && $0.access.strides == firstStore.access.strides
       }

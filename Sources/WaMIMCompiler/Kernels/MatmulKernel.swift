@@ -45,7 +45,7 @@ public struct MatmulKernel: Hashable, Sendable {
   public var result: Matrix
   /// Whether the product is added to what the result holds.
   public var accumulates: Bool
-  /// The argument that is workspace, of `workspaceCount` elements.
+  /// The argument that is workspace: `workspaceCount` elements, and what the epilogue and a block of the result take behind them.
   public var workspace: Int
   /// Runs over the same units after the product; its argument numbers are those of this kernel.
   public var epilogue: RowKernel?

@@ -201,6 +201,8 @@ private struct Part {
     }
   }
 
+  /// Calls the function of one tile.
+  ///
   /// - Parameters:
   ///   - place: Elements from the start of the left side to the tile.
   ///   - row: The tile's first row in the result.

@@ -6,9 +6,11 @@ import WaMIMCompiler
 extension KernelEmitter {
   /// Throws where the code for this kernel takes more than its workspace, the argument `argument`, has.
   ///
-  /// - Parameter elements: What the code takes.
-  func checkWorkspace(_ argument: Int, takes elements: Int) throws {
-    let planned = kernel.arguments[argument].count
+  /// - Parameters:
+  ///   - elements: What the code takes.
+  ///   - part: The first elements of the workspace that it may take; all of it where nil.
+  func checkWorkspace(_ argument: Int, takes elements: Int, of part: Int? = nil) throws {
+    let planned = min(kernel.arguments[argument].count, part ?? .max)
     guard elements <= planned else {
       throw BackendError(
         "The code of a \(kernel.body.kind) for \(builder.processor.name) takes \(elements) elements of workspace where \(planned) "
@@ -26,7 +28,11 @@ extension KernelEmitter {
       }
     // The fewer rows are expected, the deeper are the parts.
     let product = PanelProduct(matmul, rows: 1, in: self)
-    try checkWorkspace(matmul.workspace, takes: product.workspaceCount(copiesLeft: matmul.left.isTransposed, rows: rows))
+    let takes = product.workspaceCount(copiesLeft: matmul.left.isTransposed, rows: rows)
+    // Behind the copies the epilogue has rows of its own, and maybe the result a block.
+    let copies = MatmulKernel.workspaceCount(
+      partition: matmul.partition, m: matmul.m, k: matmul.k, copiesLeft: matmul.left.isTransposed)
+    try checkWorkspace(matmul.workspace, takes: takes, of: copies)
   }
 }
 

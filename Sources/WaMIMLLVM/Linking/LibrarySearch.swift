@@ -21,7 +21,7 @@ struct LibrarySearch {
 
   private static let runtime = "libWaMIMRuntime.a"
 
-  /// All libraries, those that need others before those they need.
+  /// All libraries, those that need others before those they need; in that order they start, so that the runtime can prepare OpenBLAS.
   func all() throws -> [URL] {
     guard let runtime = folders.map({ $0.appendingPathComponent(LibrarySearch.runtime) }).first(where: isFile) else {
       throw BackendError(

@@ -58,20 +58,22 @@ private struct Product {
     let panels = tiling.panels(columns: matmul.n).map { ($0 + tiling.lanes - 1) / tiling.lanes }
     let vectors = panels.reduce(0, +)
     let heights = tiling.heights(rows: rows)
-    let stepCycles = panels.reduce(0) { sum, vectors in
+    let termCycles = panels.reduce(0) { sum, vectors in
       sum + heights.reduce(0) { $0 + tileCycles(height: $1, vectors: vectors, processor) }
     }
     let copiesLeft =
       matmul.left.isTransposed
       && tiling.copiesLeft(columns: matmul.n, depth: depths[0], columnStride: matmul.left.rowStride)
-    let rightCycles =
-      matmul.right.isTransposed
-      ? Cycles.transposedVector
-      : tiling.copiesRight(rows: matmul.expectedRows) ? Cycles.copiedVector : Cycles.distantVector * Double(runs * heights.count)
-    return 1.08 * Double(runs * matmul.k) * stepCycles
-      + rightCycles * Double(matmul.k * vectors)
-      + (copiesLeft ? Cycles.tiledVector * Double(runs * rows * matmul.k / tiling.lanes) : 0)
+    let leftCycles = copiesLeft ? Cycles.tiledVector * Double(runs * rows * matmul.k / tiling.lanes) : 0
+    let rightCycles = rightVectorCycles(tiling, tiles: runs * heights.count) * Double(matmul.k * vectors)
+    return Cycles.generatedTerm * Double(runs * matmul.k) * termCycles + leftCycles + rightCycles
       + Cycles.sums * Double(depths.count * runs * rows * vectors)
+  }
+
+  /// What it takes to have a vector of the right side where `tiles` tiles read it.
+  private func rightVectorCycles(_ tiling: MatmulTiling, tiles: Int) -> Double {
+    if matmul.right.isTransposed { return Cycles.transposedVector }
+    return tiling.copiesRight(rows: matmul.expectedRows) ? Cycles.copiedVector : Cycles.distantVector * Double(tiles)
   }
 
   /// What one term of the sums of a tile takes: its multiply-adds, the loads of its factors, or the time until a sum is there again.
@@ -85,19 +87,22 @@ private struct Product {
   /// OpenBLAS takes the best instructions that it finds when it runs: those of AVX2 at least, on nearly every x86 processor.
   func openBLASCycles(_ processor: TargetProcessor) -> Double {
     let lanes = processor.architecture == .x86 ? max(processor.lanes, 8) : processor.lanes
-    let (n, k) = ((matmul.n + lanes - 1) / lanes, matmul.k)
     let (tileRows, depth) = (4, 384)
+    let (vectors, terms) = ((matmul.n + lanes - 1) / lanes, matmul.k)
     let wholeRows = (rows + tileRows - 1) / tileRows * tileRows
-    let cycles =
-      Cycles.call + 1.25 * Double(wholeRows * n * k) / 2
-      + 5 * Double(rows * k) / Double(lanes) + (matmul.right.isTransposed ? 8 : 3) * Double(k * n)
-      + Cycles.sums * Double(rows * n * ((k + depth - 1) / depth))
-    return Double(runs) * cycles
+    let copies =
+      Cycles.openBLASLeftVector * Double(rows * terms) / Double(lanes)
+      + (matmul.right.isTransposed ? Cycles.openBLASTransposedVector : Cycles.openBLASRightVector) * Double(terms * vectors)
+    let products = Cycles.openBLASTerm * Double(wholeRows * vectors * terms) / 2
+    let sums = Cycles.sums * Double(rows * vectors * ((terms + depth - 1) / depth))
+    return Double(runs) * (Cycles.openBLASCall + copies + products + sums)
   }
 }
 
-/// What is done to a vector besides multiplying, in cycles.
+/// The constants of the model, in cycles, or as factors where a number of cycles is known that would do at best.
 private enum Cycles {
+  /// A factor: the loops around multiply-adds.
+  static let generatedTerm = 1.08
   /// A row's vector is copied to a panel.
   static let copiedVector = 5.0
   /// A vector of a panel is put together from columns.
@@ -106,10 +111,16 @@ private enum Cycles {
   static let tiledVector = 7.0
   /// A vector is read where it lies, each time at a distance from the one before.
   static let distantVector = 0.7
-  /// Sums are read or begun, and written.
+  /// A vector of sums is read or begun, and written.
   static let sums = 4.0
-  /// A call of OpenBLAS.
-  static let call = 500.0
+
+  /// A factor: loops, and what OpenBLAS waits for, beside two multiply-adds in each cycle.
+  static let openBLASTerm = 1.25
+  /// A vector of a side is copied.
+  static let openBLASLeftVector = 5.0
+  static let openBLASRightVector = 3.0
+  static let openBLASTransposedVector = 8.0
+  static let openBLASCall = 500.0
 }
 
 extension MatmulKernel {

@@ -4,7 +4,7 @@ public enum MatmulSource: String, Hashable, Sendable, CaseIterable {
   case openBLAS = "openblas"
   /// Code made for the shapes of each product.
   case generated
-  /// The one of both that takes less time by a model of what they do.
+  /// Generated code, unless OpenBLAS takes a tenth less time by a model of what both do.
   case automatic = "auto"
 
   /// The source for products that cost `cost` together, never `automatic`.

@@ -137,7 +137,7 @@ struct FitCommand: ParsableCommand {
     let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
     let batch = try ImageBatch(program, settings: settings.augmentation)
     let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath)
-    let model = try makeModel(program, settings: settings, sources: [source] + (validation.map { [$0] } ?? []))
+    let model = try makeModel(program, settings: settings, sources: [source, validation].compactMap { $0 })
     if let checkpoint {
       _ = try Checkpoint.load(checkpoint, into: model)
     } else {
@@ -180,7 +180,8 @@ struct FitCommand: ParsableCommand {
     return try TrainedModel(
       program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + ["forward"] : schedules,
       threads: threads.count, sources: sources.count, loaders: loaderCount,
-      indexBytes: sources.reduce(0) { $0 + $1.indexByteCount + EpochOrder.byteCount(images: $1.count) })
+      indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
+      orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
   }
 
   /// Says what is about to happen, and what differs from what one might expect.

@@ -167,8 +167,8 @@ package final class BatchLoader: @unchecked Sendable {
   /// The order of `epoch`, made once; older ones are forgotten. To be called with the lock held.
   private func permutation(epoch: Int) -> [Int32] {
     if let known = permutations[epoch] { return known }
-    let made = order.permutation(epoch: epoch)
     permutations = permutations.filter { $0.key >= epoch - 1 }
+    let made = order.permutation(epoch: epoch)
     permutations[epoch] = made
     return made
   }

@@ -34,9 +34,11 @@ package struct ImageIndex: Sendable, Equatable {
 
   package var count: Int { items.count }
 
-  /// Bytes that the index takes, but for the places, which are few.
+  /// Bytes that the index takes.
   var byteCount: Int {
-    items.count * MemoryLayout<Item>.stride + names.count + extents.count * MemoryLayout<Extent>.stride
+    let arrayHeader = 32
+    return items.count * MemoryLayout<Item>.stride + names.count + extents.count * MemoryLayout<Extent>.stride
+      + places.reduce(0) { $0 + MemoryLayout<Place>.stride + arrayHeader + $1.path.count }
   }
 
   init() {}
@@ -80,6 +82,7 @@ package struct ImageIndex: Sendable, Equatable {
 
   /// Gives back the memory that is kept for images to come.
   mutating func trim() {
+    places = places.withUnsafeBufferPointer { Array($0) }
     items = items.withUnsafeBufferPointer { Array($0) }
     names = names.withUnsafeBufferPointer { Array($0) }
     extents = extents.withUnsafeBufferPointer { Array($0) }

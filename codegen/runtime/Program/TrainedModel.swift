@@ -20,10 +20,12 @@ package final class TrainedModel {
   /// - Parameters:
   ///   - schedules: What will be run; memory is checked for the largest of them.
   ///   - sources: The sources of images that are read meanwhile, with `loaders` threads each.
-  ///   - indexBytes: What it takes to know where the sources' images are, and in which order they come.
+  ///   - indexBytes: What the sources hold to find their images.
+  ///   - orderBytes: What the orders will take in which images are shown.
   ///   - measuring: Whether to measure each kernel's time.
   package init(
     program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
+    orderBytes: Int = 0,
     measuring: Bool = false
   ) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
@@ -33,8 +35,8 @@ package final class TrainedModel {
       accumulates = accumulates || schedule.usesAccumulators
     }
     memoryPlan = program.manifest.memoryPlan(
-      schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes)
-    try MemoryCheck.check(memoryPlan)
+      schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes + orderBytes)
+    try MemoryCheck.check(memoryPlan, held: indexBytes)
     self.program = program
     self.accumulates = accumulates
     memory = try ProgramMemory(program, accumulates: accumulates)
