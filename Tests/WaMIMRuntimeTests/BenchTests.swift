@@ -80,6 +80,12 @@ import WaMIMRuntime
     #expect(limits.share(flops: 1_000_000, bytes: 800_000_000, seconds: 1) == (0.8, .memory))
     #expect(limits.share(flops: 4_000_000_000, bytes: 4_000_000_000, seconds: 8) == (0.5, .memory))
     #expect(limits.share(flops: 1, bytes: 1, seconds: 0).share == 0)
+    // BLAS can do more than the program's own instructions.
+    var library = limits
+    library.productFlops = 16e9
+    #expect(library.share(flops: 1_000_000_000, bytes: 1_000_000, seconds: 1) == (0.25, .arithmetic))
+    library.productFlops = 4e9
+    #expect(library.share(flops: 1_000_000_000, bytes: 1_000_000, seconds: 1) == (0.5, .arithmetic))
   }
 
   @Test("Layers of the same shape are told together")

@@ -28,7 +28,7 @@ struct BenchReport {
       (
         "multiply-adds",
         "\(Format.count(Double(result.productFlops)))FLOP a step, \(giga(result.flopsPerSecond)) GFLOP/s: "
-          + "\(percent(result.flopsPerSecond / limits.allThreadsFlops)) of what the machine can do"
+          + "\(percent(result.flopsPerSecond / limits.arithmetic)) of what the machine can do"
       ),
       (
         "memory",

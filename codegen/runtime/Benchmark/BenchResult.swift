@@ -123,7 +123,7 @@ extension BenchResult {
       model: manifest.model, batch: manifest.batch, threads: threads, imagesPerSecond: imagesPerSecond, stepSeconds: stepSeconds,
       medianSeconds: medianSeconds, leastSeconds: stepSeconds.min() ?? 0, mostSeconds: stepSeconds.max() ?? 0, loss: loss,
       peakResidentBytes: peakResidentBytes, plannedBytes: memoryPlan.total, memoryPlan: memoryPlan.rows, productFlops: productFlops,
-      flops: flops, flopsPerSecond: flopsPerSecond, shareOfLimit: flopsPerSecond / limits.allThreadsFlops,
+      flops: flops, flopsPerSecond: flopsPerSecond, shareOfLimit: flopsPerSecond / limits.arithmetic,
       waitingSeconds: profile.waiting, waitingShare: share(profile.waiting), otherSeconds: otherSeconds,
       shareOfOthers: shareOfOthers, limits: limits,
       kernels: (everyCall ? profile.calls : profile.kernels).map(kernel))

@@ -30,9 +30,13 @@ package struct MachineLimits: Encodable, Sendable {
     case bandwidth = "bytes_per_second"
   }
 
+  /// Multiplications and additions a second that all threads can make together: BLAS may have better instructions than those that the
+  /// program was compiled for.
+  package var arithmetic: Double { max(allThreadsFlops, productFlops ?? 0) }
+
   /// The share of the limit that binds `flops` and `bytes`, done in `seconds` of one thread while the others do the same.
   package func share(flops: Int, bytes: Int, seconds: Double) -> (share: Double, bound: Bound) {
-    let arithmetic = Double(flops) * Double(threads) / allThreadsFlops
+    let arithmetic = Double(flops) * Double(threads) / self.arithmetic
     let memory = Double(bytes) * Double(threads) / bandwidth
     guard seconds > 0 else { return (0, .arithmetic) }
     return (max(arithmetic, memory) / seconds, arithmetic >= memory ? .arithmetic : .memory)
