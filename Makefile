@@ -15,7 +15,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench matmuls soak stress numbers fuzz demo example \
+.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench matmuls random soak stress numbers fuzz demo example \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -88,6 +88,11 @@ bench: build $(PYTHON)
 ## matmuls: the matrix products of MODEL as generated code and in OpenBLAS, beside what the compiler estimates; MODEL=shapes for many.
 matmuls: build
 	python3 Tests/Python/matmuls.py --model $(MODEL) --batch $(BATCH) --cpu $(CPU) --clock $(CLOCK)
+
+## random: compiles MODELS random models in every way, and compares what they compute with the interpreter.
+MODELS ?= 500
+random: test-dependencies .build/pkgconfig/wamimc-llvm.pc
+	WAMIM_RANDOM_MODELS=$(MODELS) swift test -c release --disable-testable-imports --filter RandomRowTests
 
 ## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
 soak: build

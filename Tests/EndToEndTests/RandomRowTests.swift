@@ -1,0 +1,27 @@
+import Foundation
+import Testing
+import WaMIMCompiler
+import WaMIMLanguage
+
+/// Random models of what is done to rows, compiled in every way, against the interpreter.
+struct RandomRowTests {
+  /// How many; `make random` asks for more.
+  static let count = ProcessInfo.processInfo.environment["WAMIM_RANDOM_MODELS"].flatMap { Int($0) } ?? 16
+
+  /// Models are compiled in turn as they are, with a pass left out, and with products from OpenBLAS.
+  private static let options =
+    [[]] + (AgreementTests.optional.map { ["--disable", $0] } + [["--matmul", "openblas"]]).flatMap { [[], $0] }
+
+  @Test func workOnRowsAgreesWithTheInterpreter() throws {
+    let seed =
+      ProcessInfo.processInfo.environment["WAMIM_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...UInt64(UInt32.max))
+    print("WAMIM_SEED=\(seed)")
+    for index in 0..<UInt64(Self.count) {
+      let source = try Language.print(RandomRowGraph.draw(seed: seed &+ index))
+      let options = Self.options[Int(index) % Self.options.count]
+      try AgreementTests.checkGradients(
+        of: source, options: options, seed: index, tolerance: 1e-4, magnitude: [1],
+        "seed \(seed &+ index)")
+    }
+  }
+}
