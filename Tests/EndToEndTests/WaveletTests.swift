@@ -1,9 +1,6 @@
 import Foundation
-import TestSupport
 import Testing
-import WaMIMCompiler
 import WaMIMGraph
-import WaMIMInterpreter
 import WaMIMLanguage
 
 /// Compiled wavelet transforms where gradients flow through them, and pictures made with them.
@@ -34,43 +31,17 @@ struct WaveletTests {
 
   @Test(arguments: Wavelet.allCases) func gradientsFlowThroughTransforms(wavelet: Wavelet) throws {
     let text = Self.source(wavelet)
-    let expected = try expectAgreement(Language.graph(source: text, file: "model.wg"), text, tolerance: 1e-5, "")
-    #expect(expected["grad.added"] != nil && expected["grad.weights"] != nil)
+    let compared = try AgreementTests.checkGradients(of: text, options: [], seed: 23, tolerance: 1e-5, magnitude: [1])
+    #expect(compared.contains("grad.added") && compared.contains("grad.weights"))
   }
 
   @Test func workOnSubbandsAgreesWithTheInterpreter() throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     for index in 0..<UInt64(16) {
-      let graph = try RandomSubbandGraph.draw(seed: seed &+ index)
-      try expectAgreement(graph, Language.print(graph), tolerance: 1e-4, "seed \(seed &+ index)")
+      let source = try Language.print(RandomSubbandGraph.draw(seed: seed &+ index))
+      try AgreementTests.checkGradients(
+        of: source, options: [], seed: 23, tolerance: 1e-4, magnitude: [1], "seed \(seed &+ index)")
     }
-  }
-
-  /// Compiles `graph`, which `text` describes, runs it on random numbers, and expects what the interpreter makes of those.
-  ///
-  /// - Returns: What the interpreter makes of them.
-  @discardableResult
-  private func expectAgreement(
-    _ graph: Graph, _ text: String, tolerance: Double, _ context: String
-  ) throws -> [String: DenseTensor] {
-    let workshop = try Workshop()
-    var generator = SeededGenerator(seed: 23)
-    let sources = graph.randomSources(using: &generator)
-    let expected = try AgreementTests.results(graph, sources)
-    try text.write(toFile: workshop.path("model.wg"), atomically: true, encoding: .utf8)
-    let compiled = try workshop.wamimc([workshop.path("model.wg"), "-o", workshop.path("train")])
-    try #require(compiled.status == 0, "\(compiled.errors) \(context)")
-    try workshop.write(sources, of: graph, to: "in.safetensors")
-    let result = try workshop.run(
-      workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out.safetensors"])
-    try #require(result.status == 0, "\(result.errors) \(context)")
-    let actual = try Safetensors(contentsOf: workshop.path("out.safetensors"))
-    for (name, tensor) in expected {
-      let found = try #require(actual.tensors[name], "no output '\(name)' \(context)")
-      // Rounding is in proportion to numbers around 1, which have led to what may be zero.
-      #expect(relativeError(found.elements + [1], tensor.elements + [1]) < tolerance, "\(name) \(context)")
-    }
-    return expected
   }
 
   @Test("A model of any wavelet trains and draws its reconstructions", arguments: Wavelet.allCases)

@@ -55,19 +55,19 @@ struct RowLowering {
 
   /// Finds places for what would otherwise be computed again although it costs much.
   private mutating func keepRows(_ ordered: [ValueID]) {
-    var members: [ValueID] = []
+    var dear: [ValueID] = []
     // What is kept is computed in a loop of its own level, which may need more to be kept.
     while true {
       var trial = self
-      trial.kept = Dictionary(uniqueKeysWithValues: members.map { ($0, Access(argument: 0, offset: 0, strides: [])) })
+      trial.kept = Dictionary(uniqueKeysWithValues: dear.map { ($0, Access(argument: 0, offset: 0, strides: [])) })
       trial.wanted = []
       _ = trial.stages(ordered)
       guard let wanted = trial.wanted, !wanted.isEmpty else { break }
-      members += wanted
+      dear += wanted
     }
-    guard !members.isEmpty else { return }
-    let rows = arguments.growWorkspace(by: members.count * width)
-    for (index, member) in members.enumerated() {
+    guard !dear.isEmpty else { return }
+    let rows = arguments.growWorkspace(by: dear.count * width)
+    for (index, member) in dear.enumerated() {
       kept[member] = Access(
         argument: rows.argument, offset: rows.offset + index * width, strides: domain.outer.map { _ in 0 } + [1])
     }

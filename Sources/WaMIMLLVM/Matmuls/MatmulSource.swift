@@ -13,7 +13,7 @@ public enum MatmulSource: String, Hashable, Sendable, CaseIterable {
     return cost.openBLAS < MatmulSource.worthwhileShare * cost.generated ? .openBLAS : .generated
   }
 
-  /// The share of the time of generated code that OpenBLAS may take at most: it makes executables of the tenfold size, and the model
-  /// may be wrong by a few percent.
+  /// The share of the time of generated code that OpenBLAS may take at most: it makes executables more than twice as large, and the
+  /// model may be wrong by a few percent.
   private static let worthwhileShare = 0.9
 }
