@@ -29,8 +29,8 @@ struct MatmulTiling: Sendable {
 
   /// Whether a left side whose rows don't lie together is copied before tiles read it.
   ///
-  /// For one or two panels it isn't worth it, unless a part has more pages than the processor knows the places of: those of tiles
-  /// that read it where it lies are all touched by each of them.
+  /// For one or two panels it isn't worth it, unless a part has more pages than the processor knows the places of: each tile that
+  /// reads it where it lies touches all of them.
   func copiesLeft(columns: Int, depth: Int, columnStride: Int) -> Bool {
     let knownPages = 64
     let pageElements = 4096 / MemoryLayout<Float>.size
