@@ -31,10 +31,10 @@ public struct LLVMBackend: Sendable {
 
   /// The program in the form of `output`, as one module: UTF-8 text, or the bytes of an object file.
   ///
-  /// The manifest that the object holds names the processor, whatever `program` says of it.
+  /// The manifest that the object holds names the processor and where products come from, whatever `program` says of them.
   public func emit(_ program: Program, as output: Output) throws -> [UInt8] {
-    let manifest = try manifest(of: program)
     let matmuls = matmulSource(of: program)
+    let manifest = try manifest(of: program, matmuls: matmuls)
     return try emit(named: program.name, as: output) { builder in
       let kernels = try define(program.kernels, matmuls: matmuls, visibility: .module, in: builder)
       ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest).emit()
@@ -65,10 +65,11 @@ public struct LLVMBackend: Sendable {
 
   static func name(ofKernel index: Int) -> String { "kernel_\(index)" }
 
-  /// The program's manifest for the processor, as UTF-8 JSON.
-  func manifest(of program: Program) throws -> [UInt8] {
+  /// The program's manifest for the processor and where products come from, as UTF-8 JSON.
+  func manifest(of program: Program, matmuls: MatmulSource) throws -> [UInt8] {
     var manifest = program.manifest
     manifest.processor = Manifest.Processor(name: processor.name, features: processor.features)
+    manifest.callsBLAS = matmuls == .openBLAS
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return [UInt8](try encoder.encode(manifest))

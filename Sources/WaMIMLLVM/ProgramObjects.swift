@@ -22,15 +22,15 @@ extension LLVMBackend {
         for function in shared[functions] { builder.define(function, visibility: .executable) }
       }
     }
-    return try [tables(of: program)] + kernels.map(\.object) + sharedObjects
+    return try [tables(of: program, matmuls: matmuls)] + kernels.map(\.object) + sharedObjects
   }
 
   /// Few enough for the processors to end at about the same time; of fewer, the objects themselves would begin to cost.
   private static let functionsOfObject = 8
 
   /// The object with the program's `main` and its schedules, which name kernels of other objects.
-  private func tables(of program: Program) throws -> [UInt8] {
-    let manifest = try manifest(of: program)
+  private func tables(of program: Program, matmuls: MatmulSource) throws -> [UInt8] {
+    let manifest = try manifest(of: program, matmuls: matmuls)
     return try emit(named: program.name, as: .object) { builder in
       let kernels = program.kernels.indices.map {
         KernelEmitter.declare(named: LLVMBackend.name(ofKernel: $0), in: builder)

@@ -6,6 +6,8 @@ public struct Manifest: Codable, Sendable {
   public var compiler: String
   /// The processor that the code was generated for.
   public var processor: Processor
+  /// Whether matrix products come from a BLAS, whose sums may depend on how many rows a call has.
+  public var callsBLAS: Bool
   /// Samples in one batch.
   public var batch: Int
   /// Samples that a schedule takes at a time: a batch, or one of the equal parts that it is cut into.
@@ -28,12 +30,13 @@ public struct Manifest: Codable, Sendable {
   public var graph: String
 
   public init(
-    model: String, compiler: String, processor: Processor, batch: Int, microBatch: Int, states: [State], accumulators: [Tensor],
-    inputs: [Input], schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?, graph: String
+    model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int, states: [State],
+    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?, graph: String
   ) {
     self.model = model
     self.compiler = compiler
     self.processor = processor
+    self.callsBLAS = callsBLAS
     self.batch = batch
     self.microBatch = microBatch
     self.states = states

@@ -46,7 +46,8 @@ typedef struct {
 /// Calls that one thread makes in order, for each of `tiles` contiguous ranges of `units`.
 ///
 /// Tile `t` covers the units from `t * units / tiles` up to `(t + 1) * units / tiles`; any thread may take any tile. More tiles do for
-/// many threads: what is computed for a unit depends on nothing but the unit, and `tiles` are as few as scratch memory has room for.
+/// many threads where products are generated: what is computed for a unit depends on nothing but the unit, and `tiles` are as few as
+/// scratch memory has room for.
 typedef struct {
   const wamim_call *calls;
   uint32_t call_count;

@@ -38,7 +38,7 @@ package final class Executor: @unchecked Sendable {
     self.memory = memory
     self.threadCount = threadCount
     guards = program.manifest.schedules.map { LossGuard($0) }
-    plans = program.schedules.map { SchedulePlan($0, calls: program.manifest.calls, threads: threadCount) }
+    plans = program.schedules.map { SchedulePlan($0, program.manifest, threads: threadCount) }
     barrier = Barrier(threads: threadCount, processors: Int(wamim_available_processors()))
     var scratch: [MappedMemory] = []
     for _ in 0..<threadCount {

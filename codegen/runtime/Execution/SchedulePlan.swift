@@ -40,17 +40,19 @@ struct SchedulePlan {
   /// The most arguments that a call of the schedule has.
   let maximumArguments: Int
 
-  /// Numbers the tasks of `schedule` for `threads` threads; `calls` says what they cost.
-  init(_ schedule: wamim_schedule, calls: [Manifest.Call], threads: Int) {
+  /// Numbers the tasks of `schedule` for `threads` threads; `manifest` says what they cost, and whether they can be cut.
+  init(_ schedule: wamim_schedule, _ manifest: Manifest, threads: Int) {
     var maximumArguments = 0
     phases = schedule.allPhases.enumerated().map { number, phase in
-      let groups = phase.allGroups.filter { $0.tiles > 0 }.map { Self.cut($0, for: threads) }
+      let planned = phase.allGroups.filter { $0.tiles > 0 }
+      // A BLAS may round a row's sums in another way when a call has fewer rows.
+      let groups = manifest.callsBLAS ? planned : planned.map { Self.cut($0, for: threads) }
       for group in groups {
         for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
           maximumArguments = max(maximumArguments, Int(call.argument_count))
         }
       }
-      let costs = groups.map { Self.costOfTile($0, calls: calls) }
+      let costs = groups.map { Self.costOfTile($0, calls: manifest.calls) }
       // Ties keep the compiler's order.
       let order = groups.indices.sorted { (-costs[$0], $0) < (-costs[$1], $1) }
       var end = 0
