@@ -61,10 +61,11 @@ let package = Package(
     .testTarget(
       name: "WaMIMCompilerTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
     .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMGraph"]),
-    .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph"]),
+    .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph", "TestSupport"]),
     // A program written by hand, which the runtime's tests run in place of a compiled one.
     .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
-    .testTarget(name: "WaMIMLLVMTests", dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest"]),
+    .testTarget(
+      name: "WaMIMLLVMTests", dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "TestSupport"]),
     .testTarget(
       name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram", "TestSupport"],
       exclude: ["Fixtures"]),

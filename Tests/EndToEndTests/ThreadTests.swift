@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import WaMIMGraph
 import WaMIMLanguage
@@ -6,7 +7,7 @@ import WaMIMLanguage
 /// What is computed on any number of threads.
 @Suite struct ThreadTests {
   /// So many images that their parts are cut anew for each of these numbers of threads, wherever that can be.
-  @Test(arguments: [[], ["--matmul", "openblas"], ["--matmul", "generated", "--cpu", "x86-64"]])
+  @Test(arguments: AgreementTests.variants.filter { !$0.contains("--disable") || $0.contains("fuse") })
   func bitsDoNotDependOnThreads(options: [String]) throws {
     let workshop = try Workshop()
     let settings = AgreementTests.golden + ["batch=24"]

@@ -1,3 +1,4 @@
+import TestSupport
 import WaMIMCompiler
 import WaMIMGraph
 

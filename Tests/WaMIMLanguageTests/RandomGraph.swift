@@ -1,3 +1,4 @@
+import TestSupport
 import WaMIMGraph
 
 /// A graph of random operations that fit together, with every kind of operation, attribute and statement in it.

@@ -31,7 +31,8 @@ public struct Manifest: Codable, Sendable {
 
   public init(
     model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int, states: [State],
-    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?, graph: String
+    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?,
+    graph: String
   ) {
     self.model = model
     self.compiler = compiler

@@ -51,7 +51,8 @@ struct ProgramBuilder {
     let model = subject.model
     let manifest = Manifest(
       model: model.name, compiler: subject.compiler, processor: .init(name: "", features: []), callsBLAS: false,
-      batch: model.batch, microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout), inputs: inputs(layout),
+      batch: model.batch, microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout),
+      inputs: inputs(layout),
       schedules: described, calls: descriptions, training: model.training, pictures: model.pictures, graph: subject.text)
     return Program(
       name: model.name, kernels: kernels, schedules: schedules, constants: constants(layout),
