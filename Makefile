@@ -89,10 +89,11 @@ bench: build $(PYTHON)
 matmuls: build
 	python3 Tests/Python/matmuls.py --model $(MODEL) --batch $(BATCH) --cpu $(CPU) --clock $(CLOCK)
 
-## random: compiles MODELS random models in every way, and compares what they compute with the interpreter.
+## random: compiles MODELS random models in every way, and all models of the tests without each pass, and compares with the interpreter.
 MODELS ?= 500
 random: test-dependencies .build/pkgconfig/wamimc-llvm.pc
-	WAMIM_RANDOM_MODELS=$(MODELS) swift test -c release --disable-testable-imports --filter RandomRowTests
+	WAMIM_RANDOM_MODELS=$(MODELS) WAMIM_EVERY_PASS=1 swift test -c release --disable-testable-imports \
+	  --filter 'RandomRowTests|gradientsAgreeWithoutAPass'
 
 ## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
 soak: build
