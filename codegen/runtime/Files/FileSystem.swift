@@ -22,25 +22,10 @@ package enum FileSystem {
   }
 
   /// Replaces the file at `path` by what `body` writes, at once and only where all of it could be written.
-  ///
-  /// The bytes go to a temporary file beside it, are forced to the disk, and take the name then.
   package static func replace(_ path: String, writing body: (OpenFile) throws(TrainerError) -> Void) throws(TrainerError) {
-    // Always the same name, so that what a killed process leaves behind is gone after the next write.
-    let temporary = "\(path).tmp"
-    do throws(TrainerError) {
-      let file = try OpenFile(creating: temporary)
-      try body(file)
-      try file.synchronize()
-    } catch {
-      unlink(temporary)
-      throw error
-    }
-    guard rename(temporary, path) == 0 else {
-      let reason = lastError()
-      unlink(temporary)
-      throw TrainerError("cannot write \(path): \(reason)")
-    }
-    synchronizeFolder(parent(of: path))
+    let replaced = try ReplacedFile(path)
+    try body(replaced.file)
+    try replaced.commit()
   }
 
   /// Makes the folder `path`, and those above it.
@@ -73,7 +58,7 @@ package enum FileSystem {
   }
 
   /// Forces a folder's entries to the disk, where its file system can.
-  private static func synchronizeFolder(_ path: String) {
+  static func synchronizeFolder(_ path: String) {
     let folder = open(path, O_RDONLY | O_DIRECTORY)
     if folder >= 0 {
       fsync(folder)

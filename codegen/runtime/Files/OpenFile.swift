@@ -2,6 +2,7 @@ import Glibc
 
 /// A file that is open for reading or for writing, and is closed when the last reference goes.
 package final class OpenFile: Sendable {
+  /// What messages call the file.
   package let path: String
   /// The file's size when it was opened.
   package let byteCount: Int
@@ -29,20 +30,20 @@ package final class OpenFile: Sendable {
     byteCount = Int(status.st_size)
   }
 
-  /// Makes the file at `path`, or empties it, and opens it for writing.
-  package convenience init(creating path: String) throws(TrainerError) {
-    try self.init(writing: path, flags: O_CREAT | O_TRUNC)
+  /// Makes the file at `path`, or empties it, and opens it for writing; errors name `shown` where that is what a person asked for.
+  package convenience init(creating path: String, for shown: String? = nil) throws(TrainerError) {
+    try self.init(writing: path, flags: O_CREAT | O_TRUNC, shown: shown ?? path)
   }
 
   /// Opens the file at `path` for writing after what it holds.
   package convenience init(appendingTo path: String) throws(TrainerError) {
-    try self.init(writing: path, flags: O_CREAT | O_APPEND)
+    try self.init(writing: path, flags: O_CREAT | O_APPEND, shown: path)
   }
 
-  private init(writing path: String, flags: Int32) throws(TrainerError) {
+  private init(writing path: String, flags: Int32, shown: String) throws(TrainerError) {
     let descriptor = open(path, O_WRONLY | O_CLOEXEC | flags, 0o666)
-    guard descriptor >= 0 else { throw TrainerError("cannot write \(path): \(FileSystem.lastError())") }
-    self.path = path
+    guard descriptor >= 0 else { throw TrainerError("cannot write \(shown): \(FileSystem.lastError())") }
+    self.path = shown
     self.descriptor = descriptor
     byteCount = 0
   }
