@@ -48,8 +48,10 @@ struct Wamimc: ParsableCommand {
       "What to write instead of an executable: graph, kernels, plan, matmuls, llvm, asm, obj or after:PASS.", valueName: "stage"))
   var emit: Stage?
 
-  @Option(help: ArgumentHelp("The schedule that after:PASS shows: step, gradients, update or forward.", valueName: "name"))
-  var schedule = Purpose.step.rawValue
+  @Option(
+    help: ArgumentHelp(
+      "The schedule that after:PASS shows: step, gradients, update or forward (default: step).", valueName: "name"))
+  var schedule: String?
 
   @Option(
     name: .customLong("disable"), help: ArgumentHelp("Leave out a pass; --list-passes tells which can be.", valueName: "pass"))
@@ -78,13 +80,14 @@ struct Wamimc: ParsableCommand {
     }
     do {
       for name in disabled { try Compiler.pass(named: name).requireOptional() }
+      _ = try TargetProcessor.named(cpu)
       if case .afterPass(let name)? = emit { _ = try Compiler.pass(named: name) }
     } catch let error as CompilationError {
       throw ValidationError(error.message)
     }
-    guard Purpose(rawValue: schedule) != nil else {
-      throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients, update and forward")
-    }
+    } catch let error as BackendError {
+      throw ValidationError(error.message)
+    try validateSchedule()
     if memory != nil, microBatch != nil {
       throw ValidationError("--memory chooses the micro-batch that --micro-batch gives: give only one of them")
     }
@@ -100,6 +103,16 @@ struct Wamimc: ParsableCommand {
   }
 
   func run() throws {
+  private func validateSchedule() throws {
+    guard let schedule else { return }
+    guard Purpose(rawValue: schedule) != nil else {
+      throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients, update and forward")
+    }
+    guard case .afterPass? = emit else {
+      throw ValidationError("--schedule chooses the graph that --emit after:PASS shows: leave it out, or ask for that stage")
+    }
+  }
+
     if listPasses {
       for pass in Compiler.passes {
         print("\(pass.name): \(pass.summary)" + (pass.isOptional ? "" : " (Cannot be left out.)"))
@@ -147,6 +160,7 @@ struct Wamimc: ParsableCommand {
 
   private func writeGraph(after name: String, _ graph: Graph, _ compiler: Compiler) throws {
     var text: String?
+    let schedule = schedule ?? Purpose.step.rawValue
     let program = try compiler.program(for: graph) { purpose, pass, graph in
       if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
     }

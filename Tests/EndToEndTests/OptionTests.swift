@@ -40,6 +40,15 @@ struct OptionTests {
     #expect(try refusal("--emit", "after:simplifi").contains("simplify, common-subexpressions"))
   }
 
+  /// Also where the stage that is shown has no use for them.
+  @Test func whatIsNotUsedIsChecked() throws {
+    for stage in ["graph", "plan", "kernels"] {
+      #expect(try refusal("--cpu", "pentium9", "--emit", stage).contains("no processor named 'pentium9'"))
+    }
+    #expect(try refusal("--schedule", "gradients", "--emit", "plan").contains("--emit after:PASS"))
+    #expect(try refusal("--schedule", "step", "-o", "train").contains("--emit after:PASS"))
+  }
+
   /// Of this machine's architecture and another one, one processor.
   @Test func anExecutableIsForThisArchitecture() throws {
     let other = Architecture.native == .x86 ? "neoverse-n1" : "x86-64-v3"
