@@ -78,15 +78,16 @@ struct Wamimc: ParsableCommand {
     guard emit != nil || output != nil else {
       throw ValidationError("say where the executable goes with -o FILE, or what to show with --emit STAGE")
     }
+    guard output != "" else { throw ValidationError("-o takes the name of a file, and this one is empty") }
     do {
-      for name in disabled { try Compiler.pass(named: name).requireOptional() }
       _ = try TargetProcessor.named(cpu)
+      for name in disabled { try Compiler.pass(named: name).requireOptional() }
       if case .afterPass(let name)? = emit { _ = try Compiler.pass(named: name) }
     } catch let error as CompilationError {
       throw ValidationError(error.message)
-    }
     } catch let error as BackendError {
       throw ValidationError(error.message)
+    }
     try validateSchedule()
     if memory != nil, microBatch != nil {
       throw ValidationError("--memory chooses the micro-batch that --micro-batch gives: give only one of them")
@@ -102,7 +103,6 @@ struct Wamimc: ParsableCommand {
     }
   }
 
-  func run() throws {
   private func validateSchedule() throws {
     guard let schedule else { return }
     guard Purpose(rawValue: schedule) != nil else {
@@ -113,6 +113,7 @@ struct Wamimc: ParsableCommand {
     }
   }
 
+  func run() throws {
     if listPasses {
       for pass in Compiler.passes {
         print("\(pass.name): \(pass.summary)" + (pass.isOptional ? "" : " (Cannot be left out.)"))
@@ -159,8 +160,8 @@ struct Wamimc: ParsableCommand {
   }
 
   private func writeGraph(after name: String, _ graph: Graph, _ compiler: Compiler) throws {
-    var text: String?
     let schedule = schedule ?? Purpose.step.rawValue
+    var text: String?
     let program = try compiler.program(for: graph) { purpose, pass, graph in
       if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
     }
@@ -173,12 +174,13 @@ struct Wamimc: ParsableCommand {
     try write(Array(text.utf8))
   }
 
-  /// Writes `bytes` where the output goes: a file appears whole or not at all.
+  /// Writes `bytes` where the output goes.
   private func write(_ bytes: [UInt8]) throws {
-    if let output, output != "-" {
-      try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
-    } else {
+    if let output, output != "-" { return try OutputFile(output).write(bytes) }
+    do {
       try FileHandle.standardOutput.write(contentsOf: Data(bytes))
+    } catch {
+      throw BackendError(writing: "to standard output", failedWith: error)
     }
   }
 }

@@ -21,16 +21,18 @@ public struct Linker: Sendable {
     Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? "wamimc")
   }
 
-  /// Links objects into an executable, whole or not at all.
+  /// Links objects into an executable, whole or not at all, at the end of the symbolic links that `executable` may be one of.
   ///
   /// - Parameter objects: The bytes of each object file, as the backend emits them.
   /// - Throws: An error that names what is missing and the package that has it.
   public func link(_ objects: [[UInt8]], to executable: URL) throws {
+    let file = OutputFile(executable.path)
+    try file.requireReplaceable()
     let libraries = try LibrarySearch(folders: libraryFolders).all()
     let driver = try LinkDriver.find()
-    let folder = executable.deletingLastPathComponent()
+    let folder = file.target.deletingLastPathComponent()
     let workplace = folder.appendingPathComponent(
-      ".\(executable.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
+      ".\(file.target.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
     defer { try? FileManager.default.removeItem(at: workplace) }
     let files = objects.indices.map { workplace.appendingPathComponent("program-\($0).o") }
     let output = workplace.appendingPathComponent("program")
@@ -38,11 +40,11 @@ public struct Linker: Sendable {
       try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: false)
       for (object, file) in zip(objects, files) { try Data(object).write(to: file) }
     } catch {
-      throw BackendError("Cannot write in \(folder.path): \(error.localizedDescription)")
+      throw BackendError(writing: executable.path, failedWith: error)
     }
     try driver.link(files, libraries: libraries, to: output)
     // Replaces what stands there in one step.
-    guard rename(output.path, executable.path) == 0 else {
+    guard rename(output.path, file.target.path) == 0 else {
       throw BackendError("Cannot write \(executable.path): \(String(cString: strerror(errno)))")
     }
   }
