@@ -111,7 +111,7 @@ import WaMIMRuntime
   @Test("A timeline holds every call and wait of every thread, in order", arguments: [1, 3])
   func timeline(threads: Int) throws {
     let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads)
-    model.executor.timeline = model.executor.makeTimeline(runs: [(try model.program.schedule("step"), 20)])
+    model.executor.timeline = try model.executor.makeTimeline(runs: [(try model.program.schedule("step"), 20)])
     for _ in 0..<20 { try model.run("step") }
     let timeline = try #require(model.executor.timeline)
     var calls: [Int32: Int] = [:]
@@ -125,5 +125,13 @@ import WaMIMRuntime
     // Five tiles are six where three threads share them; four samples stay four tiles.
     let shared = threads == 3 ? 120 : 100
     #expect(calls == [0: 80, 1: 20, 2: shared, 3: shared, 5: 20])
+  }
+
+  @Test("A timeline that no memory holds is refused")
+  func longTimeline() throws {
+    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    let runs = [(schedule: try model.program.schedule("step"), count: 1 << 40)]
+    let error = #expect(throws: TrainerError.self) { try model.executor.makeTimeline(runs: runs) }
+    #expect(error?.message.contains("profile fewer steps") == true)
   }
 }

@@ -127,9 +127,9 @@ package final class Executor: @unchecked Sendable {
   }
 
   /// A timeline with room for all of `runs`: how often schedules, each named by its index, are to run.
-  package func makeTimeline(runs: [(schedule: Int, count: Int)]) -> Timeline {
+  package func makeTimeline(runs: [(schedule: Int, count: Int)]) throws(TrainerError) -> Timeline {
     let capacity = runs.reduce(0) { $0 + $1.count * (plans[$1.schedule].callCount + plans[$1.schedule].phases.count) }
-    return Timeline(threads: threadCount, capacity: capacity)
+    return try Timeline(threads: threadCount, capacity: capacity)
   }
 
   private func work(as thread: Int) {

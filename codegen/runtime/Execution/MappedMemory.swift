@@ -6,16 +6,18 @@ package final class MappedMemory: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
 
-  /// Maps `byteCount` bytes for `purpose`, which an error names.
-  package init(byteCount: Int, for purpose: String) throws(TrainerError) {
+  /// Maps `byteCount` bytes for `purpose`, which an error names before it says what to do instead.
+  package init(
+    byteCount: Int, for purpose: String,
+    advice: String = "compile the model with --memory or a smaller batch, or use fewer --threads"
+  ) throws(TrainerError) {
     let byteCount = max(byteCount, 1)
     guard
       let base = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       base != MAP_FAILED
     else {
       throw TrainerError(
-        "cannot get \(Format.bytes(byteCount)) of memory for \(purpose): \(FileSystem.lastError()); "
-          + "compile the model with --memory or a smaller batch, or use fewer --threads")
+        "cannot get \(Format.bytes(byteCount)) of memory for \(purpose): \(FileSystem.lastError()); \(advice)")
     }
     self.base = base
     self.byteCount = byteCount

@@ -27,21 +27,27 @@ package final class Timeline: @unchecked Sendable {
 
   private let capacity: Int
   /// Room for each thread's events, which takes memory only as it fills up.
-  private let storage: [UnsafeMutableBufferPointer<Event>]
+  private let storage: [MappedMemory]
+  /// The first event of each thread.
+  private let events: [UnsafeMutablePointer<Event>]
   /// How many events each thread has noted, each count on a cache line of its own.
   private let counts: UnsafeMutableBufferPointer<Int>
   private static let countStride = 16
 
   /// - Parameter capacity: The most events of one thread; what comes after is not noted.
-  init(threads: Int, capacity: Int) {
+  init(threads: Int, capacity: Int) throws(TrainerError) {
     self.capacity = capacity
-    storage = (0..<threads).map { _ in .allocate(capacity: capacity) }
+    storage = try (0..<threads).map { (_) throws(TrainerError) in
+      try MappedMemory(
+        byteCount: capacity * MemoryLayout<Event>.stride, for: "what a thread does in the profile's steps",
+        advice: "profile fewer steps")
+    }
+    events = storage.map { $0.base.bindMemory(to: Event.self, capacity: capacity) }
     counts = .allocate(capacity: threads * Self.countStride)
     counts.initialize(repeating: 0)
   }
 
   deinit {
-    for buffer in storage { buffer.deallocate() }
     counts.deallocate()
   }
 
@@ -50,7 +56,7 @@ package final class Timeline: @unchecked Sendable {
   func note(_ event: Event, thread: Int) {
     let count = counts[thread * Self.countStride]
     guard count < capacity else { return }
-    storage[thread].initializeElement(at: count, to: event)
+    (events[thread] + count).initialize(to: event)
     counts[thread * Self.countStride] = count + 1
   }
 
@@ -64,7 +70,7 @@ package final class Timeline: @unchecked Sendable {
 
   /// What the thread of number `thread` did, in order.
   package func events(ofThread thread: Int) -> UnsafeBufferPointer<Event> {
-    UnsafeBufferPointer(rebasing: storage[thread][..<counts[thread * Self.countStride]])
+    UnsafeBufferPointer(start: events[thread], count: counts[thread * Self.countStride])
   }
 }
 

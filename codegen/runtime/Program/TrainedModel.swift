@@ -53,7 +53,7 @@ package final class TrainedModel {
     for run in program.manifest.stepRuns(batches: batches) {
       runs.append((try program.schedule(run.schedule), steps * run.count))
     }
-    return executor.makeTimeline(runs: runs)
+    return try executor.makeTimeline(runs: runs)
   }
 
   deinit {
