@@ -40,6 +40,9 @@ package enum Format {
     return unit == 0 ? fixed(value, decimals: 0) : "\(fixed(value, decimals: value < 10 ? 2 : 1))\(units[unit])"
   }
 
+  /// A count of things, such as `1 thread` or `2 threads`.
+  package static func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }
+
   /// A length of time, such as `1 h 05 min` or `12 s`.
   package static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "?" }

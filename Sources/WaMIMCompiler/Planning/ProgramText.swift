@@ -64,7 +64,7 @@ extension Schedule {
     for (index, phase) in phases.enumerated() {
       lines.append("  phase \(index)")
       for group in phase.groups {
-        lines.append("    \(group.tiles) tiles of \(group.units) units")
+        lines.append("    \(counted(group.tiles, "tile")) of \(counted(group.units, "unit"))")
         lines += group.calls.map { "      " + program.line(of: $0) }
       }
     }
@@ -82,3 +82,6 @@ extension Program {
     return "k\(call.kernel.index)_\(kind)(\(arguments.joined(separator: ", ")))  // \(manifest.calls[call.description].name)"
   }
 }
+
+/// A count of things, such as `1 tile` or `2 tiles`.
+private func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }

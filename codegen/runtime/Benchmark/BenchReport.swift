@@ -22,7 +22,7 @@ struct BenchReport {
     }
     let planned = result.memoryPlan.total
     let lines: [(title: String, text: String)] = [
-      ("model", "\(manifest.model), batch \(manifest.batchText), \(result.threads) threads"),
+      ("model", "\(manifest.model), batch \(manifest.batchText), \(Format.counted(result.threads, "thread"))"),
       ("step", "\(milliseconds[0]) ms, median of \(result.stepSeconds.count) from \(milliseconds[1]) to \(milliseconds[2]) ms"),
       ("images/s", Format.fixed(result.imagesPerSecond, decimals: 2)),
       (
