@@ -108,6 +108,25 @@ import Testing
       let start = try number(event, "ts")
       let thread = try #require(event["tid"] as? Int)
       tracks[thread, default: []].append(
+  @Test("A profile that cannot be written shows before the first step, or costs no measurement and no training")
+  func unwritableProfile() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", ["batch=2", "dim=48"])
+    for command in [["bench"], ["fit", "--data", "synthetic:40", "--limit-steps", "3"]] {
+      let train = { (path: String) in try workshop.run(workshop.path("train"), command + ["--profile", path]) }
+      let missing = try train("none/trace")
+      #expect(missing.status == 1 && missing.errors.contains("cannot write none/trace: "), "\(missing.errors)")
+      #expect(!missing.output.contains("loss"))
+      let nameless = try train("")
+      #expect(nameless.status == 64 && nameless.errors.contains("--profile takes the name of a file"), "\(nameless.errors)")
+      // The file that is going to be the profile is on a full disk.
+      try FileManager.default.createSymbolicLink(atPath: workshop.path("trace.tmp"), withDestinationPath: "/dev/full")
+      let full = try train("trace")
+      #expect(full.status == (command == ["bench"] ? 1 : 0) && full.errors.contains("cannot write trace: "), "\(full.errors)")
+      #expect(full.output.contains("loss"))
+    }
+  }
+
         Stretch(
           name: try #require(event["name"] as? String), category: try #require(event["cat"] as? String), start: start,
           end: start + (try number(event, "dur"))))

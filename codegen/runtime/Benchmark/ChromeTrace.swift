@@ -25,21 +25,21 @@ struct ChromeTrace {
     origin = (first + timeline.spans.map(\.start)).min() ?? 0
   }
 
-  /// Writes the events to the file at `path`.
-  func write(to path: String) throws(TrainerError) {
-    try FileSystem.replace(path) { (file) throws(TrainerError) in
-      try file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
-      try file.write("{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"args\":{\"name\":\"train\"}}")
-      for thread in 0..<timeline.threadCount {
-        try file.write(
-          ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":\(thread),\"args\":{\"name\":\"thread \(thread)\"}}")
-      }
-      for span in timeline.spans {
-        try file.write(",\n" + event(try JSON.encode(span.name), "\"step\"", thread: 0, from: span.start, to: span.end, "{}"))
-      }
-      for thread in 0..<timeline.threadCount { try write(thread, to: file) }
-      try file.write("\n]}\n")
+  /// Writes the events, and lets the file have its name.
+  func write(to output: ReplacedFile) throws(TrainerError) {
+    let file = output.file
+    try file.write("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n")
+    try file.write("{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":1,\"args\":{\"name\":\"train\"}}")
+    for thread in 0..<timeline.threadCount {
+      try file.write(
+        ",\n{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":1,\"tid\":\(thread),\"args\":{\"name\":\"thread \(thread)\"}}")
     }
+    for span in timeline.spans {
+      try file.write(",\n" + event(try JSON.encode(span.name), "\"step\"", thread: 0, from: span.start, to: span.end, "{}"))
+    }
+    for thread in 0..<timeline.threadCount { try write(thread, to: file) }
+    try file.write("\n]}\n")
+    try output.commit()
   }
 
   /// Writes what a thread did, many events at a time.

@@ -35,11 +35,13 @@ struct BenchCommand: ParsableCommand {
 
   func validate() throws {
     if !(1...1_000_000).contains(steps) { throw ValidationError("--steps has to be 1 or more") }
+    if profile == "" { throw ValidationError("--profile takes the name of a file, and this one is empty") }
   }
 
   func run() throws {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
+    let output = try profile.map { (path) throws(TrainerError) in try ReplacedFile(path) }
     var meter = try LimitMeter(program, threads: threads.count)
     try meter.measureArithmetic()
     let model = try TrainedModel(
@@ -47,23 +49,21 @@ struct BenchCommand: ParsableCommand {
     try model.initializeStates(seed: 0)
     try takeStep(0, model)
     model.executor.times?.reset()
-    if profile != nil {
-      model.executor.timeline = try model.makeTimeline(batches: 1, steps: steps)
-    }
+    if output != nil { model.executor.timeline = try model.makeTimeline(batches: 1, steps: steps) }
     let before = ProcessorUse.now()
     var taken: [(seconds: Double, loss: Double)] = []
     for step in 1...steps { taken.append(try takeStep(step, model)) }
     let after = ProcessorUse.now()
     let peak = Machine.peakResidentBytes
-    if let profile, let timeline = model.executor.timeline {
-      try ChromeTrace(timeline, calls: program.manifest.calls).write(to: profile)
-      model.executor.timeline = nil
-    }
     if let blas { try meter.load(blas) }
     try meter.measureArithmetic()
     try report(
       model, taken: taken, peak: peak, limits: try meter.limits(),
       shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
+    // Last, so that a full disk takes no measurement along.
+    if let output, let timeline = model.executor.timeline {
+      try ChromeTrace(timeline, calls: program.manifest.calls).write(to: output)
+    }
   }
 
   private func report(

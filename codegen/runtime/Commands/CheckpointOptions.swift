@@ -42,6 +42,7 @@ struct WatchOptions: ParsableArguments {
   func validate() throws {
     if let logEvery, logEvery < 1 { throw ValidationError("--log-every has to be 1 or more") }
     if let pictures, pictures < 0 { throw ValidationError("--pictures has to be 0 or more") }
+    if profile == "" { throw ValidationError("--profile takes the name of a file, and this one is empty") }
     if !(1...10_000).contains(profileSteps) { throw ValidationError("--profile-steps has to be from 1 to 10000") }
   }
 }

@@ -1,14 +1,15 @@
 /// The timeline of a run's first steps, for chrome://tracing and Perfetto.
 final class StepProfile {
   private let model: TrainedModel
-  private let path: String
+  /// Where the timeline goes, until it is there.
+  private var output: ReplacedFile?
   private let timeline: Timeline
   private var remaining: Int
 
-  /// Begins to note what threads do.
+  /// Begins to note what threads do, where the file at `path` can be written.
   init(of model: TrainedModel, batches: Int, steps: Int, path: String) throws(TrainerError) {
     self.model = model
-    self.path = path
+    output = try ReplacedFile(path)
     remaining = steps
     timeline = try model.makeTimeline(batches: batches, steps: steps)
     model.executor.timeline = timeline
@@ -20,21 +21,28 @@ final class StepProfile {
   }
 
   /// Takes note of a step that began at `start` and ends now; writes the file after the last one.
-  func note(step: Int, from start: UInt64) throws(TrainerError) {
+  func note(step: Int, from start: UInt64) {
     guard remaining > 0 else { return }
     timeline.note("step \(step)", from: start, to: Clock.nanoseconds)
     remaining -= 1
-    if remaining == 0 { try write() }
+    if remaining == 0 { write() }
   }
 
   /// Writes what there is where the run ends before the last step.
-  func finish() throws(TrainerError) {
-    if remaining > 0 { try write() }
+  func finish() {
+    if remaining > 0 { write() }
     remaining = 0
   }
 
-  private func write() throws(TrainerError) {
+  /// Writes the file; where that fails, training is worth more than the profile.
+  private func write() {
     model.executor.timeline = nil
-    try ChromeTrace(timeline, calls: model.program.manifest.calls).write(to: path)
+    guard let output else { return }
+    do {
+      try ChromeTrace(timeline, calls: model.program.manifest.calls).write(to: output)
+    } catch {
+      Console.warn("no profile: \(error.message)")
+    }
+    self.output = nil
   }
 }

@@ -69,7 +69,7 @@ package struct TrainingRun {
     while step < totalSteps {
       let start = Clock.nanoseconds
       let line = try takeStep(step, loader: loader, profile: profile, progress: &progress, savedStep: savedStep)
-      try profile?.note(step: step + 1, from: start)
+      profile?.note(step: step + 1, from: start)
       try epochReport.log.append(line, isShown: isShown(step))
       step += 1
       let mustStop = wamim_interruption() != 0 || options.stepLimit.map { step >= $0 } == true
@@ -78,13 +78,13 @@ package struct TrainingRun {
         savedStep = step
       }
       if mustStop && step < totalSteps {
-        try profile?.finish()
+        profile?.finish()
         return .interrupted
       }
       try epochReport.tell(afterStep: step)
     }
     if savedStep != step || step == firstStep { try save(step: step) }
-    try profile?.finish()
+    profile?.finish()
     return .finished
   }
 
