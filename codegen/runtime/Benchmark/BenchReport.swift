@@ -45,7 +45,7 @@ struct BenchReport {
   private func machine(_ limits: MachineLimits) -> String {
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }
-      ?? "no sgemm in this program (--blas libopenblas.so.0 measures that of a library)"
+      ?? "no sgemm, as \(LimitMeter.usualLibrary) has none here (--blas names another library)"
     return "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); "
       + "\(products); memory \(giga(limits.bandwidth)) GB/s"
   }

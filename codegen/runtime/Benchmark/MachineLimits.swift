@@ -8,8 +8,8 @@ package struct MachineLimits: Encodable, Sendable {
   /// Multiplications and additions a second that one thread makes in registers, and that all make together.
   package var oneThreadFlops: Double
   package var allThreadsFlops: Double
-  /// What BLAS makes of it in products of 384 x 768 by 768 x 768, one for each thread: the OpenBLAS that the program is linked with,
-  /// or a library that was asked for; nil where there is neither.
+  /// What BLAS makes of it in products of 384 x 768 by 768 x 768, one for each thread: a library that was asked for, else the OpenBLAS
+  /// that the program is linked with, else the machine's; nil where there is none.
   package var productFlops: Double?
   /// Bytes a second that all threads read and write together in `a = b + 3 c` on arrays that no cache holds.
   package var bandwidth: Double
@@ -48,16 +48,13 @@ package struct MachineLimits: Encodable, Sendable {
   }
 }
 
-/// Measures the limits: rates of arithmetic before and after the steps, so that a busy moment counts little, and the memory's after
-/// them, when the process's own peak is known.
+/// Measures the limits: arithmetic in registers before and after the steps, so that a busy moment counts little, and what takes memory,
+/// BLAS and the memory's own rate, only when the steps' peak is known.
 struct LimitMeter {
   private let probes: wamim_probes
   private let threads: Int
   private var oneThreadFlops = 0.0
   private var allThreadsFlops = 0.0
-  private var productFlops: Double?
-  /// The product of BLAS whose rate is measured, if any.
-  private var sgemm: wamim_sgemm? = wamim_linked_sgemm()
 
   /// Seconds for one measurement.
   private static let budget = 0.08
@@ -70,29 +67,38 @@ struct LimitMeter {
     self.threads = threads
   }
 
-  /// Measures the products of the BLAS in the shared library `library` from now on, which takes memory.
-  mutating func load(_ library: String) throws(TrainerError) {
-    var message: UnsafePointer<CChar>?
-    sgemm = wamim_loaded_sgemm(library, &message)
-    guard sgemm != nil else {
-      throw TrainerError("cannot load 'cblas_sgemm': \(message.map { String(cString: $0) } ?? "no reason given")")
-    }
-    productFlops = nil
-  }
-
-  /// Measures rates of arithmetic, of which the highest ones count.
+  /// Measures rates of arithmetic in registers, of which the highest ones count.
   mutating func measureArithmetic() throws(TrainerError) {
     oneThreadFlops = max(oneThreadFlops, try multiplyAddRate(threads: 1))
     allThreadsFlops = max(allThreadsFlops, try multiplyAddRate(threads: threads))
-    if let sgemm { productFlops = max(productFlops ?? 0, try productRate(sgemm)) }
   }
 
-  /// The limits, with the memory's, which is measured now.
-  func limits() throws(TrainerError) -> MachineLimits {
-    MachineLimits(
-      threads: threads, oneThreadFlops: oneThreadFlops, allThreadsFlops: allThreadsFlops, productFlops: productFlops,
-      bandwidth: try bandwidth())
+  /// The limits, with those of BLAS and of the memory, which are measured now.
+  ///
+  /// - Parameter library: The shared library whose BLAS is measured, or nil for what there is.
+  func limits(blas library: String?) throws(TrainerError) -> MachineLimits {
+    let sgemm = try sgemm(of: library)
+    // Twice, with other work between, as a busy moment is to count little here too.
+    let early = try productRate(sgemm)
+    let bandwidth = try bandwidth()
+    return MachineLimits(
+      threads: threads, oneThreadFlops: oneThreadFlops, allThreadsFlops: allThreadsFlops,
+      productFlops: [early, try productRate(sgemm)].compactMap { $0 }.max(), bandwidth: bandwidth)
   }
+
+  /// The product of matrices of `library`, or where none was asked for, the program's own, else that of the machine's OpenBLAS, if any.
+  private func sgemm(of library: String?) throws(TrainerError) -> wamim_sgemm? {
+    if library == nil, let linked = wamim_linked_sgemm() { return linked }
+    var message: UnsafePointer<CChar>?
+    let loaded = wamim_loaded_sgemm(library ?? Self.usualLibrary, &message)
+    guard loaded != nil || library == nil else {
+      throw TrainerError("cannot load 'cblas_sgemm': \(message.map { String(cString: $0) } ?? "no reason given")")
+    }
+    return loaded
+  }
+
+  /// The library whose products are measured where nothing else is said.
+  static let usualLibrary = "libopenblas.so.0"
 
   // MARK: Arithmetic
 
@@ -114,13 +120,14 @@ struct LimitMeter {
     return try Double(probes.round_flops) * Double(rounds) * ConcurrentRate.pieces(plan) { _, _ in work(count) }
   }
 
-  private func productRate(_ sgemm: @escaping wamim_sgemm) throws(TrainerError) -> Double {
+  private func productRate(_ sgemm: wamim_sgemm?) throws(TrainerError) -> Double? {
+    guard let sgemm else { return nil }
     let (m, n, k) = (384, 768, 768)
     let count = m * k + k * n + m * n
     let memory = try MappedMemory(byteCount: 4 * count * threads, for: "the measurement of matrix products")
     let elements = { @Sendable (thread: Int) in (memory.base + 4 * count * thread).assumingMemoryBound(to: Float.self) }
     let pieces = try ConcurrentRate.pieces(
-      ConcurrentRate.Plan(threads: threads, seconds: Self.budget, stretch: 0.01),
+      ConcurrentRate.Plan(threads: threads, seconds: 4 * Self.budget, stretch: 0.01),
       prepare: { elements($0).update(repeating: 0.5, count: count) },
       work: { thread, _ in
         let left = elements(thread)

@@ -7,8 +7,9 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measure training steps on random images.",
     discussion: """
-      Measures the machine, takes one step to warm up, and then the steps that count. Prints where their time goes, kernel by kernel, \
-      with the share of the machine's limit that each one reaches; with --json one object.
+      Takes one step to warm up, and then the steps that count; measures the machine's arithmetic before and after them, its matrix \
+      products and its memory only after them. Prints where the steps' time goes, kernel by kernel, with the share of the machine's \
+      limit that each one reaches; with --json one object.
       """)
 
   @Option(help: ArgumentHelp("Steps to measure.", valueName: "n"))
@@ -27,8 +28,8 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Measure the sgemm of this shared library beside, such as libopenblas.so.0; the program itself has one only where its "
-        + "products come from OpenBLAS.", valueName: "library"))
+      "Measure the sgemm of this shared library (default: the program's own where its products come from OpenBLAS, else that of "
+        + "libopenblas.so.0 where there is one).", valueName: "library"))
   var blas: String?
 
   @OptionGroup var threads: ThreadOptions
@@ -55,10 +56,9 @@ struct BenchCommand: ParsableCommand {
     for step in 1...steps { taken.append(try takeStep(step, model)) }
     let after = ProcessorUse.now()
     let peak = Machine.peakResidentBytes
-    if let blas { try meter.load(blas) }
     try meter.measureArithmetic()
     try report(
-      model, taken: taken, peak: peak, limits: try meter.limits(),
+      model, taken: taken, peak: peak, limits: try meter.limits(blas: blas),
       shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
     // Last, so that a full disk takes no measurement along.
     if let output, let timeline = model.executor.timeline {
