@@ -177,7 +177,7 @@ struct Storage {
 }
 
 extension Operation {
-  /// Whether the operation only moves elements that lie somewhere already.
+  /// Whether the operation only moves elements that lie somewhere already, so that its result may be a view of the operand.
   var isMovement: Bool {
     switch self {
     case .broadcast, .reshape, .transpose, .slice, .detach: true

@@ -24,7 +24,7 @@ extension Graph {
   fileprivate func persistentValues() -> [Bool] {
     var persistent: [Bool] = []
     for node in nodes {
-      persistent.append(node.operation.isSource || (node.operation.isView && persistent[node.operands[0].index]))
+      persistent.append(node.operation.isSource || (node.operation.isMovement && persistent[node.operands[0].index]))
     }
     return persistent
   }
@@ -208,14 +208,6 @@ extension Operation {
   fileprivate var isReinterpretation: Bool {
     switch self {
     case .broadcast, .reshape, .detach: true
-    default: false
-    }
-  }
-
-  /// Whether the result can be read where the operand lies.
-  fileprivate var isView: Bool {
-    switch self {
-    case .broadcast, .reshape, .transpose, .slice, .detach: true
     default: false
     }
   }
