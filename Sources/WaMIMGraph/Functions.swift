@@ -14,6 +14,14 @@ public enum UnaryFunction: String, Hashable, Sendable, CaseIterable {
   /// sin(πx), exact where it is -1, 0 or 1.
   case sinePi = "sinpi"
 
+  /// Whether a processor has no instruction for the function, so that it takes many others.
+  package var isTranscendental: Bool {
+    switch self {
+    case .exponential, .logarithm, .errorFunction, .hyperbolicTangent, .cosinePi, .sinePi: true
+    case .negate, .squareRoot, .reciprocalSquareRoot: false
+    }
+  }
+
   /// What the function computes, in one sentence.
   public var summary: String {
     switch self {

@@ -96,11 +96,6 @@ struct StoredValues {
 extension Operation {
   /// Whether computing an element again costs much more than reading it.
   var isExpensive: Bool {
-    switch self {
-    case .unary(.exponential), .unary(.logarithm), .unary(.errorFunction), .unary(.hyperbolicTangent), .unary(.cosinePi),
-      .unary(.sinePi):
-      true
-    default: false
-    }
+    if case .unary(let function) = self { function.isTranscendental } else { false }
   }
 }

@@ -126,11 +126,9 @@ extension Instruction {
   /// About how many machine instructions it becomes.
   var cost: Int {
     switch self {
-    case .unary(.exponential, _), .unary(.logarithm, _), .unary(.errorFunction, _), .unary(.hyperbolicTangent, _),
-      .unary(.cosinePi, _), .unary(.sinePi, _):
-      20
+    case .unary(let function, _) where function.isTranscendental: 20
     case .unary(.squareRoot, _), .unary(.reciprocalSquareRoot, _), .binary(.divide, _, _): 4
-    case .load, .unary(.negate, _), .binary: 1
+    case .load, .unary, .binary: 1
     case .constant, .scalar: 0
     }
   }
