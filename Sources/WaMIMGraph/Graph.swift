@@ -86,10 +86,11 @@ public struct Graph: Hashable, Sendable {
   /// Every value, in order.
   public var values: [ValueID] { nodes.indices.map(ValueID.init) }
 
+  /// The values that are read once everything is computed: the loss and the outputs.
+  package var results: [ValueID] { (loss.map { [$0] } ?? []) + outputs.map(\.value) }
+
   /// The values that must be computed for their own sake.
-  public var roots: [ValueID] {
-    (loss.map { [$0] } ?? []) + outputs.map(\.value) + updates.flatMap { [$0.state, $0.value] }
-  }
+  public var roots: [ValueID] { results + updates.flatMap { [$0.state, $0.value] } }
 
   /// Adds `node`, unchecked, and returns the value that it computes.
   public mutating func append(_ node: Node) -> ValueID {

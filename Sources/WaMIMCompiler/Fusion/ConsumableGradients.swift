@@ -6,14 +6,14 @@ extension Lowering {
   /// Updates can then follow each block of rows as it is computed, and no gradient has to be kept.
   func consumableGradients() -> Set<ValueID> {
     let users = graph.users()
-    let outputs = Set(graph.outputs.map(\.value) + (graph.loss.map { [$0] } ?? []))
+    let results = Set(graph.results)
     var states: [ValueID: [ValueID]] = [:]
     for update in graph.updates { states[update.value, default: []].append(update.state) }
 
     /// The states that are updated by elementwise work on `value`, or nil where anything else is done with it.
     func statesUpdated(from value: ValueID, _ seen: inout Set<ValueID>) -> Set<ValueID>? {
       var updated = Set(states[value] ?? [])
-      guard !outputs.contains(value), updated.allSatisfy(graph.outlivesStep), !(updated.isEmpty && users[value.index].isEmpty)
+      guard !results.contains(value), updated.allSatisfy(graph.outlivesStep), !(updated.isEmpty && users[value.index].isEmpty)
       else { return nil }
       for user in users[value.index] where seen.insert(user).inserted {
         guard graph[user].operation.isElementwise, graph[user].type.shape == graph[value].type.shape,

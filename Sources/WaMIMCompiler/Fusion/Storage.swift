@@ -33,16 +33,16 @@ struct Storage {
     absorbed = []
     views = graph.values.map { View(whole: $0, shape: graph[$0].type.shape) }
     let users = graph.users()
-    let outputs = Set(graph.outputs.map(\.value) + (graph.loss.map { [$0] } ?? []))
+    let results = Set(graph.results)
     if updatesInPlace {
-      forwardIntoStates(graph, outputs)
-      accumulateProducts(graph, users, outputs)
+      forwardIntoStates(graph, results)
+      accumulateProducts(graph, users, results)
     }
-    forwardIntoJoints(graph, users, outputs)
+    forwardIntoJoints(graph, users, results)
     if separatesSubbands { separateSubbands(graph, users) }
     for value in graph.values
     where graph[value].operation.isMovement && !forwarded.contains(value) && !separated.contains(value) {
-      if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isOutput: outputs.contains(value)) {
+      if let view = movedView(graph, value), isUsable(view, graph, value, users[value.index], isResult: results.contains(value)) {
         views[value.index] = view
       } else {
         copies.insert(value)
@@ -82,10 +82,10 @@ struct Storage {
   }
 
   /// Lets the new values of states be computed over the old ones.
-  private mutating func forwardIntoStates(_ graph: Graph, _ outputs: Set<ValueID>) {
+  private mutating func forwardIntoStates(_ graph: Graph, _ results: Set<ValueID>) {
     for update in graph.updates {
       let value = update.value
-      guard graph[value].operation.isElementwise, !outputs.contains(value), graph.updates.count(where: { $0.value == value }) == 1
+      guard graph[value].operation.isElementwise, !results.contains(value), graph.updates.count(where: { $0.value == value }) == 1
       else { continue }
       views[value.index] = View(whole: update.state, shape: graph[update.state].type.shape)
       forwarded.insert(value)
@@ -93,13 +93,13 @@ struct Storage {
   }
 
   /// Lets products that are only wanted for what an accumulator holds after them be added to it as they are computed.
-  private mutating func accumulateProducts(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
+  private mutating func accumulateProducts(_ graph: Graph, _ users: [[ValueID]], _ results: Set<ValueID>) {
     for update in graph.updates where forwarded.contains(update.value) {
       let sum = graph[update.value]
       guard sum.operation == .binary(.add), sum.operands[1] == update.state, users[update.value.index].isEmpty,
         users[update.state.index] == [update.value]
       else { continue }
-      func isWantedOnce(_ value: ValueID) -> Bool { users[value.index].count == 1 && !outputs.contains(value) }
+      func isWantedOnce(_ value: ValueID) -> Bool { users[value.index].count == 1 && !results.contains(value) }
       var product = sum.operands[0]
       while case .reshape = graph[product].operation, isWantedOnce(product) { product = graph[product].operands[0] }
       guard case .matmul = graph[product].operation, isWantedOnce(product),
@@ -113,8 +113,8 @@ struct Storage {
 
   /// Lets parts of larger values, side by side or among zeros, be computed where they are wanted, if what computes them can write
   /// there.
-  private mutating func forwardIntoJoints(_ graph: Graph, _ users: [[ValueID]], _ outputs: Set<ValueID>) {
-    let kept = outputs.union(graph.updates.map(\.value))
+  private mutating func forwardIntoJoints(_ graph: Graph, _ users: [[ValueID]], _ results: Set<ValueID>) {
+    let kept = results.union(graph.updates.map(\.value))
     for value in graph.values.reversed() {
       let axis: Int
       var start: Int
@@ -161,8 +161,8 @@ struct Storage {
   }
 
   /// Whether those who read `value` as more than single elements can do so through `view`.
-  private func isUsable(_ view: View, _ graph: Graph, _ value: ValueID, _ users: [ValueID], isOutput: Bool) -> Bool {
-    if isOutput, !view.isContiguous { return false }
+  private func isUsable(_ view: View, _ graph: Graph, _ value: ValueID, _ users: [ValueID], isResult: Bool) -> Bool {
+    if isResult, !view.isContiguous { return false }
     return users.allSatisfy { user in
       let node = graph[user]
       switch node.operation {

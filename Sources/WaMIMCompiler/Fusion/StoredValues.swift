@@ -13,9 +13,7 @@ struct StoredValues {
     self.graph = graph
     self.clustering = clustering
     self.storage = storage
-    for root in graph.outputs.map(\.value) + graph.updates.map(\.value) + (graph.loss.map { [$0] } ?? []) {
-      values.insert(clustering.base(root))
-    }
+    for value in graph.results + graph.updates.map(\.value) { values.insert(clustering.base(value)) }
     var columnReductions: [ValueID] = []
     for value in graph.values where clustering.cluster(of: value) != nil {
       if isColumnReduction(value) {
