@@ -12,12 +12,7 @@ extension RowKernel {
   /// The kernel with `transform` applied to each place that it reads or writes.
   func mappingAccesses(_ transform: (Access) -> Access) -> RowKernel {
     var kernel = self
-    for index in stages.indices {
-      kernel.stages[index].instructions = stages[index].instructions.map { instruction in
-        if case .load(let access) = instruction { .load(transform(access)) } else { instruction }
-      }
-      kernel.stages[index].stores = stages[index].stores.map { $0.mappingAccess(transform) }
-    }
+    kernel.stages = stages.map { $0.mappingAccesses(transform) }
     return kernel
   }
 }

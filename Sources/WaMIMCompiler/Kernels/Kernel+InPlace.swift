@@ -68,10 +68,3 @@ extension RowKernel {
     zip(outer + [width], access.strides).allSatisfy { $0 == 1 || $1 != 0 }
   }
 }
-
-extension RowStage {
-  /// The places that the stage reads.
-  fileprivate var loads: [Access] {
-    instructions.compactMap { if case .load(let access) = $0 { access } else { nil } }
-  }
-}

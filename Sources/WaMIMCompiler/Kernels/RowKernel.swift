@@ -56,3 +56,23 @@ public struct RowStage: Hashable, Sendable {
     self.stores = stores
   }
 }
+
+extension RowStage {
+  /// The places that the stage reads.
+  var loads: [Access] {
+    instructions.compactMap { if case .load(let access) = $0 { access } else { nil } }
+  }
+
+  /// Every place that the stage reads or writes.
+  package var accesses: [Access] { loads + stores.map(\.access) }
+
+  /// The stage with `transform` applied to each place that it reads or writes.
+  package func mappingAccesses(_ transform: (Access) -> Access) -> RowStage {
+    var stage = self
+    stage.instructions = instructions.map { instruction in
+      if case .load(let access) = instruction { .load(transform(access)) } else { instruction }
+    }
+    stage.stores = stores.map { $0.mappingAccess(transform) }
+    return stage
+  }
+}

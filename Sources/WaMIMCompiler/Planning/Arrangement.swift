@@ -76,9 +76,6 @@ extension RowStage {
   /// Whether an instruction loads another element of argument `argument` than the one that is stored there.
   fileprivate func readsElsewhere(_ argument: Int) -> Bool {
     let stored = stores.filter { $0.access.argument == argument }.map(\.access)
-    return instructions.contains {
-      guard case .load(let access) = $0, access.argument == argument else { return false }
-      return !stored.allSatisfy { $0 == access }
-    }
+    return loads.contains { load in load.argument == argument && !stored.allSatisfy { $0 == load } }
   }
 }

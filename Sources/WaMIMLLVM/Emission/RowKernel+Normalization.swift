@@ -103,19 +103,3 @@ extension Access {
     return access
   }
 }
-
-extension RowStage {
-  /// Every place that the stage reads or writes.
-  var accesses: [Access] {
-    instructions.compactMap { if case .load(let access) = $0 { access } else { nil } } + stores.map(\.access)
-  }
-
-  fileprivate func mappingAccesses(_ transform: (Access) -> Access) -> RowStage {
-    var stage = self
-    stage.instructions = instructions.map { instruction in
-      if case .load(let access) = instruction { .load(transform(access)) } else { instruction }
-    }
-    stage.stores = stores.map { $0.mappingAccess(transform) }
-    return stage
-  }
-}
