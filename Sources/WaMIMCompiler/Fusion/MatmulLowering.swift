@@ -7,62 +7,65 @@ extension Lowering {
     guard case .matmul(let transposeLeft, let transposeRight) = node.operation, node.operands.count == 2,
       let left = storage[node.operands[0]].matrix, let right = storage[node.operands[1]].matrix
     else { throw CompilationError("a matmul's operand does not lie in rows", at: node.location) }
-    let shape = node.type.shape
+    let (shape, leftShape) = (node.type.shape, graph[node.operands[0]].type.shape)
     let partition = self.partition(of: node, transposeLeft)
-    let k = transposeLeft ? graph[node.operands[0]].type.shape[-2] : graph[node.operands[0]].type.shape[-1]
+    let m = partition.isBatched ? shape[-2] : shape.count / shape[-1]
+    let k = transposeLeft ? leftShape[-2] : leftShape[-1]
 
-    var epilogue: RowKernel?
     // The elements of one argument that belong to a block of rows are cut by the kernel itself.
     var arguments = ArgumentList(graph, units: partition.isByBlocks ? 1 : partition.units)
-    let isBatched = partition.isBatched
-    let m = isBatched ? shape[-2] : shape.count / shape[-1]
     let workspace = arguments.workspace(
       MatmulKernel.workspaceCount(partition: partition.kind, m: m, k: k, copiesLeft: transposeLeft))
-    var reads: Set<ValueID> = []
     let followers = cluster.members.filter { $0 != value }
-    if !followers.isEmpty, let domain = cluster.domain {
-      var rows = RowLowering(
-        cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values, arguments: arguments)
-      epilogue = rows.lower(followers)
-      arguments = rows.arguments
-      reads = rows.reads
-    }
+    var reads = Set(node.operands.map(clustering.base))
+    let epilogue = epilogue(cluster, followers, &arguments, &reads)
     let isShared = graph[node.operands[1]].type.shape.rank == 2
-    let leftRows = graph[node.operands[0]].type.shape[-2]
-    let rightRows = graph[node.operands[1]].type.shape[-2]
-    let (leftUnit, resultUnit) = (partition.unitRows(leftRows) * left.rowStride, partition.unitRows(shape[-2]) * shape[-1])
-    let rightUnit = isShared ? 0 : partition.unitRows(rightRows) * right.rowStride
-    let leftView = storage[node.operands[0]]
-    let rightView = storage[node.operands[1]]
-    let result = storage[value]
-    let leftNumber = arguments.number(of: leftView.root, unitStride: leftUnit, .read)
-    let rightNumber = arguments.number(of: rightView.root, unitStride: rightUnit, .read)
     let accumulates = storage.accumulated.contains(value)
-    let resultNumber = arguments.number(of: result.root, unitStride: resultUnit, accumulates ? .update : .write)
-    reads.formUnion(node.operands.map(clustering.base))
     let kernel = MatmulKernel(
       partition: partition.kind, m: m, n: shape[-1], k: k,
-      left: .init(
-        argument: leftNumber, offset: leftView.offset, rowStride: left.rowStride, isTransposed: transposeLeft,
-        batchStride: isBatched ? leftRows * left.rowStride : 0),
-      right: .init(
-        argument: rightNumber, offset: rightView.offset, rowStride: right.rowStride, isTransposed: transposeRight,
-        batchStride: isBatched && !isShared ? rightRows * right.rowStride : 0),
-      result: .init(
-        argument: resultNumber, offset: result.offset, rowStride: shape[-1], isTransposed: false,
-        batchStride: isBatched ? shape[-2] * shape[-1] : 0),
+      left: matrix(node.operands[0], left.rowStride, isTransposed: transposeLeft, .read, partition, &arguments),
+      right: matrix(
+        node.operands[1], right.rowStride, isTransposed: transposeRight, isShared: isShared, .read, partition, &arguments),
+      result: matrix(value, shape[-1], accumulates ? .update : .write, partition, &arguments),
       accumulates: accumulates, workspace: workspace, epilogue: epilogue)
     let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })
     var call = LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .matmul(kernel)), bindings: arguments.bindings, units: partition.units,
       reads: reads, writes: writes, overwrites: overwritten(by: writes), name: graph.callName(value),
-      flops: 2 * shape.count * k + followers.reduce(0) { $0 + graph[$1].type.shape.count },
+      flops: kernel.productFlops(units: partition.units) + followers.reduce(0) { $0 + graph[$1].type.shape.count },
       order: cluster.members.map(\.index).max() ?? value.index)
     if !stored.values.contains(value) {
       let isMoved = call.computeInPlace(value, candidates: followers.filter { isInPlaceTarget($0, shape) })
       if !isMoved, case .rows(let block) = partition.kind { call.computeInWorkspace(value, count: block * shape[-1]) }
     }
     return call
+  }
+
+  /// What is done with each row of a product: the members of its cluster that follow it, or nil where none do.
+  private func epilogue(
+    _ cluster: Cluster, _ followers: [ValueID], _ arguments: inout ArgumentList, _ reads: inout Set<ValueID>
+  ) -> RowKernel? {
+    guard !followers.isEmpty, let domain = cluster.domain else { return nil }
+    var rows = RowLowering(
+      cluster, domain, graph: graph, storage: storage, clustering: clustering, stored: stored.values, arguments: arguments)
+    let kernel = rows.lower(followers)
+    arguments = rows.arguments
+    reads.formUnion(rows.reads)
+    return kernel
+  }
+
+  /// A side of a product or its result: `value`, whose rows begin `rowStride` elements apart.
+  ///
+  /// - Parameter isShared: Whether all samples multiply by the same matrix.
+  private func matrix(
+    _ value: ValueID, _ rowStride: Int, isTransposed: Bool = false, isShared: Bool = false, _ access: KernelArgument.Access,
+    _ partition: MatmulPartition, _ arguments: inout ArgumentList
+  ) -> MatmulKernel.Matrix {
+    let (view, rows) = (storage[value], graph[value].type.shape[-2])
+    let unitStride = isShared ? 0 : partition.unitRows(rows) * rowStride
+    return MatmulKernel.Matrix(
+      argument: arguments.number(of: view.root, unitStride: unitStride, access), offset: view.offset, rowStride: rowStride,
+      isTransposed: isTransposed, batchStride: partition.isBatched && !isShared ? rows * rowStride : 0)
   }
 
   /// Whether a product can be computed in the memory of `member`, to be finished there; sums are cleared before a row is read.

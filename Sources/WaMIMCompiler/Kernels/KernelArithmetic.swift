@@ -11,7 +11,8 @@ extension KernelBody {
 }
 
 extension MatmulKernel {
-  fileprivate func productFlops(units: Int) -> Int {
+  /// Multiplications and additions of the product in `units` units together, or in all blocks of its rows.
+  func productFlops(units: Int) -> Int {
     switch partition {
     case .samples, .rows: 2 * m * n * k
     case .products(let batches): 2 * m * n * k * batches * units
