@@ -152,5 +152,3 @@ void wamim_catch_interruptions(void) {
 }
 
 int32_t wamim_interruption(void) { return interruption; }
-
-void wamim_clear_interruption(void) { interruption = 0; }

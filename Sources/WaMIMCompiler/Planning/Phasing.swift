@@ -96,9 +96,8 @@ struct Phasing {
     if hosts.count > 1 { return .wait }
     if let host = hosts.first { return .join(host) }
     // Samples share a group even where they are independent: what they read is near.
-    let isSampled = calls[call].units == graph.batch && calls[call].units > 1 && !calls[call].isOnWeights(graph)
-    if isSampled, let group = groups.firstIndex(where: { $0.units == calls[call].units && !calls[$0.calls[0]].isOnWeights(graph) })
-    {
+    let isSampled = calls[call].units == graph.batch && calls[call].units > 1 && !calls[call].isOnWeights
+    if isSampled, let group = groups.firstIndex(where: { $0.units == calls[call].units && !calls[$0.calls[0]].isOnWeights }) {
       return .join(group)
     }
     return .start
@@ -169,7 +168,5 @@ extension LoweredCall {
   }
 
   /// Whether the call writes over parameters or states, whose rows are no samples.
-  fileprivate func isOnWeights(_ graph: Graph) -> Bool {
-    !overwrites.isEmpty
-  }
+  fileprivate var isOnWeights: Bool { !overwrites.isEmpty }
 }

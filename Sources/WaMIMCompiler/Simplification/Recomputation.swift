@@ -14,7 +14,7 @@ extension Graph {
   }
 
   /// The values that are computed up to the loss and used after it, without sources and views of sources: what a step keeps.
-  public var storedForBackward: [ValueID] {
+  package var storedForBackward: [ValueID] {
     guard let loss else { return [] }
     let persistent = persistentValues()
     return StoragePlan.needed(in: self, boundary: loss).filter { !persistent[$0.index] }.sorted()

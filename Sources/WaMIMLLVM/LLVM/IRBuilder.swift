@@ -35,7 +35,6 @@ struct IRBuilder {
 
 extension IRBuilder {
   var void: IRType { IRType(reference: LLVMVoidTypeInContext(context)) }
-  var bit: IRType { IRType(reference: LLVMInt1TypeInContext(context)) }
   var byte: IRType { IRType(reference: LLVMInt8TypeInContext(context)) }
   var int32: IRType { IRType(reference: LLVMInt32TypeInContext(context)) }
   var int64: IRType { IRType(reference: LLVMInt64TypeInContext(context)) }

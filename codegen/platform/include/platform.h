@@ -66,7 +66,4 @@ void wamim_catch_interruptions(void);
 /// The signal that has arrived since `wamim_catch_interruptions`, or 0.
 int32_t wamim_interruption(void);
 
-/// Forgets an interruption that has been dealt with.
-void wamim_clear_interruption(void);
-
 #endif
