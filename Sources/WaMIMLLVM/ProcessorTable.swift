@@ -16,7 +16,7 @@ enum ProcessorTable {
     }
   }
 
-  /// The extensions of an architecture that make a difference to the generated code.
+  /// The extensions of an architecture that make a difference to the generated code; `processor.c` tells trainers which are there.
   static func relevantFeatures(_ architecture: Architecture) -> [String] {
     switch architecture {
     case .x86: fourth

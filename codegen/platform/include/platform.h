@@ -5,16 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/// What is known about a processor feature.
-enum {
-  WAMIM_FEATURE_ABSENT = 0,
-  WAMIM_FEATURE_PRESENT = 1,
-  /// The feature's name isn't one that can be asked for, such as a tuning hint.
-  WAMIM_FEATURE_UNKNOWN = 2,
-};
-
-/// Says whether this processor, and the operating system on it, support the feature of LLVM's name `name`.
-int32_t wamim_processor_feature(const char *name);
+/// Says whether this processor, and the operating system on it, support a feature that the compiler makes use of, by LLVM's name.
+bool wamim_processor_has(const char *name);
 
 /// The number of processors that this process may run on; at least 1.
 int32_t wamim_available_processors(void);
