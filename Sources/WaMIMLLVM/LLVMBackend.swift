@@ -6,14 +6,13 @@ import WaMIMManifest
 /// Turns programs into machine code for one processor, through LLVM.
 public struct LLVMBackend: Sendable {
   /// A form in which a program leaves the backend.
-  public enum Output: String, Hashable, Sendable, CaseIterable {
-    /// LLVM's assembly language, before and after its optimiser.
-    case unoptimized = "llvm-unoptimized"
+  public enum Output: Hashable, Sendable, CaseIterable {
+    /// LLVM's assembly language.
     case llvm
     /// The processor's assembly language.
-    case assembly = "asm"
+    case assembly
     /// An object file, which a `Linker` makes an executable of.
-    case object = "obj"
+    case object
   }
 
   public var processor: TargetProcessor
@@ -43,9 +42,19 @@ public struct LLVMBackend: Sendable {
 
   /// Kernels alone, as functions `kernel_0`, `kernel_1` and so on that other objects can call.
   package func emit(_ kernels: [Kernel], as output: Output) throws -> [UInt8] {
+    try emit(named: "kernels", as: output) { try define(kernels, in: $0) }
+  }
+
+  /// Throws what keeps kernels from being emitted, if anything does, in a fraction of the time that emitting them takes.
+  package func check(_ kernels: [Kernel]) throws {
+    let machine = try TargetMachine(processor: processor)
+    _ = try module(named: "kernels", for: machine) { try define(kernels, in: $0) }
+  }
+
+  private func define(_ kernels: [Kernel], in builder: IRBuilder) throws {
     let costs = kernels.compactMap { MatmulCost($0, units: 1, tiles: 1, processor: processor) }
     let matmuls = matmuls.resolved(for: costs.reduce(MatmulCost(), +))
-    return try emit(named: "kernels", as: output) { _ = try define(kernels, matmuls: matmuls, visibility: .everyone, in: $0) }
+    _ = try define(kernels, matmuls: matmuls, visibility: .everyone, in: builder)
   }
 
   /// Defines kernels as functions `kernel_0`, `kernel_1` and so on, or from another number on.
@@ -80,16 +89,24 @@ public struct LLVMBackend: Sendable {
     named name: String, as output: Output, sharedFunctions: SharedFunctions = .inModule, _ define: (IRBuilder) throws -> Void
   ) throws -> [UInt8] {
     let machine = try TargetMachine(processor: processor)
-    let module = IRModule(name: name, machine: machine)
-    try define(module.builder(for: processor, sharedFunctions: sharedFunctions))
-    try module.verify()
-    if output == .unoptimized { return Array(module.text.utf8) }
+    let module = try module(named: name, for: machine, sharedFunctions: sharedFunctions, define)
     try module.optimize(machine: machine)
     if case .elsewhere(let requests) = sharedFunctions { requests.keepNeeded(in: module) }
     switch output {
-    case .unoptimized, .llvm: return Array(module.text.utf8)
+    case .llvm: return Array(module.text.utf8)
     case .assembly: return try module.machineCode(LLVMAssemblyFile, machine: machine)
     case .object: return try module.machineCode(LLVMObjectFile, machine: machine)
     }
+  }
+
+  /// What `define` makes of an empty module, before it is optimised.
+  private func module(
+    named name: String, for machine: borrowing TargetMachine, sharedFunctions: SharedFunctions = .inModule,
+    _ define: (IRBuilder) throws -> Void
+  ) throws -> IRModule {
+    let module = IRModule(name: name, machine: machine)
+    try define(module.builder(for: processor, sharedFunctions: sharedFunctions))
+    try module.verify()
+    return module
   }
 }

@@ -14,13 +14,13 @@ import WaMIMLLVM
     }
   }
 
-  private func emit(_ kernel: Kernel, for processor: String) throws {
-    _ = try LLVMBackend(processor: .named(processor), matmuls: .generated).emit([kernel], as: .unoptimized)
+  private func check(_ kernel: Kernel, for processor: String) throws {
+    try LLVMBackend(processor: .named(processor), matmuls: .generated).check([kernel])
   }
 
   @Test(arguments: processors) func attentionHasEnough(processor: String) throws {
     for shape in Self.attentionShapes {
-      for kernel in attention(shape, workspace: shape.workspaceCount) { try emit(kernel, for: processor) }
+      for kernel in attention(shape, workspace: shape.workspaceCount) { try check(kernel, for: processor) }
     }
   }
 
@@ -29,7 +29,7 @@ import WaMIMLLVM
       for isTransposed in [false, true] {
         for partition in [MatmulKernel.Partition.products(batches: 2), .rows(block: (m + 1) / 2)] {
           let count = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: isTransposed)
-          try emit(matmul(partition, m: m, k: k, isTransposed: isTransposed, workspace: count), for: processor)
+          try check(matmul(partition, m: m, k: k, isTransposed: isTransposed, workspace: count), for: processor)
         }
       }
     }
@@ -42,7 +42,7 @@ import WaMIMLLVM
       matmul(.rows(block: 8), m: 96, k: 768, isTransposed: false, workspace: 768),
     ] {
       let error = try #require(throws: BackendError.self, "\(kernel.body.kind), \(kernel.arguments[3].count)") {
-        try emit(kernel, for: "x86-64-v3")
+        try check(kernel, for: "x86-64-v3")
       }
       #expect(error.message.contains("of workspace where \(kernel.arguments[3].count) are planned"), "\(error)")
     }
