@@ -1,10 +1,4 @@
-import Foundation
-import TestSupport
 import Testing
-import WaMIMCompiler
-import WaMIMGraph
-import WaMIMInterpreter
-import WaMIMLanguage
 
 /// Compiled parts of larger values, which are computed where they are wanted: side by side, and among zeros.
 struct JointTests {
@@ -35,24 +29,7 @@ struct JointTests {
 
   @Test(arguments: [[], ["--disable", "sink-columns"], ["--disable", "fuse"]])
   func gradientsAgreeWithTheInterpreter(options: [String]) throws {
-    let workshop = try Workshop()
-    let graph = try Language.graph(source: Self.source, file: "model.wg")
-    var generator = SeededGenerator(seed: 29)
-    let sources = graph.randomSources(using: &generator)
-    let expected = try AgreementTests.results(graph, sources)
-
-    try Self.source.write(toFile: workshop.path("model.wg"), atomically: true, encoding: .utf8)
-    let compiled = try workshop.wamimc([workshop.path("model.wg"), "-o", workshop.path("train")] + options)
-    try #require(compiled.status == 0, "\(compiled.errors)")
-    try workshop.write(sources, of: graph, to: "in.safetensors")
-    let result = try workshop.run(
-      workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out.safetensors", "--threads", "3"])
-    try #require(result.status == 0, "\(result.errors)")
-    let actual = try Safetensors(contentsOf: workshop.path("out.safetensors"))
-    #expect(expected.keys.count { $0.hasPrefix("grad.") } == 4)
-    for (name, tensor) in expected {
-      let found = try #require(actual.tensors[name], "no output '\(name)'")
-      #expect(relativeError(found.elements, tensor.elements) < 1e-5, "\(name)")
-    }
+    let compared = try AgreementTests.checkGradients(of: Self.source, options: options, seed: 29, tolerance: 1e-5)
+    #expect(compared.count { $0.hasPrefix("grad.") } == 4)
   }
 }
