@@ -34,6 +34,7 @@ package struct View: Hashable {
     return zip(strides, shape.dimensions).map { $1 == 1 ? 0 : $0 }
   }
 
+  /// The same elements with axis `permutation[i]` as axis `i`.
   package func transposed(_ permutation: [Int]) -> View {
     var view = self
     view.shape = Shape(permutation.map { shape[$0] })
@@ -41,6 +42,7 @@ package struct View: Hashable {
     return view
   }
 
+  /// Every `step`th element along one axis, `count` in all, from number `start` on.
   package func sliced(axis: Int, start: Int, count: Int, step: Int) -> View {
     var view = self
     view.offset += start * strides[axis]
@@ -49,6 +51,7 @@ package struct View: Hashable {
     return view
   }
 
+  /// The same elements, repeated along axes of extent 1 and along those that `target` has in front of the shape's own.
   package func broadcast(to target: Shape) -> View {
     var view = self
     let added = target.rank - shape.rank

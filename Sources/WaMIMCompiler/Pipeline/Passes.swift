@@ -71,6 +71,7 @@ extension Passes {
     $0.withRecomputation()
   }
 
+  /// Leaves a graph the outputs that a schedule for `purpose` reports.
   static func selectOutputs(_ purpose: Purpose) -> Pass {
     Pass("select-outputs", "Drops outputs that the schedule is not for.", isOptional: false) { graph in
       guard purpose != .forward else { return graph }
@@ -81,6 +82,7 @@ extension Passes {
     }
   }
 
+  /// Adds the backward pass, and the optimiser's updates or the accumulation of gradients: what a schedule for `purpose` needs.
   static func differentiate(_ purpose: Purpose) -> Pass {
     Pass(
       "differentiate", "Adds the gradient of the loss for each parameter, and what the schedule does with it.", isOptional: false

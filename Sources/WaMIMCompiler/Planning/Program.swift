@@ -118,6 +118,7 @@ public struct Call: Sendable {
 
 /// Where an argument of a call lies.
 public struct Placement: Hashable, Sendable {
+  /// A memory that offsets are within.
   public enum Storage: String, Hashable, Sendable {
     /// The arena that all threads share.
     case arena

@@ -198,8 +198,7 @@ extension Operation {
     switch self {
     case .unary, .binary, .toFloat, .detach, .broadcast, .reshape, .transpose, .slice, .gather: true
     case .input, .parameter, .state, .accumulator, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
-      .attentionGradient,
-      .scatterAdd, .rank, .invertPermutation, .waveletAnalysis, .waveletAdjoint:
+      .attentionGradient, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis, .waveletAdjoint:
       false
     }
   }

@@ -1,5 +1,6 @@
 /// A function that copies a part of a product's side, `void (source, target, depth)` or, for tiles, `void (source, target, rows)`.
 struct PanelCopier: SharedFunction {
+  /// What is copied: which side of a product, and how its elements lie.
   enum Part {
     /// The right side's rows, whose elements lie together: `columns` of each.
     case rows(columns: Int)

@@ -47,6 +47,7 @@ extension IRBuilder {
     for element in stride(from: 0, to: count, by: lineElements) { prefetch(advance(start, by: element)) }
   }
 
+  /// Loads a value of any type from where `pointer`, of whatever type, points; `alignment` is what is known of it, in bytes.
   func load(_ type: IRType, pointer: Value, alignment: Int) -> Value {
     let typed = bitcast(pointer, to: self.pointer(to: type))
     let load = LLVMBuildLoad2(instructions, type.reference, typed.reference, "")
@@ -54,6 +55,7 @@ extension IRBuilder {
     return Value(reference: load)
   }
 
+  /// Stores a value of any type to where `pointer`, of whatever type, points; `alignment` is what is known of it, in bytes.
   func store(_ value: Value, pointer: Value, alignment: Int) {
     let typed = bitcast(pointer, to: self.pointer(to: type(of: value)))
     let store = LLVMBuildStore(instructions, value.reference, typed.reference)

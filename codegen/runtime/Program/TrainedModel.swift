@@ -25,8 +25,7 @@ package final class TrainedModel {
   ///   - measuring: Whether to measure each kernel's time.
   package init(
     program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
-    orderBytes: Int = 0,
-    measuring: Bool = false
+    orderBytes: Int = 0, measuring: Bool = false
   ) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
     var accumulates = false
