@@ -27,6 +27,19 @@ public struct WaMIMModel: Sendable, CustomStringConvertible {
     change(&self)
   }
 
+  /// The model of `graphs/wamim_vit_base.wg`.
+  public static let base = WaMIMModel {
+    ($0.image, $0.patch, $0.dim, $0.depth, $0.heads, $0.batch) = (224, 16, 768, 12, 12, 32)
+    ($0.taps, $0.levels, $0.decoderDim, $0.decoderHeads) = ([3, 6, 9, 12], [2, 3, 4, 5], 256, 8)
+  }
+
+  /// The model of `graphs/wamim_vit_tiny.wg`.
+  public static let tiny = {
+    var model = base
+    (model.dim, model.heads, model.decoderDim, model.decoderHeads) = (192, 3, 128, 4)
+    return model
+  }()
+
   /// Small models that differ in every option.
   public static let variety: [WaMIMModel] = [
     WaMIMModel {

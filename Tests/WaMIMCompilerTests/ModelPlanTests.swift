@@ -5,17 +5,6 @@ import WaMIMGraph
 
 /// Programs for models of real sizes: how much they compute, and what they keep in memory.
 struct ModelPlanTests {
-  /// The models of `graphs/`, with a batch of 32.
-  private static let base = WaMIMModel {
-    ($0.image, $0.patch, $0.dim, $0.depth, $0.heads, $0.batch) = (224, 16, 768, 12, 12, 32)
-    ($0.taps, $0.levels, $0.decoderDim, $0.decoderHeads) = ([3, 6, 9, 12], [2, 3, 4, 5], 256, 8)
-  }
-  private static let tiny = {
-    var model = base
-    (model.dim, model.heads, model.decoderDim, model.decoderHeads) = (192, 3, 128, 4)
-    return model
-  }()
-
   private func program(_ model: WaMIMModel, disabled: Set<String> = []) throws -> Program {
     try Compilation(disabled: disabled).program(for: model.graph(), text: "", compiler: "test")
   }
@@ -28,7 +17,7 @@ struct ModelPlanTests {
 
   /// What the passes leave of the multiply-adds of the model as it is described, in which hidden tokens are computed with for each
   /// sample and each target.
-  @Test(arguments: [(base, 0.943), (tiny, 0.851)]) private func passesLeaveFewerMultiplyAdds(model: WaMIMModel, share: Double)
+  @Test(arguments: [(WaMIMModel.base, 0.943), (.tiny, 0.851)]) func passesLeaveFewerMultiplyAdds(model: WaMIMModel, share: Double)
     throws
   {
     let plain = try productFlops(try program(model, disabled: Set(Passes.all.map(\.name))))
@@ -37,7 +26,7 @@ struct ModelPlanTests {
   }
 
   @Test func noBufferHoldsAttentionScores() throws {
-    let program = try program(Self.base)
+    let program = try program(.base)
     var scores: Set<[Int]> = []
     for kernel in program.kernels {
       switch kernel.body {
@@ -55,6 +44,6 @@ struct ModelPlanTests {
 
   /// A process that trains on one thread, with everything that it holds: about 1.7 times its parameters and their moments.
   @Test func theBaseModelFitsInLittleMemory() throws {
-    #expect(try program(Self.base).peakBytes < 1800 << 20)
+    #expect(try program(.base).peakBytes < 1800 << 20)
   }
 }
