@@ -11,6 +11,8 @@ DEMO ?= demo
 
 BUILD := .build/release
 LIBRARIES := libopenblas-dev libjpeg-dev libpng-dev libwebp-dev zlib1g-dev pkg-config
+# What runs kernels for ARM in tests, on x86.
+EMULATION := $(if $(filter x86_64,$(shell uname -m)),qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
@@ -39,7 +41,7 @@ dependencies:
 	$(call install-packages,$(LIBRARIES) $(LLVM_PACKAGES))
 
 test-dependencies: dependencies
-	$(call install-packages,llvm-$(LLVM)-tools)
+	$(call install-packages,llvm-$(LLVM)-tools $(EMULATION))
 
 # SwiftPM finds the headers of the chosen LLVM by this description.
 .build/pkgconfig/wamimc-llvm.pc: FORCE | dependencies

@@ -22,14 +22,15 @@ struct KernelCase {
   var tolerance: Float = 3e-6
 }
 
-/// The processors to compile for: this machine's, and ones with fewer instructions that it can run too.
+/// The processors to compile for: this machine's, ones with fewer instructions that it can run too, and an emulated one.
 func processorsToTest() -> [TargetProcessor] {
   let native = TargetProcessor.native
   let smaller = ["x86-64", "sandybridge", "haswell"].compactMap { try? TargetProcessor.named($0) }
+  let emulated = EmulatedKernels.canRun ? [try? TargetProcessor.named("cortex-a72")].compactMap { $0 } : []
   return [native]
     + smaller.filter {
       $0.architecture == .native && $0.features.allSatisfy(native.features.contains) && $0.features != native.features
-    }
+    } + emulated.filter { $0.architecture != .native }
 }
 
 /// Checks that compiled kernels agree with the reference, and give the same bits however their units are cut.
@@ -37,7 +38,8 @@ func checkAgainstReference(_ cases: [KernelCase], seed: UInt64, generator: inout
   let hasMatmuls = cases.contains { $0.kernel.body.kind == "matmul" }
   let sources: [MatmulSource] = hasMatmuls ? [.generated, .openBLAS] : [.automatic]
   let backends = processorsToTest().flatMap { processor in
-    sources.map { LLVMBackend(processor: processor, matmuls: $0) }
+    // There is no OpenBLAS to link an emulated processor's kernels with.
+    sources.filter { processor.architecture == .native || $0 != .openBLAS }.map { LLVMBackend(processor: processor, matmuls: $0) }
   }
   for backend in backends {
     let compiled = try CompiledKernels(cases.map(\.kernel), backend: backend)
