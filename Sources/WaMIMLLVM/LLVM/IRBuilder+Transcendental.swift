@@ -121,7 +121,7 @@ extension IRBuilder {
     return select(compare(LLVMRealOLT, magnitude, constant(0.925, lanes: lanes)), near, copySign(far, from: x))
   }
 
-  /// 1 and the error function of `x` together, within 1.15 units in the last place of 1, and 0.7 for negative `x`.
+  /// 1 and the error function of `x` together, within 1.14 units in the last place of 1, and 0.7 for negative `x`, by all numbers.
   ///
   /// Cheaper than the error function, whose small results have to be exact where the sum's need not be, and closer for negative
   /// `x`, where the two nearly cancel. Half a unit of each bound is the rounding of the sum or the exponential.
