@@ -65,7 +65,8 @@ let package = Package(
     // A program written by hand, which the runtime's tests run in place of a compiled one.
     .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
     .testTarget(
-      name: "WaMIMLLVMTests", dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "TestSupport"],
+      name: "WaMIMLLVMTests",
+      dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "CPlatform", "TestSupport"],
       exclude: ["run_kernels.c"]),
     .testTarget(
       name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram", "TestSupport"],

@@ -53,4 +53,7 @@ extension TargetProcessor {
 
   /// Whether a product and a sum can be one instruction that rounds once.
   var hasFusedMultiplyAdd: Bool { architecture == .arm || features.contains("fma") }
+
+  /// Whether it multiplies whole matrices of 16-bit numbers at a time, beside vectors of 16 lanes.
+  var hasMatrixUnit: Bool { features.contains("amx-bf16") && features.contains("amx-tile") && lanes == 16 }
 }

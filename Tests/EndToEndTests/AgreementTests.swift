@@ -157,7 +157,8 @@ struct AgreementTests {
   /// Options of the compiler that change how results come about: every pass left out, products from elsewhere, fewer instructions.
   static let variants: [[String]] =
     [[]] + optional.map { ["--disable", $0] }
-    + [["--matmul", "openblas"], ["--matmul", "generated", "--cpu", "x86-64"], ["--cpu", "x86-64-v3"]].filter(canRun)
+    + [["--matmul", "openblas"], ["--matmul", "generated", "--cpu", "x86-64"], ["--cpu", "x86-64-v3"], ["--cpu", "x86-64-v4"]]
+    .filter(canRun)
 
   /// Whether this machine has the instructions that code is generated for.
   private static func canRun(_ options: [String]) -> Bool {

@@ -7,7 +7,8 @@ struct MatmulSourceTests {
   @Test(
     arguments: ["wamim_vit_demo", "wamim_vit_tiny", "wamim_vit_base"],
     [
-      ("x86-64-v3", "generated"), ("sapphirerapids", "generated"), ("znver4", "generated"), ("neoverse-n1", "generated"),
+      ("x86-64-v3", "generated"), ("icelake-server", "generated"), ("sapphirerapids", "generated"), ("znver4", "generated"),
+      ("neoverse-n1", "generated"),
       ("x86-64", "openblas"), ("x86-64-v2", "openblas"),
     ])
   func automaticIsTheCheaperOne(model: String, choice: (processor: String, source: String)) throws {

@@ -25,7 +25,7 @@ struct KernelCase {
 /// The processors to compile for: this machine's, ones with fewer instructions that it can run too, and an emulated one.
 func processorsToTest() -> [TargetProcessor] {
   let native = TargetProcessor.native
-  let smaller = ["x86-64", "sandybridge", "haswell"].compactMap { try? TargetProcessor.named($0) }
+  let smaller = ["x86-64", "sandybridge", "haswell", "icelake-server"].compactMap { try? TargetProcessor.named($0) }
   let emulated = EmulatedKernels.canRun ? [try? TargetProcessor.named("cortex-a72")].compactMap { $0 } : []
   return [native]
     + smaller.filter {

@@ -1,3 +1,4 @@
+import CPlatform
 import Foundation
 import WaMIMCompiler
 import WaMIMLLVM
@@ -15,10 +16,10 @@ struct CompiledKernels {
 
   init(_ kernels: [Kernel], backend: LLVMBackend = LLVMBackend()) throws {
     self.kernels = kernels
-    let object = try backend.emit(kernels, as: .object)
+    let (processor, object) = try (backend.processor, backend.emit(kernels, as: .object))
     runnable =
-      try backend.processor.architecture == .native
-      ? LoadedKernels(object, count: kernels.count) : EmulatedKernels(object, count: kernels.count)
+      try processor.architecture == .native
+      ? LoadedKernels(object, count: kernels.count, for: processor) : EmulatedKernels(object, count: kernels.count)
   }
 
   /// Runs kernel `index` on whole arrays, as a call for each of `ranges` of units.
@@ -36,7 +37,11 @@ private final class LoadedKernels: RunnableKernels {
   private let library: UnsafeMutableRawPointer
   private let functions: [Function]
 
-  init(_ object: [UInt8], count: Int) throws {
+  init(_ object: [UInt8], count: Int, for processor: TargetProcessor) throws {
+    // Trainers ask so too, before a kernel runs.
+    for feature in processor.features where !wamim_processor_has(feature) {
+      throw BackendError("This machine lacks \(feature).")
+    }
     let folder = try TemporaryFolder()
     let (file, shared) = (folder.url.appendingPathComponent("kernels.o"), folder.url.appendingPathComponent("kernels.so"))
     try Data(object).write(to: file)

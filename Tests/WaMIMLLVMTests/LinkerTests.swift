@@ -33,6 +33,18 @@ import WaMIMManifest
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+
+    static long request_matrix_registers(void) {
+      enum { request_permission = 0x1023, matrix_registers = 18 };
+    #if defined(__x86_64__) && defined(SYS_arch_prctl)
+      return syscall(SYS_arch_prctl, request_permission, matrix_registers);
+    #else
+      return -1;
+    #endif
+    }
+
     int wamim_main(int argc, char **argv, const wamim_program *p) {
       char *storage[3] = {calloc(1, p->arena_bytes), calloc(1, p->scratch_bytes), calloc(1, p->accumulator_bytes)};
       for (uint64_t c = 0; c < p->constant_count; c++)
@@ -61,6 +73,8 @@ import WaMIMManifest
       p->probes->multiply_add(sums, 1000);
       printf("\\n%g %g %g %lld", result[1], result[63], result[64], (long long)p->probes->round_flops);
       for (int i = 0; i < 64; i++) printf(" %g", sums[i]);
+      if (p->probes->multiply_matrices && request_matrix_registers() == 0) p->probes->multiply_matrices(0, 1000);
+      printf("\\n%d %lld", p->probes->multiply_matrices != 0, (long long)p->probes->matrix_round_flops);
       return argc + 40;
     }
     """
@@ -108,8 +122,8 @@ import WaMIMManifest
       let (status, output) = try run([executable.path])
       #expect(status == 41)
       let lines = output.split(separator: "\n")
-      try #require(lines.count == 4)
-      #expect(lines[0].hasPrefix("2 1 {"))
+      try #require(lines.count == 5)
+      #expect(lines[0].hasPrefix("3 1 {"))
       let manifest = try JSONDecoder().decode(Manifest.self, from: Data(lines[0].dropFirst(4).utf8))
       #expect(manifest.processor.name == backend.processor.name && manifest.processor.features == backend.processor.features)
       #expect(manifest.model == "added \"one\"")
@@ -120,6 +134,10 @@ import WaMIMManifest
       // Each sum goes to a half, and a round has four multiply-adds for each sum in each lane.
       let sums = probes.dropFirst(4).prefix { $0 != 0 }
       #expect(!sums.isEmpty && sums.allSatisfy { Double(sums.count) * $0 * 2 * 2 * 4 == probes[3] }, "\(probes)")
+
+      // Four registers of 16 by 16 sums, each of 32 products.
+      let hasMatrixUnit = backend.processor.features.contains("amx-bf16")
+      #expect(lines[4] == (hasMatrixUnit ? "1 65536" : "0 0"))
 
       let needed = try run(["ldd", executable.path]).output
       for library in ["openblas", "jpeg", "png", "webp", "swift", "Foundation", "dispatch"] {

@@ -45,7 +45,20 @@ struct MatmulCostTests {
     Measured(40, 768, 1568, .left, 20, 1822, 1769), Measured(1568, 200, 16, .none, 49, 159, 181),
   ]
 
+  static let onMatrixUnit = [
+    Measured(1568, 3000, 192, .right, 49, 10346, 16320), Measured(513, 3000, 1568, .left, 257, 24398, 33735),
+    Measured(3000, 192, 1568, .left, 375, 8354, 14381), Measured(1568, 768, 192, .right, 49, 2633, 4305),
+    Measured(1568, 513, 768, .right, 49, 5574, 8848), Measured(513, 768, 1568, .left, 257, 4879, 9059),
+    Measured(1568, 100, 768, .right, 49, 1455, 1979), Measured(1568, 768, 200, .none, 49, 2541, 3973),
+    Measured(768, 192, 1568, .left, 384, 2059, 3487), Measured(1568, 200, 200, .right, 49, 776, 1075),
+    Measured(200, 200, 1568, .left, 100, 818, 1036), Measured(1568, 200, 768, .right, 49, 2357, 3845),
+  ]
+
   @Test(arguments: withAVX512) func estimatesAreNearWithAVX512(product: Measured) throws {
+    try check(product, on: .named("icelake-server"))
+  }
+
+  @Test(arguments: onMatrixUnit) func estimatesAreNearOnTheMatrixUnit(product: Measured) throws {
     try check(product, on: .named("sapphirerapids"))
   }
 
@@ -64,7 +77,10 @@ struct MatmulCostTests {
 
   /// All that the sets took, by which source programs are given.
   @Test func sumsOfEstimatesAreNearer() throws {
-    for (products, name) in [(MatmulCostTests.withAVX512, "sapphirerapids"), (MatmulCostTests.withAVX2, "x86-64-v3")] {
+    for (products, name) in [
+      (MatmulCostTests.withAVX512, "icelake-server"), (MatmulCostTests.withAVX2, "x86-64-v3"),
+      (MatmulCostTests.onMatrixUnit, "sapphirerapids"),
+    ] {
       let costs = try products.map { try #require(MatmulCostTests.cost($0, on: .named(name))) }
       let generated = costs.reduce(0) { $0 + $1.generated } / MatmulCostTests.clock
       let openBLAS = costs.reduce(0) { $0 + $1.openBLAS } / MatmulCostTests.clock
@@ -83,7 +99,7 @@ struct MatmulCostTests {
   }
 
   /// Twice the rows, columns or terms cost about twice as much, both ways, unless the columns just fill a vector.
-  @Test(arguments: withAVX512, ["x86-64", "x86-64-v3", "sapphirerapids", "neoverse-n1"])
+  @Test(arguments: withAVX512, ["x86-64", "x86-64-v3", "icelake-server", "sapphirerapids", "neoverse-n1"])
   func costsGrowWithExtents(product: Measured, name: String) throws {
     let processor = try TargetProcessor.named(name)
     let once = try #require(MatmulCostTests.cost(product, on: processor))

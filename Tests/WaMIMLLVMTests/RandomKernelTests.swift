@@ -16,5 +16,7 @@ import WaMIMCompiler
 
   @Test func matmulKernelsAgreeWithReference() throws { try check(60) { $0.matmul() } }
 
+  @Test func largeMatmulKernelsAgreeWithReference() throws { try check(20) { $0.largeMatmul() } }
+
   @Test func sequencesAgreeWithReference() throws { try check(60) { $0.sequence() } }
 }

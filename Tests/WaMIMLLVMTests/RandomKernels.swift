@@ -283,6 +283,25 @@ struct RandomKernels {
     }
   }
 
+  /// A product that is worth a matrix unit where the processor has one: with full tiles and others, several groups of columns, parts of
+  /// the depth and blocks of rows.
+  mutating func largeMatmul() -> KernelCase {
+    let m = generator.int(32...150)
+    let n = generator.int(32...(generator.chance(0.3) ? 450 : 80))
+    let k = generator.int(32...(generator.chance(0.3) ? 900 : 150))
+    switch generator.int(0...5) {
+    case 0: return samples(rows: m, n: n, k: k)
+    case 1: return partsOfSamples(rows: m, n: n, k: k)
+    case 2: return products(m: m, n: n, k: k)
+    case 3: return blocks(m: m, n: n, k: k)
+    case 4: return blocks(m: generator.int(300...600), n: n, k: generator.int(32...80))
+    default:
+      // More rows than are copied at a time.
+      let (rows, depth) = (generator.int(300...600), generator.int(350...384))
+      return generator.chance(0.5) ? samples(rows: rows, n: 33, k: depth) : partsOfSamples(rows: rows, n: 33, k: depth)
+    }
+  }
+
   /// A new matrix of `rows` by `columns` as the product takes it.
   private mutating func matrix(
     _ rows: Int, _ columns: Int, access: KernelArgument.Access, moves: Bool, batches: Int = 1, isTransposed: Bool

@@ -5,8 +5,8 @@ import WaMIMLLVM
 
 /// What is planned for workspace is enough for the code, for every processor.
 @Suite struct WorkspaceTests {
-  /// Processors of each kind: with vectors of 4, 8 and 16 lanes, and 16 or 32 registers.
-  private static let processors = ["x86-64", "x86-64-v3", "x86-64-v4", "neoverse-n1"]
+  /// Processors of each kind: with vectors of 4, 8 and 16 lanes, 16 or 32 registers, and with a matrix unit.
+  private static let processors = ["x86-64", "x86-64-v3", "x86-64-v4", "sapphirerapids", "neoverse-n1"]
 
   private static let attentionShapes = [1, 5, 16, 50, 64, 197].flatMap { tokens in
     [1, 20, 64].flatMap { width in
@@ -25,7 +25,7 @@ import WaMIMLLVM
   }
 
   @Test(arguments: processors) func productsHaveEnough(processor: String) throws {
-    for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 5000), (1000, 96)] {
+    for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 5000), (1000, 96), (40, 400), (7000, 33), (1500, 130)] {
       for isTransposed in [false, true] {
         for partition in [MatmulKernel.Partition.products(batches: 2), .rows(block: (m + 1) / 2)] {
           let count = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: isTransposed)

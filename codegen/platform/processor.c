@@ -5,11 +5,13 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { EAX, EBX, ECX, EDX };
 
 // What the operating system has to save for a feature's registers to survive.
-enum { NO_STATE = 0, AVX_STATE = 0x6, AVX512_STATE = 0xE6 };
+enum { NO_STATE = 0, AVX_STATE = 0x6, AVX512_STATE = 0xE6, MATRIX_STATE = 0x600E6 };
 
 typedef struct {
   const char *name;
@@ -34,6 +36,8 @@ static const feature features[] = {
     {"avx512dq", 7, 0, EBX, 17, AVX512_STATE},
     {"avx512bw", 7, 0, EBX, 30, AVX512_STATE},
     {"avx512vl", 7, 0, EBX, 31, AVX512_STATE},
+    {"amx-bf16", 7, 0, EDX, 22, MATRIX_STATE},
+    {"amx-tile", 7, 0, EDX, 24, MATRIX_STATE},
 };
 
 // The register states that the operating system saves, or 0 where it doesn't say.
@@ -45,13 +49,24 @@ static uint64_t saved_states(void) {
   return ((uint64_t)high << 32) | low;
 }
 
+// Linux lets a process use the registers of the matrix unit, which are large, only after it has asked.
+static bool is_permitted(uint32_t state) {
+  enum { REQUEST_PERMISSION = 0x1023, MATRIX_REGISTERS = 18 };
+  if (state != MATRIX_STATE) return true;
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, MATRIX_REGISTERS) == 0;
+#else
+  return false;
+#endif
+}
+
 bool wamim_processor_has(const char *name) {
   for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
     const feature *f = &features[i];
     if (strcmp(f->name, name) != 0) continue;
     uint32_t words[4] = {0, 0, 0, 0};
     if (!__get_cpuid_count(f->leaf, f->subleaf, &words[EAX], &words[EBX], &words[ECX], &words[EDX])) return false;
-    return (words[f->word] >> f->bit) & 1 && (saved_states() & f->state) == f->state;
+    return (words[f->word] >> f->bit) & 1 && (saved_states() & f->state) == f->state && is_permitted(f->state);
   }
   return false;
 }

@@ -97,10 +97,10 @@ extension Lowering {
     }
   }
 
-  /// Rows of a result that are computed together where the result is cut by rows: enough that packing the right side pays.
+  /// Rows of a result that are one unit where the result is cut by rows: enough that copies of the right side pay, which may be dear.
   ///
   /// There is an even number of such blocks, since that is what threads mostly are.
-  static let resultBlock = 192
+  static let resultBlock = 384
 
   private func partition(of node: Node, _ transposeLeft: Bool) -> MatmulPartition {
     let shape = node.type.shape

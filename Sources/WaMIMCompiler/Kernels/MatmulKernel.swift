@@ -76,7 +76,12 @@ public struct MatmulKernel: Hashable, Sendable {
   /// Rows of a tile, at most.
   public static let tileLimit = 16
 
-  /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product.
+  /// The largest part of `k` whose numbers a backend may copy as several smaller ones, and how many numbers of rows at a time.
+  public static let splitDepth = 384
+  public static let splitLimit = 512 * splitDepth
+
+  /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product; or
+  /// for both sides as `splitCount` says.
   public static func workspaceCount(partition: Partition, m: Int, k: Int, copiesLeft: Bool) -> Int {
     let rows =
       switch partition {
@@ -86,6 +91,15 @@ public struct MatmulKernel: Hashable, Sendable {
     // The last tile may be a row high, and takes as much as a whole one.
     let copied = copiesLeft ? rows + tileLimit - 1 : 0
     // Beside each row's elements there is room for a gap between tiles.
-    return (min(k, depthLimit) + 16) * (panelLimit + copied)
+    return max((min(k, depthLimit) + 16) * (panelLimit + copied), splitCount(rows: rows, k: k))
+  }
+
+  /// Elements that tiles of 32 rows and columns take whose numbers are split: one and a half each, in whole blocks of 32 terms.
+  private static func splitCount(rows: Int, k: Int) -> Int {
+    let extent = 32
+    func tiles(_ count: Int) -> Int { (count + extent - 1) / extent }
+    let depth = tiles(min(k, splitDepth)) * extent
+    let copied = min(tiles(rows), splitLimit / depth / extent)
+    return (1 + copied) * extent * depth * 3 / 2 + extent * extent
   }
 }

@@ -28,7 +28,7 @@ extension KernelEmitter {
     product.epilogue = nil
     forEachUnit { unit in
       builder.loop(count: batches) { batch, _ in
-        let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.index(matmul.m))
+        let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.index(matmul.m))
         emit(product, over: .units, rows: rows) { matrix in
           let moved = builder.multiplyIntegers(unit, builder.index(kernel.arguments[matrix.argument].unitStride))
           let offset = builder.multiplyIntegers(batch, builder.index(matrix.batchStride))
@@ -40,17 +40,24 @@ extension KernelEmitter {
     if let epilogue = matmul.epilogue { emit(epilogue, over: .units) }
   }
 
-  /// The rows of the result that the call's blocks cover; the epilogue's first loop is over those rows, one block after the other.
+  /// The rows of the result that the call's blocks cover, as many at a time as do well; the epilogue's first loop is over those rows.
   private func emitBlocks(_ matmul: MatmulKernel, block: Int) {
-    let size = builder.index(block)
+    var matmul = matmul
+    let (count, part) = matmul.partsOfBlock(block, processor: builder.processor)
+    matmul.partition = .rows(block: part)
     forEachUnit { unit in
-      let start = builder.multiplyIntegers(builder.addIntegers(begin, unit), size)
-      let end = builder.minimumInteger(builder.addIntegers(start, size), builder.index(matmul.m))
-      let rows = PanelProduct.Rows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
-      emit(matmul, over: .range(from: start, to: end), rows: rows) { matrix in
-        // A block in the workspace takes the place of the one before.
-        guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
-        return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
+      let first = builder.multiplyIntegers(builder.addIntegers(begin, unit), builder.index(block))
+      builder.loop(count: count, step: part) { offset, _ in
+        let limit = builder.minimumInteger(builder.addIntegers(first, builder.index(block)), builder.index(matmul.m))
+        let start = builder.minimumInteger(builder.addIntegers(first, offset), limit)
+        let end = builder.minimumInteger(builder.addIntegers(start, builder.index(part)), limit)
+        let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
+        emit(matmul, over: .range(from: start, to: end), rows: rows) { matrix in
+          // Rows in the workspace take the place of those before.
+          guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
+          return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
+        }
+        return []
       }
     }
   }
@@ -64,7 +71,7 @@ extension KernelEmitter {
 
   /// Emits a product of `rows`, and what follows it over the units or the range `first`.
   private func emit(
-    _ matmul: MatmulKernel, over first: FirstLoop, rows: PanelProduct.Rows, view: (MatmulKernel.Matrix) -> MatrixView
+    _ matmul: MatmulKernel, over first: FirstLoop, rows: ProductRows, view: (MatmulKernel.Matrix) -> MatrixView
   ) {
     let (left, right, result) = (view(matmul.left), view(matmul.right), view(matmul.result))
     guard matmuls == .generated else {
@@ -74,16 +81,21 @@ extension KernelEmitter {
     }
     let epilogue = matmul.epilogue
     let runsByColumns = epilogue?.runsByColumns(of: matmul) ?? false
-    PanelProduct(matmul, rows: matmul.expectedRows, in: self)
-      .emit(rows, left: left, right: right, result: result) { column, count in
-        if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
-      }
+    func finish(_ column: Value, _ count: Int) {
+      if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
+    }
+    if matmul.runsOnMatrixUnit(of: builder.processor) {
+      MatrixUnitProduct(matmul, in: self).emit(rows, left: left, right: right, result: result, epilogue: finish)
+    } else {
+      PanelProduct(matmul, rows: matmul.expectedRows, in: self)
+        .emit(rows, left: left, right: right, result: result, epilogue: finish)
+    }
     if !runsByColumns, let epilogue { emit(epilogue, over: first) }
   }
 
   /// Calls `cblas_sgemm` for each run of rows.
   private func emitLibraryCalls(
-    _ matmul: MatmulKernel, _ rows: PanelProduct.Rows, left: MatrixView, right: MatrixView, result: MatrixView
+    _ matmul: MatmulKernel, _ rows: ProductRows, left: MatrixView, right: MatrixView, result: MatrixView
   ) {
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       func place(_ matrix: MatrixView, _ stride: Int) -> Value {

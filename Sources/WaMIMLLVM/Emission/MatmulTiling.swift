@@ -4,6 +4,9 @@ import WaMIMCompiler
 ///
 /// The order in which an element's products are added depends on none of it.
 struct MatmulTiling: Sendable {
+  /// Rows of the result that are computed at a time where it is cut by rows: enough for copies of the right side to pay.
+  static let mostBlockRows = 192
+
   let lanes: Int
   /// Rows of tiles, the highest first; each remainder is taken by the highest one that still fits.
   let tileHeights: [Int]

@@ -6,18 +6,6 @@ import WaMIMCompiler
 /// lies unless it is transposed. Neither is copied to be read a few times only. What follows the product runs on a few panels'
 /// columns at a time, while those are near.
 struct PanelProduct {
-  /// Rows of the left side and of the result: equal runs of them, or one.
-  struct Rows {
-    var runs: Value
-    var rowsPerRun: Value
-    /// Elements from one run to the next.
-    var leftStride = 0
-    var resultStride = 0
-
-    /// Whether all rows lie one after the other.
-    var isOneRun: Bool { leftStride == 0 && resultStride == 0 }
-  }
-
   let builder: IRBuilder
   let tiling: MatmulTiling
   let packing: PanelPacking
@@ -46,7 +34,7 @@ struct PanelProduct {
   ///
   /// - Parameter epilogue: Emits what is done to a range of finished columns.
   func emit(
-    _ rows: Rows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
+    _ rows: ProductRows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
     func part(at start: Value, depth: Int, accumulates: Bool, isLast: Bool) {
       let end = builder.addIntegers(start, builder.index(depth))
@@ -72,7 +60,7 @@ struct PanelProduct {
 /// One part of the depth of a product.
 private struct Part {
   let product: PanelProduct
-  let rows: PanelProduct.Rows
+  let rows: ProductRows
   let right: MatrixView
   let result: MatrixView
   let depth: Int

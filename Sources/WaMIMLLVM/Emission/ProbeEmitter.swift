@@ -6,8 +6,11 @@ struct ProbeEmitter {
 
   /// The table of the functions.
   func emit() -> Value {
-    builder.structure([
+    let hasMatrixUnit = builder.processor.hasMatrixUnit
+    return builder.structure([
       builder.pointer(to: multiplyAdd()), builder.pointer(to: triad()), builder.index(2 * repetitions * sums * builder.lanes),
+      hasMatrixUnit ? builder.pointer(to: multiplyMatrices()) : builder.nullPointer,
+      builder.index(hasMatrixUnit ? matrixRoundFlops : 0),
     ])
   }
 
@@ -30,6 +33,30 @@ struct ProbeEmitter {
       }
       let total = results.dropFirst().reduce(results[0], builder.add)
       builder.store(total, Address(base: function.parameter(0), index: builder.index(0)))
+      builder.returnNothing()
+    }
+  }
+
+  /// Registers of the matrix unit that a tile's sums take, one below the other and side by side.
+  private let matrixSums = 2
+
+  /// What the products of parts of numbers make together: as much as if each number was one.
+  private var matrixRoundFlops: Int {
+    2 * matrixSums * matrixSums * MatrixRegister.elements * MatrixUnitTiling.blockTerms
+  }
+
+  private func multiplyMatrices() -> Function {
+    builder.define("probe_multiply_matrices", [builder.floatPointer, builder.int64], returning: builder.void) { function in
+      builder.configureMatrixUnit()
+      builder.loop(from: builder.index(0), to: function.parameter(1)) { _, _ in
+        for _ in MatrixUnitTile.products {
+          for (row, column) in (0..<matrixSums).flatMap({ row in (0..<matrixSums).map { (row, $0) } }) {
+            builder.addProducts(MatrixUnitTile.left(row), MatrixUnitTile.right(column), to: MatrixUnitTile.sum(row, column))
+          }
+        }
+        return []
+      }
+      builder.releaseMatrixUnit()
       builder.returnNothing()
     }
   }

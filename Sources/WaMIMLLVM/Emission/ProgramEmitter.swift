@@ -11,7 +11,7 @@ struct ProgramEmitter {
   let manifest: [UInt8]
 
   /// The version of the tables that this writes.
-  private static let version: Int32 = 2
+  private static let version: Int32 = 3
 
   func emit() {
     let root = builder.table("program", [root()])

@@ -21,14 +21,11 @@ extension KernelEmitter {
   /// Throws where a generated product copies more than fits into the workspace.
   func checkWorkspace(_ matmul: MatmulKernel) throws {
     guard matmuls == .generated else { return }
-    let rows =
-      switch matmul.partition {
-      case .samples, .products: matmul.m
-      case .rows(let block): block
-      }
-    // The fewer rows are expected, the deeper are the parts.
-    let product = PanelProduct(matmul, rows: 1, in: self)
-    let takes = product.workspaceCount(copiesLeft: matmul.left.isTransposed, rows: rows)
+    let takes =
+      matmul.runsOnMatrixUnit(of: builder.processor)
+      ? MatrixUnitProduct(matmul, in: self).workspaceCount
+      // The fewer rows are expected, the deeper are the parts.
+      : PanelProduct(matmul, rows: 1, in: self).workspaceCount(copiesLeft: matmul.left.isTransposed, rows: matmul.mostRows)
     // Behind the copies the epilogue has rows of its own, and maybe the result a block.
     let copies = MatmulKernel.workspaceCount(
       partition: matmul.partition, m: matmul.m, k: matmul.k, copiesLeft: matmul.left.isTransposed)

@@ -3,6 +3,8 @@ import CLLVM
 extension IRBuilder {
   var bytePointer: IRType { pointer(to: byte) }
 
+  var nullPointer: Value { Value(reference: LLVMConstNull(bytePointer.reference)) }
+
   /// A structure of constants, laid out as C lays it out.
   func structure(_ fields: [Value]) -> Value {
     var references = fields.map(\.reference)
@@ -11,7 +13,7 @@ extension IRBuilder {
 
   /// A pointer to constants of one type that stand in the object one after the other; null where there are none.
   func table(_ name: String, _ elements: [Value]) -> Value {
-    guard let first = elements.first else { return Value(reference: LLVMConstNull(bytePointer.reference)) }
+    guard let first = elements.first else { return nullPointer }
     var references = elements.map(\.reference)
     return global(name, LLVMConstArray(LLVMTypeOf(first.reference), &references, UInt32(references.count)), alignment: 16)
   }

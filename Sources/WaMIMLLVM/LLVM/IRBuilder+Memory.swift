@@ -34,17 +34,20 @@ extension IRBuilder {
     store(value, pointer: pointer(address), alignment: 4)
   }
 
-  /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the second cache.
-  func prefetch(_ address: Address) {
+  /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the second cache, or the first.
+  func prefetch(_ address: Address, toFirstCache: Bool = false) {
     let place = bitcast(pointer(address), to: bytePointer)
-    // To be read; of little use to the first cache; data, not instructions.
-    _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), integer(2), integer(1)])
+    // To be read; how near; data, not instructions.
+    let locality = integer(toFirstCache ? 3 : 2)
+    _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), locality, integer(1)])
   }
 
   /// Asks the memory for `count` elements one after the other, which begin a line of the cache.
-  func prefetch(_ start: Address, count: Int) {
+  func prefetch(_ start: Address, count: Int, toFirstCache: Bool = false) {
     let lineElements = 16
-    for element in stride(from: 0, to: count, by: lineElements) { prefetch(advance(start, by: element)) }
+    for element in stride(from: 0, to: count, by: lineElements) {
+      prefetch(advance(start, by: element), toFirstCache: toFirstCache)
+    }
   }
 
   /// Loads a value of any type from where `pointer`, of whatever type, points; `alignment` is what is known of it, in bytes.
@@ -71,6 +74,22 @@ extension IRBuilder {
       result = place(part, of: piece.count, into: result, at: piece.start, lanes: lanes)
     }
     return result
+  }
+
+  /// The lanes whose number is below `count`, a 64-bit integer.
+  func lanes(below count: Value, lanes: Int) -> Value {
+    let numbers = vector((0..<lanes).map { integer(Int32($0)) })
+    let limit = minimumInteger(count, index(lanes))
+    return compareIntegers(LLVMIntSLT, numbers, splat(int32(fromIndex: limit), lanes: lanes))
+  }
+
+  /// Loads consecutive elements, `float`, into the lanes that a mask has, and touches no others; the other lanes are 0.
+  func load(_ address: Address, where mask: Value, lanes: Int) -> Value {
+    let type = vector(float, lanes: lanes)
+    let place = bitcast(pointer(address), to: pointer(to: type))
+    let alignment = integer(4)
+    return callIntrinsic(
+      "llvm.masked.load", overloads: [type, pointer(to: type)], [place, alignment, mask, constant(0, lanes: lanes)])
   }
 
   /// Stores the first `count` of a value's lanes and touches nothing else.

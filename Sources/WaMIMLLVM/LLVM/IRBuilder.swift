@@ -166,6 +166,10 @@ extension IRBuilder {
     Value(reference: LLVMBuildAnd(instructions, left.reference, right.reference, ""))
   }
 
+  func or(_ left: Value, _ right: Value) -> Value {
+    Value(reference: LLVMBuildOr(instructions, left.reference, right.reference, ""))
+  }
+
   func shiftLeft(_ value: Value, _ bits: Value) -> Value {
     Value(reference: LLVMBuildShl(instructions, value.reference, bits.reference, ""))
   }
@@ -173,6 +177,11 @@ extension IRBuilder {
   /// Shifts right, keeping the sign.
   func shiftRight(_ value: Value, _ bits: Value) -> Value {
     Value(reference: LLVMBuildAShr(instructions, value.reference, bits.reference, ""))
+  }
+
+  /// Shifts right, zeros coming in.
+  func shiftRightUnsigned(_ value: Value, _ bits: Value) -> Value {
+    Value(reference: LLVMBuildLShr(instructions, value.reference, bits.reference, ""))
   }
 
   func minimumInteger(_ left: Value, _ right: Value) -> Value {

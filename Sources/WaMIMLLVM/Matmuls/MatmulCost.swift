@@ -4,7 +4,7 @@ import WaMIMCompiler
 ///
 /// A model of what both do: tiles of multiply-adds as fast as registers and ports allow, and vectors that are copied or carried
 /// through the caches. Its constants are those that come nearest to what 246 products of 1 to 3,000 rows, columns and terms and those
-/// of a ViT-Ti took on a Xeon of 2023, with AVX-512 and with AVX2. There it is within a fifth of the time of each set, and within a
+/// of a ViT-Ti took on a Xeon of 2023, with AVX-512, with AVX2 and on its matrix unit. There it is within a fifth of the time of each set, and within a
 /// tenth of the ratio of both.
 package struct MatmulCost: Sendable {
   package var generated = 0.0
@@ -35,8 +35,11 @@ extension MatmulCost {
       product = Product(matmul: matmul, runs: 1, rows: matmul.m)
       count = Double(units * batches)
     case .rows(let block):
-      product = Product(matmul: matmul, runs: 1, rows: block)
-      count = Double(units)
+      let (parts, part) = matmul.partsOfBlock(block, processor: processor)
+      var partial = matmul
+      partial.partition = .rows(block: part)
+      product = Product(matmul: partial, runs: 1, rows: part)
+      count = Double(units * parts)
     }
     let cost = MatmulCost(generated: product.generatedCycles(processor), openBLAS: product.openBLASCycles(processor))
     self = count * cost
@@ -53,6 +56,10 @@ private struct Product {
   // MARK: Generated code
 
   func generatedCycles(_ processor: TargetProcessor) -> Double {
+    matmul.runsOnMatrixUnit(of: processor) ? matrixUnitCycles() : vectorCycles(processor)
+  }
+
+  fileprivate func vectorCycles(_ processor: TargetProcessor) -> Double {
     let tiling = MatmulTiling(processor: processor)
     let depths = tiling.depths(k: matmul.k, rows: matmul.expectedRows)
     let panels = tiling.panels(columns: matmul.n).map { ($0 + tiling.lanes - 1) / tiling.lanes }
@@ -80,6 +87,24 @@ private struct Product {
   private func tileCycles(height: Int, vectors: Int, _ processor: TargetProcessor) -> Double {
     let instructions = Double(height * vectors) * (processor.hasFusedMultiplyAdd ? 1 : 2)
     return max(instructions / 2, Double(height + vectors) / 2, 4)
+  }
+
+  /// What tiles of 32 rows and columns take on a matrix unit, the last rows as half a tile where that will do, and the copies of both
+  /// sides, of which the right one is made for each block of rows.
+  fileprivate func matrixUnitCycles() -> Double {
+    func quotient(_ count: Int, _ divisor: Int) -> Int { (count + divisor - 1) / divisor }
+    let depths = MatrixUnitTiling.depths(k: matmul.k)
+    let (all, extent) = (runs * rows, MatrixUnitTiling.tileExtent)
+    let columns = quotient(matmul.n, MatrixRegister.columns)
+    let blocks = depths.reduce(0) { $0 + quotient($1, MatrixUnitTiling.blockTerms) }
+    let products = quotient(all, MatrixRegister.rows) * columns * blocks * MatrixUnitTile.products.count
+    let rowBlocks = quotient(all, MatrixUnitTiling.rowLimit(depth: depths[0]))
+    let copied = all * matmul.k + rowBlocks * matmul.n * matmul.k
+    let tileRows = quotient(all, extent)
+    let isWhole = matmul.n.isMultiple(of: MatrixRegister.columns) && runs == 1
+    let loneTiles = quotient(matmul.n, extent) * (isWhole ? all.isMultiple(of: extent) ? 0 : 1 : tileRows)
+    return Cycles.matrixProduct * Double(products) + Cycles.splitElement * Double(copied)
+      + Double(depths.count) * (Cycles.matrixSums * Double(tileRows * extent * columns) + Cycles.loneTile * Double(loneTiles))
   }
 
   // MARK: OpenBLAS
@@ -114,6 +139,15 @@ private enum Cycles {
   /// A vector of sums is read or begun, and written.
   static let sums = 4.0
 
+  /// Two registers are multiplied on the matrix unit: 16 cycles, if there was nothing to wait for.
+  static let matrixProduct = 28.0
+  /// A number is copied in parts.
+  static let splitElement = 0.5
+  /// A vector of sums is read or begun, and written, from the unit.
+  static let matrixSums = 12.0
+  /// A tile stands alone.
+  static let loneTile = 250.0
+
   /// A factor: loops, and what OpenBLAS waits for, beside two multiply-adds in each cycle.
   static let openBLASTerm = 1.25
   /// A vector of a side is copied.
@@ -131,6 +165,29 @@ extension MatmulKernel {
     case .products: m
     case .rows(let block): block
     }
+  }
+
+  /// How many parts a block of the result's rows is taken in, and the rows of each but the last.
+  ///
+  /// The matrix unit takes it whole, since the right side is copied for each. Vectors read copies of the left side again and again, and
+  /// those of fewer rows are deeper where they fill the second cache.
+  func partsOfBlock(_ block: Int, processor: TargetProcessor) -> (count: Int, rows: Int) {
+    let count = runsOnMatrixUnit(of: processor) ? 1 : (block + MatmulTiling.mostBlockRows - 1) / MatmulTiling.mostBlockRows
+    return (count, (block + count - 1) / count)
+  }
+
+  /// The rows that one product has at most.
+  var mostRows: Int {
+    switch partition {
+    case .samples, .products: m
+    case .rows(let block): block
+    }
+  }
+
+  /// Whether a processor computes it on its matrix unit, if it has one: where that takes less time than its vectors by estimate.
+  func runsOnMatrixUnit(of processor: TargetProcessor) -> Bool {
+    let product = Product(matmul: self, runs: 1, rows: expectedRows)
+    return processor.hasMatrixUnit && product.matrixUnitCycles() < product.vectorCycles(processor)
   }
 
   /// Whether the samples' rows follow each other without a gap, `rows` rows each, in the left matrix and in the result.

@@ -283,7 +283,7 @@ static void triad(float *result, const float *left, const float *right, int64_t 
   for (int64_t i = 0; i < count; i++) result[i] = left[i] + 3 * right[i];
 }
 
-static const wamim_probes probes = {multiply_add, triad, 16};
+static const wamim_probes probes = {.multiply_add = multiply_add, .triad = triad, .round_flops = 16};
 
 const wamim_program wamim_fake_program = {
     .abi_version = WAMIM_ABI_VERSION,

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /// The version of these structures; a runtime refuses any other.
-#define WAMIM_ABI_VERSION 2
+#define WAMIM_ABI_VERSION 3
 
 /// Where an argument of a kernel lives.
 enum {
@@ -84,6 +84,9 @@ typedef struct {
   void (*triad)(float *result, const float *left, const float *right, int64_t count);
   /// Multiplications and additions in one round.
   int64_t round_flops;
+  /// The same in a matrix unit, each number in the parts that products take it in; writes nothing, and is null where there is no unit.
+  void (*multiply_matrices)(float *result, int64_t rounds);
+  int64_t matrix_round_flops;
 } wamim_probes;
 
 /// The root of a generated object.

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 /// Says whether this processor, and the operating system on it, support a feature that the compiler makes use of, by LLVM's name.
+///
+/// Asks the operating system to let this process use it, where that is needed.
 bool wamim_processor_has(const char *name);
 
 /// The number of processors that this process may run on; at least 1.

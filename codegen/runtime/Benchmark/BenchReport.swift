@@ -29,6 +29,7 @@ struct BenchReport {
         "multiply-adds",
         "\(Format.count(Double(result.productFlops)))FLOP a step, \(giga(result.flopsPerSecond)) GFLOP/s: "
           + "\(percent(result.flopsPerSecond / limits.arithmetic)) of what the machine can do"
+          + (limits.matrixUnitFlops == nil ? "" : ", \(percent(result.flopsPerSecond / limits.allThreadsFlops)) of it in vectors")
       ),
       (
         "memory",
@@ -46,7 +47,9 @@ struct BenchReport {
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }
       ?? "no sgemm, as \(LimitMeter.usualLibrary) has none here (--blas names another library)"
-    return "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); "
+    let matrixUnit = limits.matrixUnitFlops.map { "matrix units \(giga($0)) GFLOP/s; " } ?? ""
+    return
+      "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); \(matrixUnit)"
       + "\(products); memory \(giga(limits.bandwidth)) GB/s"
   }
 

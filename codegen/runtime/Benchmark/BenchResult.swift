@@ -58,6 +58,8 @@ extension BenchResult {
     var flops: Int
     var flopsPerSecond: Double
     var shareOfLimit: Double
+    /// The share of what multiply-adds of vectors can do, which a program with a matrix unit can go beyond.
+    var shareOfMultiplyAdds: Double
     var waitingSeconds: Double
     var waitingShare: Double
     var otherSeconds: Double
@@ -78,6 +80,7 @@ extension BenchResult {
       case productFlops = "multiply_add_flops"
       case flopsPerSecond = "flops_per_second"
       case shareOfLimit = "share_of_limit"
+      case shareOfMultiplyAdds = "share_of_multiply_adds"
       case waitingSeconds = "waiting_seconds"
       case waitingShare = "waiting_share"
       case otherSeconds = "other_seconds"
@@ -124,6 +127,7 @@ extension BenchResult {
       medianSeconds: medianSeconds, leastSeconds: stepSeconds.min() ?? 0, mostSeconds: stepSeconds.max() ?? 0, loss: loss,
       peakResidentBytes: peakResidentBytes, plannedBytes: memoryPlan.total, memoryPlan: memoryPlan.rows, productFlops: productFlops,
       flops: flops, flopsPerSecond: flopsPerSecond, shareOfLimit: flopsPerSecond / limits.arithmetic,
+      shareOfMultiplyAdds: flopsPerSecond / limits.allThreadsFlops,
       waitingSeconds: profile.waiting, waitingShare: share(profile.waiting), otherSeconds: otherSeconds,
       shareOfOthers: shareOfOthers, limits: limits,
       kernels: (everyCall ? profile.calls : profile.kernels).map(kernel))

@@ -8,16 +8,22 @@ package struct MachineLimits: Encodable, Sendable {
   /// Multiplications and additions a second that one thread makes in registers, and that all make together.
   package var oneThreadFlops: Double
   package var allThreadsFlops: Double
+  /// What all threads together make in matrix units, as numbers of single precision; nil where the program has no use for one.
+  package var matrixUnitFlops: Double?
   /// What BLAS makes of it in products of 384 x 768 by 768 x 768, one for each thread: a library that was asked for, else the OpenBLAS
   /// that the program is linked with, else the machine's; nil where there is none.
   package var productFlops: Double?
   /// Bytes a second that all threads read and write together in `a = b + 3 c` on arrays that no cache holds.
   package var bandwidth: Double
 
-  package init(threads: Int, oneThreadFlops: Double, allThreadsFlops: Double, productFlops: Double?, bandwidth: Double) {
+  package init(
+    threads: Int, oneThreadFlops: Double, allThreadsFlops: Double, matrixUnitFlops: Double? = nil, productFlops: Double?,
+    bandwidth: Double
+  ) {
     self.threads = threads
     self.oneThreadFlops = oneThreadFlops
     self.allThreadsFlops = allThreadsFlops
+    self.matrixUnitFlops = matrixUnitFlops
     self.productFlops = productFlops
     self.bandwidth = bandwidth
   }
@@ -26,13 +32,14 @@ package struct MachineLimits: Encodable, Sendable {
     case threads
     case oneThreadFlops = "flops_one_thread"
     case allThreadsFlops = "flops_all_threads"
+    case matrixUnitFlops = "matrix_unit_flops"
     case productFlops = "sgemm_flops"
     case bandwidth = "bytes_per_second"
   }
 
   /// Multiplications and additions a second that all threads can make together: BLAS may have better instructions than those that the
   /// program was compiled for.
-  package var arithmetic: Double { max(allThreadsFlops, productFlops ?? 0) }
+  package var arithmetic: Double { max(allThreadsFlops, matrixUnitFlops ?? 0, productFlops ?? 0) }
 
   /// The share of the limit that binds `flops` and `bytes`, done in `seconds` of one thread while the others do the same.
   package func share(flops: Int, bytes: Int, seconds: Double) -> (share: Double, bound: Bound) {
@@ -55,6 +62,7 @@ struct LimitMeter {
   private let threads: Int
   private var oneThreadFlops = 0.0
   private var allThreadsFlops = 0.0
+  private var matrixUnitFlops: Double?
 
   /// Seconds for one measurement.
   private static let budget = 0.08
@@ -71,6 +79,9 @@ struct LimitMeter {
   mutating func measureArithmetic() throws(TrainerError) {
     oneThreadFlops = max(oneThreadFlops, try multiplyAddRate(threads: 1))
     allThreadsFlops = max(allThreadsFlops, try multiplyAddRate(threads: threads))
+    guard let function = probes.multiply_matrices else { return }
+    let rate = try rate(of: function, roundFlops: probes.matrix_round_flops, threads: threads)
+    matrixUnitFlops = max(matrixUnitFlops ?? 0, rate)
   }
 
   /// The limits, with those of BLAS and of the memory, which are measured now.
@@ -83,7 +94,7 @@ struct LimitMeter {
     let bandwidth = try bandwidth()
     return MachineLimits(
       threads: threads, oneThreadFlops: oneThreadFlops, allThreadsFlops: allThreadsFlops,
-      productFlops: [early, try productRate(sgemm)].compactMap { $0 }.max(), bandwidth: bandwidth)
+      matrixUnitFlops: matrixUnitFlops, productFlops: [early, try productRate(sgemm)].compactMap { $0 }.max(), bandwidth: bandwidth)
   }
 
   /// The product of matrices of `library`, or where none was asked for, the program's own, else that of the machine's OpenBLAS, if any.
@@ -102,8 +113,15 @@ struct LimitMeter {
 
   // MARK: Arithmetic
 
+  private typealias Probe = @convention(c) (UnsafeMutablePointer<Float>?, Int64) -> Void
+
   private func multiplyAddRate(threads: Int) throws(TrainerError) -> Double {
     guard let function = probes.multiply_add else { return 0 }
+    return try rate(of: function, roundFlops: probes.round_flops, threads: threads)
+  }
+
+  /// Multiplications and additions a second of a probe of registers.
+  private func rate(of function: @escaping Probe, roundFlops: Int64, threads: Int) throws(TrainerError) -> Double {
     let work = { @Sendable (rounds: Int64) in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 64) { function($0.baseAddress, rounds) }
     }
@@ -117,7 +135,7 @@ struct LimitMeter {
     }
     let count = rounds
     let plan = ConcurrentRate.Plan(threads: threads, seconds: Self.budget, stretch: 0.002)
-    return try Double(probes.round_flops) * Double(rounds) * ConcurrentRate.pieces(plan) { _, _ in work(count) }
+    return try Double(roundFlops) * Double(rounds) * ConcurrentRate.pieces(plan) { _, _ in work(count) }
   }
 
   private func productRate(_ sgemm: wamim_sgemm?) throws(TrainerError) -> Double? {

@@ -1,0 +1,37 @@
+import WaMIMCompiler
+
+/// How a product on the matrix unit is cut: tiles of 32 rows by 32 columns, which fill four registers with sums, and parts of the depth.
+///
+/// Both sides are copied, since their numbers are put together of parts: in blocks of 32 rows or columns by 32 terms. A block has its
+/// numbers' first parts, then the second ones and the third ones, each as two registers.
+enum MatrixUnitTiling {
+  /// Rows and columns of a tile.
+  static let tileExtent = 2 * MatrixRegister.rows
+
+  /// Terms of the sums that a block has: a register's row holds pairs of terms, and those lie half a block apart.
+  static let blockTerms = 2 * MatrixRegister.columns
+
+  /// Elements of a block, and of each of its numbers' parts.
+  static let blockElements = IRBuilder.partCount * partElements
+  static let partElements = 2 * MatrixRegister.elements
+
+  /// The depth of each part that `k` is cut into, whole blocks but for the last one.
+  static func depths(k: Int) -> [Int] {
+    let parts = (k + MatmulKernel.splitDepth - 1) / MatmulKernel.splitDepth
+    let depth = roundedUp((k + parts - 1) / parts, to: blockTerms)
+    return stride(from: 0, to: k, by: depth).map { min(depth, k - $0) }
+  }
+
+  /// Elements of the copy of a tile's rows or columns.
+  static func tileStride(depth: Int) -> Int { roundedUp(depth, to: blockTerms) / blockTerms * blockElements }
+
+  /// Rows of the left side that are copied at a time: whole tiles.
+  static func rowLimit(depth: Int) -> Int {
+    MatmulKernel.splitLimit / roundedUp(depth, to: blockTerms) / tileExtent * tileExtent
+  }
+
+  /// Columns whose panels are computed one after the other before an epilogue takes them.
+  static let groupColumns = 192
+
+  private static func roundedUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import TestSupport
+import Testing
+import WaMIMCompiler
+import WaMIMGraph
+import WaMIMLLVM
+
+/// Products on the matrix unit of processors that have one: which they are, and how exact.
+@Suite struct MatrixUnitTests {
+  static let isHere = Set(["amx-tile", "amx-bf16"]).isSubset(of: TargetProcessor.native.features)
+
+  /// `m` rows of `k` numbers times a matrix of `k` by `n`, one way or the other.
+  private func product(_ m: Int, _ n: Int, _ k: Int, transposesRight: Bool = false) -> Kernel {
+    let partition = MatmulKernel.Partition.samples(rows: m)
+    let workspace = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: false)
+    func argument(_ access: KernelArgument.Access, _ count: Int, moves: Bool) -> KernelArgument {
+      KernelArgument(element: .float32, access: access, unitStride: moves ? count : 0, count: count)
+    }
+    let kernel = MatmulKernel(
+      partition: partition, m: m, n: n, k: k, left: .init(argument: 0, offset: 0, rowStride: k, isTransposed: false),
+      right: .init(argument: 1, offset: 0, rowStride: transposesRight ? k : n, isTransposed: transposesRight),
+      result: .init(argument: 2, offset: 0, rowStride: n, isTransposed: false), workspace: 3)
+    return Kernel(
+      arguments: [
+        argument(.read, m * k, moves: true), argument(.read, k * n, moves: false), argument(.write, m * n, moves: true),
+        argument(.workspace, workspace, moves: false),
+      ], body: .matmul(kernel))
+  }
+
+  private func assembly(_ kernel: Kernel, for processor: String) throws -> String {
+    let backend = LLVMBackend(processor: try .named(processor), matmuls: .generated)
+    return String(decoding: try backend.emit([kernel], as: .assembly), as: UTF8.self)
+  }
+
+  /// A tile has six products of parts for each of its four registers of sums, as the instruction cannot take whole numbers.
+  @Test(arguments: [false, true]) func productsAreOnTheUnit(transposesRight: Bool) throws {
+    let text = try assembly(product(256, 256, 192, transposesRight: transposesRight), for: "sapphirerapids")
+    for (instruction, count) in [("ldtilecfg", 1), ("tilerelease", 1)] {
+      #expect(text.matches(of: try Regex("\\b\(instruction)\\b")).count == count, "\(instruction)")
+    }
+    let tile = try #require(text.split(separator: "matrix_tile_2x2_256_").dropFirst().last { $0.contains("tilestored") })
+    #expect(tile.split(separator: "retq")[0].matches(of: /\btdpbf16ps\b/).count == 24)
+  }
+
+  /// Where tiles would be all but empty, or copies cost more than they save.
+  @Test(arguments: [(8, 256, 256), (256, 9, 256), (256, 256, 9), (32, 32, 32)]) func smallOnesAreNot(m: Int, n: Int, k: Int) throws
+  {
+    #expect(try !assembly(product(m, n, k), for: "sapphirerapids").contains("tdpbf16ps"))
+  }
+
+  @Test func onlyProcessorsThatHaveOneUseIt() throws {
+    for name in ["x86-64-v4", "icelake-server", "znver5", "x86-64-v3"] {
+      #expect(try !assembly(product(256, 256, 192), for: name).contains("tdpbf16ps"), "\(name)")
+    }
+  }
+
+  /// Numbers of very different magnitudes, whose products nearly cancel now and then.
+  private func numbers(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
+    (0..<count).map { _ in
+      Float.random(in: -1...1, using: &generator)
+        * Float(sign: .plus, exponent: Int.random(in: -20...20, using: &generator), significand: 1)
+    }
+  }
+
+  /// Results are closer to the true ones than those of multiply-adds in turn, relative to the sum of the products' magnitudes.
+  @Test(.enabled(if: isHere), arguments: [(160, 160, 128), (100, 200, 192), (208, 97, 777), (170, 160, 3072)])
+  func resultsAreCloserThanMultiplyAdds(m: Int, n: Int, k: Int) throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var generator = SeededGenerator(seed: seed)
+    for transposesRight in [false, true] {
+      let kernel = product(m, n, k, transposesRight: transposesRight)
+      try #require(assembly(kernel, for: "sapphirerapids").contains("tdpbf16ps"))
+      let compiled = try CompiledKernels([kernel], backend: LLVMBackend(matmuls: .generated))
+      let (left, right) = (numbers(m * k, &generator), numbers(k * n, &generator))
+      var arrays = [
+        left, right, [Float](repeating: .nan, count: m * n), [Float](repeating: .nan, count: kernel.arguments[3].count),
+      ]
+      try compiled.run(0, arrays: &arrays, ranges: [0..<1])
+      var (ofUnit, ofMultiplyAdds) = (0.0, 0.0)
+      for row in 0..<m {
+        for column in 0..<n {
+          var (sum, magnitude, inTurn) = (0.0, 0.0, Float(0))
+          for term in 0..<k {
+            let factors = (left[row * k + term], right[transposesRight ? column * k + term : term * n + column])
+            let product = Double(factors.0) * Double(factors.1)
+            sum += product
+            magnitude += abs(product)
+            inTurn.addProduct(factors.0, factors.1)
+          }
+          ofUnit += pow((Double(arrays[2][row * n + column]) - sum) / magnitude, 2)
+          ofMultiplyAdds += pow((Double(inTurn) - sum) / magnitude, 2)
+        }
+      }
+      #expect(
+        ofUnit < ofMultiplyAdds, "seed \(seed): root mean squares \([ofUnit, ofMultiplyAdds].map { sqrt($0 / Double(m * n)) })")
+      // A rounding is 2⁻²⁴ of a number at most.
+      #expect(sqrt(ofUnit / Double(m * n)) < 4 * 0x1p-24, "seed \(seed)")
+    }
+  }
+
+  /// What is not finite stays so in its row, and in no other.
+  @Test(.enabled(if: isHere)) func whatIsNotFiniteShows() throws {
+    let (m, n, k) = (256, 256, 192)
+    let compiled = try CompiledKernels([product(m, n, k)], backend: LLVMBackend(matmuls: .generated))
+    for value in [Float.nan, .infinity, -.infinity] {
+      var arrays = [[Float](repeating: 1, count: m * k), [Float](repeating: 1, count: k * n), [Float](repeating: 0, count: m * n)]
+      arrays.append([Float](repeating: 0, count: compiled.kernels[0].arguments[3].count))
+      arrays[0][5 * k + 40] = value
+      try compiled.run(0, arrays: &arrays, ranges: [0..<1])
+      for row in 0..<m {
+        #expect(arrays[2][row * n..<(row + 1) * n].allSatisfy { row == 5 ? !$0.isFinite : $0 == Float(k) }, "\(value), row \(row)")
+      }
+    }
+  }
+}
