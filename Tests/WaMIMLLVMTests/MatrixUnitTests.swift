@@ -38,7 +38,7 @@ import WaMIMLLVM
     for (instruction, count) in [("ldtilecfg", 1), ("tilerelease", 1)] {
       #expect(text.matches(of: try Regex("\\b\(instruction)\\b")).count == count, "\(instruction)")
     }
-    let tile = try #require(text.split(separator: "matrix_tile_2x2_256_").dropFirst().last { $0.contains("tilestored") })
+    let tile = try #require(text.split(separator: "matrix_tile_2x2_ask").dropFirst().last { $0.contains("tilestored") })
     #expect(tile.split(separator: "retq")[0].matches(of: /\btdpbf16ps\b/).count == 24)
   }
 

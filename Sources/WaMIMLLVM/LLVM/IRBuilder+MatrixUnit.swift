@@ -41,13 +41,13 @@ extension IRBuilder {
   }
 
   /// Loads rows that begin `stride` elements apart.
-  func load(_ register: MatrixRegister, from place: Address, stride: Int) {
-    _ = callIntrinsic("llvm.x86.tileloadd64", overloads: [], [name(register), bytePointer(place), index(4 * stride)])
+  func load(_ register: MatrixRegister, from place: Address, stride: Value) {
+    _ = callIntrinsic("llvm.x86.tileloadd64", overloads: [], [name(register), bytePointer(place), bytes(stride)])
   }
 
   /// Stores rows that begin `stride` elements apart.
-  func store(_ register: MatrixRegister, to place: Address, stride: Int) {
-    _ = callIntrinsic("llvm.x86.tilestored64", overloads: [], [name(register), bytePointer(place), index(4 * stride)])
+  func store(_ register: MatrixRegister, to place: Address, stride: Value) {
+    _ = callIntrinsic("llvm.x86.tilestored64", overloads: [], [name(register), bytePointer(place), bytes(stride)])
   }
 
   /// Adds to each element of `sums` the products of a row of pairs on the left and a column of pairs on the right.
@@ -58,6 +58,8 @@ extension IRBuilder {
   private func name(_ register: MatrixRegister) -> Value {
     Value(reference: LLVMConstInt(byte.reference, UInt64(register.number), 0))
   }
+
+  private func bytes(_ elements: Value) -> Value { multiplyIntegers(elements, index(MemoryLayout<Float>.size)) }
 
   private func bytePointer(_ place: Address) -> Value { bitcast(pointer(place), to: bytePointer) }
 }

@@ -1,7 +1,7 @@
-/// A function that copies rows between the result and a tile that stands alone, `void (tile, result, first, count, rows)`: from row
-/// `first` of the result on, `count` rows.
+/// A function that copies rows between the result and a tile that stands alone, `void (tile, result, first, count,
+/// row, rows, runStride)`: from row `first` of the result on, `count` rows, `row` elements apart.
 ///
-/// `rows` is the number of rows in a run where the result has several, `runStride` elements apart.
+/// Where the result has several runs of rows, `rows` is the number of rows in each, and they begin `runStride` elements apart.
 struct LoneTileCopier: SharedFunction {
   enum Direction: String {
     case fromResult = "from"
@@ -10,14 +10,12 @@ struct LoneTileCopier: SharedFunction {
 
   let direction: Direction
   let columns: Int
-  let resultRow: Int
-  /// Elements from one run of rows to the next, or nil where there is one run.
-  let runStride: Int?
+  let hasRuns: Bool
 
-  var name: String { "matrix_\(direction.rawValue)_result_\(columns)_\(resultRow)" + (runStride.map { "_runs_\($0)" } ?? "") }
+  var name: String { "matrix_\(direction.rawValue)_result_\(columns)" + (hasRuns ? "_of_runs" : "") }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
-    [builder.floatPointer, builder.floatPointer, builder.int64, builder.int64, builder.int64]
+    [builder.floatPointer, builder.floatPointer] + Array(repeating: builder.int64, count: 5)
   }
 
   func emit(_ function: Function, in builder: IRBuilder) {
@@ -25,7 +23,7 @@ struct LoneTileCopier: SharedFunction {
     let (tile, result) = (Address(base: function.parameter(0), index: zero), Address(base: function.parameter(1), index: zero))
     builder.loop(from: zero, to: function.parameter(3)) { index, _ in
       let ofTile = builder.advance(tile, by: builder.multiplyIntegers(index, builder.index(MatrixUnitTiling.tileExtent)))
-      let ofResult = place(of: builder.addIntegers(function.parameter(2), index), in: result, function.parameter(4), builder)
+      let ofResult = place(of: builder.addIntegers(function.parameter(2), index), in: result, function, builder)
       let lanes = builder.lanes
       for column in stride(from: 0, to: columns, by: lanes) {
         let count = min(lanes, columns - column)
@@ -37,12 +35,11 @@ struct LoneTileCopier: SharedFunction {
     }
   }
 
-  private func place(of row: Value, in result: Address, _ rowsOfRun: Value, _ builder: IRBuilder) -> Address {
-    func moved(_ place: Address, _ count: Value, _ stride: Int) -> Address {
-      builder.advance(place, by: builder.multiplyIntegers(count, builder.index(stride)))
-    }
-    guard let runStride else { return moved(result, row, resultRow) }
-    let run = builder.divideIntegers(row, rowsOfRun)
-    return moved(moved(result, run, runStride), builder.remainder(row, rowsOfRun), resultRow)
+  private func place(of row: Value, in result: Address, _ function: Function, _ builder: IRBuilder) -> Address {
+    let (resultRow, rowsOfRun, runStride) = (function.parameter(4), function.parameter(5), function.parameter(6))
+    guard hasRuns else { return builder.advance(result, by: builder.multiplyIntegers(row, resultRow)) }
+    let run = builder.multiplyIntegers(builder.divideIntegers(row, rowsOfRun), runStride)
+    let within = builder.multiplyIntegers(builder.remainder(row, rowsOfRun), resultRow)
+    return builder.advance(builder.advance(result, by: run), by: within)
   }
 }

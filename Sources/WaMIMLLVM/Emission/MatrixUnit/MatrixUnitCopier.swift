@@ -1,8 +1,11 @@
+import CLLVM
+
 /// A function that copies lines of a product's side, rows of the left one or columns of the right one, as blocks of numbers in parts,
-/// `void (source, target, first, count, lines)`.
+/// `void (source, target, count, depth, stride, first, lines, runStride)`: `count` lines of `depth` terms.
 ///
-/// Terms beyond the depth are zeros; lines beyond the last one in a block are not defined. `lines` is the number of lines in a run
-/// where the source has several, `runStride` elements apart: then `source` is where line 0 is. Elsewhere it is where line `first` is.
+/// Terms beyond the depth are zeros; lines beyond the last one in a block are not defined. `stride` is the elements from one line to the
+/// next, or from one term to the next, whichever do not lie together. Where the source has runs of `lines` lines, `runStride` elements
+/// apart, `source` is where the first of all lines is, and those are copied that come from line `first` on.
 struct MatrixUnitCopier: SharedFunction {
   /// Which of the side's axes its elements lie together along.
   enum Direction: String {
@@ -16,26 +19,22 @@ struct MatrixUnitCopier: SharedFunction {
 
   let rows: Rows
   let contiguous: Direction
-  /// Elements from one line to the next, or from one term to the next, whichever do not lie together.
-  let stride: Int
-  /// Elements from one run of lines to the next, or nil where there is one run; lines' elements lie together where there are several.
-  var runStride: Int?
-  let depth: Int
+  /// Whether lines come in runs; lines' elements lie together where they do.
+  var hasRuns = false
 
-  var name: String {
-    "matrix_pack_\(rows)_from_\(contiguous)_\(stride)_\(depth)" + (runStride.map { "_runs_\($0)" } ?? "")
-  }
+  var name: String { "matrix_pack_\(rows)_from_\(contiguous)" + (hasRuns ? "_of_runs" : "") }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
-    [builder.floatPointer, builder.floatPointer, builder.int64, builder.int64, builder.int64]
+    [builder.floatPointer, builder.floatPointer] + Array(repeating: builder.int64, count: 6)
   }
 
   func emit(_ function: Function, in builder: IRBuilder) {
     let zero = builder.index(0)
     let copy = Copy(
       copier: self, builder: builder, source: Address(base: function.parameter(0), index: zero),
-      target: Address(base: function.parameter(1), index: zero), first: function.parameter(2), count: function.parameter(3),
-      linesOfRun: function.parameter(4))
+      target: Address(base: function.parameter(1), index: zero), count: function.parameter(2), depth: function.parameter(3),
+      stride: function.parameter(4), first: function.parameter(5), linesOfRun: function.parameter(6),
+      runStride: function.parameter(7))
     switch (rows, contiguous) {
     case (.lines, .terms): copy.lineByLine()
     case (.terms, .lines): copy.forEachSquare { copy.pairsOfRows($0) }
@@ -50,35 +49,40 @@ private struct Copy {
   let builder: IRBuilder
   let source: Address
   let target: Address
-  let first: Value
   let count: Value
+  let depth: Value
+  let stride: Value
+  let first: Value
   let linesOfRun: Value
+  let runStride: Value
 
   /// Lines of a register's row or column, and terms of half a block.
   private var lanes: Int { MatrixRegister.columns }
-  private var tileStride: Int { MatrixUnitTiling.tileStride(depth: copier.depth) }
 
   /// Sixteen lines and the terms of a block.
   struct Square {
     /// The first line and term.
     let line: Value
     let term: Value
-    /// Terms that there are, and a mask of the lines that there are.
-    let terms: Int
+    /// Whether all terms are there, and a mask of the lines that there are.
+    let isWhole: Bool
     let linesThere: Value
     /// Where the first of its parts go.
     let target: Address
   }
 
-  /// Runs `body` for each block of terms, with the number of terms that it has.
-  private func forEachBlock(_ body: (_ block: Value, _ terms: Int) -> Void) {
-    let whole = copier.depth / MatrixUnitTiling.blockTerms
-    builder.loop(count: whole) { block, _ in
-      body(block, MatrixUnitTiling.blockTerms)
+  /// Runs `body` for each block of terms, and says whether all of them are there.
+  private func forEachBlock(_ body: (_ block: Value, _ isWhole: Bool) -> Void) {
+    let terms = builder.index(MatrixUnitTiling.blockTerms)
+    let whole = builder.divideIntegers(depth, terms)
+    builder.loop(from: builder.index(0), to: whole) { block, _ in
+      body(block, true)
       return []
     }
-    let rest = copier.depth % MatrixUnitTiling.blockTerms
-    if rest > 0 { body(builder.index(whole), rest) }
+    builder.loop(from: builder.multiplyIntegers(whole, terms), to: depth, step: MatrixUnitTiling.blockTerms) { _, _ in
+      body(whole, false)
+      return []
+    }
   }
 
   private func product(_ value: Value, _ factor: Int) -> Value { builder.multiplyIntegers(value, builder.index(factor)) }
@@ -88,7 +92,11 @@ private struct Copy {
     let extent = builder.index(MatrixUnitTiling.tileExtent)
     let tile = builder.divideIntegers(line, extent)
     let within = builder.subtractIntegers(line, builder.multiplyIntegers(tile, extent))
-    return builder.advance(builder.advance(target, by: product(tile, tileStride)), by: product(within, lanes))
+    let blocks = builder.divideIntegers(
+      builder.addIntegers(depth, builder.index(MatrixUnitTiling.blockTerms - 1)), builder.index(MatrixUnitTiling.blockTerms))
+    let tileStride = product(blocks, MatrixUnitTiling.blockElements)
+    return builder.advance(
+      builder.advance(target, by: builder.multiplyIntegers(tile, tileStride)), by: product(within, lanes))
   }
 
   private func store(_ first: Value, _ second: Value, to place: Address) {
@@ -103,12 +111,9 @@ private struct Copy {
     builder.loop(from: builder.index(0), to: count) { index, _ in
       let from = placeInSource(of: index)
       let to = place(ofLine: index)
-      forEachBlock { block, terms in
-        let from = builder.advance(from, by: product(block, MatrixUnitTiling.blockTerms))
-        let halves = [0, lanes].map { start in
-          builder.load(
-            builder.float, builder.advance(from, by: start), count: max(0, min(lanes, terms - start)), lanes: lanes)
-        }
+      forEachBlock { block, isWhole in
+        let term = product(block, MatrixUnitTiling.blockTerms)
+        let halves = (0...1).map { terms(of: builder.advance(from, by: term), term: term, half: $0, isWhole: isWhole) }
         store(halves[0], halves[1], to: builder.advance(to, by: product(block, MatrixUnitTiling.blockElements)))
       }
       return []
@@ -116,21 +121,30 @@ private struct Copy {
   }
 
   private func placeInSource(of index: Value) -> Address {
-    guard let runStride = copier.runStride else { return builder.advance(source, by: product(index, copier.stride)) }
+    guard copier.hasRuns else { return builder.advance(source, by: builder.multiplyIntegers(index, stride)) }
     let line = builder.addIntegers(first, index)
-    let (run, within) = (builder.divideIntegers(line, linesOfRun), builder.remainder(line, linesOfRun))
-    return builder.advance(builder.advance(source, by: product(run, runStride)), by: product(within, copier.stride))
+    let run = builder.multiplyIntegers(builder.divideIntegers(line, linesOfRun), runStride)
+    let within = builder.multiplyIntegers(builder.remainder(line, linesOfRun), stride)
+    return builder.advance(builder.advance(source, by: run), by: within)
+  }
+
+  /// The terms of half a block, the first of which is `term`, in the line that is at `place`; what is not there is 0.
+  private func terms(of place: Address, term: Value, half: Int, isWhole: Bool) -> Value {
+    let from = builder.advance(place, by: half * lanes)
+    if isWhole { return builder.load(builder.float, from, lanes: lanes) }
+    let left = builder.subtractIntegers(builder.subtractIntegers(depth, term), builder.index(half * lanes))
+    return builder.load(from, where: builder.lanes(below: left, lanes: lanes), lanes: lanes)
   }
 
   // MARK: Sixteen lines at a time
 
   /// Runs `body` for each square, along the axis that elements lie together on in the inner loop.
   func forEachSquare(_ body: (Square) -> Void) {
-    func square(_ line: Value, _ block: Value, _ terms: Int) {
+    func square(_ line: Value, _ block: Value, _ isWhole: Bool) {
       let left = builder.subtractIntegers(count, line)
       body(
         Square(
-          line: line, term: product(block, MatrixUnitTiling.blockTerms), terms: terms,
+          line: line, term: product(block, MatrixUnitTiling.blockTerms), isWhole: isWhole,
           linesThere: builder.lanes(below: left, lanes: lanes),
           target: builder.advance(place(ofLine: line), by: product(block, MatrixUnitTiling.blockElements))))
     }
@@ -141,8 +155,8 @@ private struct Copy {
       }
     }
     switch copier.contiguous {
-    case .lines: forEachBlock { block, terms in forEachLine { square($0, block, terms) } }
-    case .terms: forEachLine { line in forEachBlock { block, terms in square(line, block, terms) } }
+    case .lines: forEachBlock { block, isWhole in forEachLine { square($0, block, isWhole) } }
+    case .terms: forEachLine { line in forEachBlock { block, isWhole in square(line, block, isWhole) } }
     }
   }
 
@@ -168,18 +182,21 @@ private struct Copy {
   }
 
   /// A term's element in each line, as far as there are.
-  private func lines(ofTerm term: Int, _ square: Square) -> Value {
-    guard term < square.terms else { return builder.constant(0, lanes: lanes) }
-    let from = builder.advance(source, by: product(builder.addIntegers(square.term, builder.index(term)), copier.stride))
-    return builder.load(builder.advance(from, by: square.line), where: square.linesThere, lanes: lanes)
+  private func lines(ofTerm number: Int, _ square: Square) -> Value {
+    let term = builder.addIntegers(square.term, builder.index(number))
+    let from = builder.advance(source, by: builder.multiplyIntegers(term, stride))
+    let none = builder.lanes(below: builder.index(0), lanes: lanes)
+    let mask =
+      square.isWhole
+      ? square.linesThere : builder.select(builder.compareIntegers(LLVMIntSLT, term, depth), square.linesThere, none)
+    return builder.load(builder.advance(from, by: square.line), where: mask, lanes: lanes)
   }
 
   /// A line's elements in half a block's terms; those of the last line where there are fewer.
-  private func terms(ofLine line: Int, half: Int, _ square: Square) -> Value {
+  private func terms(ofLine number: Int, half: Int, _ square: Square) -> Value {
     let last = builder.subtractIntegers(count, builder.index(1))
-    let line = builder.minimumInteger(builder.addIntegers(square.line, builder.index(line)), last)
-    let from = builder.advance(builder.advance(source, by: product(line, copier.stride)), by: square.term)
-    let terms = max(0, min(lanes, square.terms - half * lanes))
-    return builder.load(builder.float, builder.advance(from, by: half * lanes), count: terms, lanes: lanes)
+    let line = builder.minimumInteger(builder.addIntegers(square.line, builder.index(number)), last)
+    let from = builder.advance(builder.advance(source, by: builder.multiplyIntegers(line, stride)), by: square.term)
+    return terms(of: from, term: square.term, half: half, isWhole: square.isWhole)
   }
 }

@@ -104,41 +104,61 @@ private struct RowBlock {
   private var builder: IRBuilder { product.builder }
 
   func emit(_ epilogue: (_ column: Value, _ count: Int) -> Void) {
-    var start = 0
-    var accumulates = product.accumulates
-    for (index, depth) in product.depths.enumerated() {
-      copyRows(from: start, depth: depth)
-      product.forEachGroup { column, columns in
-        emitPanels(from: column, columns: columns, term: start, depth: depth, accumulates: accumulates)
-        if index == product.depths.count - 1 { epilogue(column, columns) }
+    let depths = product.depths
+    let (depth, last) = (depths[0], depths.count - 1)
+    if last > 0 {
+      emitPart(from: builder.index(0), depth: depth, accumulates: product.accumulates) { _, _ in }
+      builder.loop(from: builder.index(depth), to: builder.index(last * depth), step: depth) { term, _ in
+        emitPart(from: term, depth: depth, accumulates: true) { _, _ in }
+        return []
       }
-      accumulates = true
-      start += depth
+    }
+    emitPart(
+      from: builder.index(last * depth), depth: depths[last], accumulates: product.accumulates || last > 0, epilogue: epilogue)
+  }
+
+  /// A part of the depth, from a term on.
+  private func emitPart(
+    from term: Value, depth: Int, accumulates: Bool, epilogue: (_ column: Value, _ count: Int) -> Void
+  ) {
+    copyRows(from: term, depth: depth)
+    product.forEachGroup { column, columns in
+      emitPanels(from: column, columns: columns, term: term, depth: depth, accumulates: accumulates)
+      epilogue(column, columns)
     }
   }
 
-  private func copyRows(from term: Int, depth: Int) {
-    let terms = left.moved(columns: builder.index(term), in: builder)
+  private func copyRows(from term: Value, depth: Int) {
+    let terms = left.moved(columns: term, in: builder)
     let hasRuns = !rows.isOneRun
     let source = hasRuns ? terms : terms.moved(rows: first, in: builder)
-    let copier =
-      left.columnStride == 1
-      ? MatrixUnitCopier(
-        rows: .lines, contiguous: .terms, stride: left.rowStride, runStride: hasRuns ? rows.leftStride : nil, depth: depth)
-      : MatrixUnitCopier(rows: .lines, contiguous: .lines, stride: left.columnStride, depth: depth)
-    copy(with: copier, from: source, to: product.rowsCopy, first: first, count: count)
+    let isContiguous = left.columnStride == 1
+    copy(
+      MatrixUnitCopier(rows: .lines, contiguous: isContiguous ? .terms : .lines, hasRuns: hasRuns), from: source,
+      stride: isContiguous ? left.rowStride : left.columnStride, count: count, depth: depth, to: product.rowsCopy)
   }
 
-  private func copy(with copier: MatrixUnitCopier, from source: MatrixView, to target: Address, first: Value, count: Value) {
+  private func copyColumns(of right: MatrixView, count: Int, depth: Int) {
+    let isContiguous = right.columnStride == 1
+    copy(
+      MatrixUnitCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: right,
+      stride: isContiguous ? right.rowStride : right.columnStride, count: builder.index(count), depth: depth, to: product.workspace)
+  }
+
+  private func copy(
+    _ copier: MatrixUnitCopier, from source: MatrixView, stride: Int, count: Value, depth: Int, to target: Address
+  ) {
     builder.call(
-      builder.shared(copier), [builder.pointer(source.place), builder.pointer(target), first, count, rows.rowsPerRun])
+      builder.shared(copier),
+      [builder.pointer(source.place), builder.pointer(target), count, builder.index(depth), builder.index(stride)]
+        + [first, rows.rowsPerRun, builder.index(rows.leftStride)])
   }
 
   /// A group's panels, those that are as wide as a tile first.
-  private func emitPanels(from start: Value, columns: Int, term: Int, depth: Int, accumulates: Bool) {
+  private func emitPanels(from start: Value, columns: Int, term: Value, depth: Int, accumulates: Bool) {
     let extent = MatrixUnitTiling.tileExtent
     func panel(_ column: Value, _ width: Int) {
-      let source = right.moved(rows: builder.index(term), columns: column, in: builder)
+      let source = right.moved(rows: term, columns: column, in: builder)
       Panel(block: self, source: source, column: column, columns: width, depth: depth, accumulates: accumulates).emit()
     }
     builder.loop(count: columns / extent, step: extent) { column, _ in
@@ -165,11 +185,7 @@ private struct RowBlock {
     private var width: Int { (columns + MatrixRegister.columns - 1) / MatrixRegister.columns }
 
     func emit() {
-      let copier =
-        source.columnStride == 1
-        ? MatrixUnitCopier(rows: .terms, contiguous: .lines, stride: source.rowStride, depth: depth)
-        : MatrixUnitCopier(rows: .terms, contiguous: .terms, stride: source.columnStride, depth: depth)
-      block.copy(with: copier, from: source, to: block.product.workspace, first: builder.index(0), count: builder.index(columns))
+      block.copyColumns(of: source, count: columns, depth: depth)
       let extent = builder.index(MatrixUnitTiling.tileExtent)
       let tiles = builder.divideIntegers(block.count, extent)
       builder.loop(from: builder.index(0), to: tiles) { tile, _ in
@@ -216,30 +232,33 @@ private struct RowBlock {
     }
 
     private func copyLoneTile(_ direction: LoneTileCopier.Direction, row: Value, count: Value) {
-      let copier = LoneTileCopier(
-        direction: direction, columns: columns, resultRow: block.result.rowStride,
-        runStride: block.rows.isOneRun ? nil : block.rows.resultStride)
+      let rows = block.rows
       builder.call(
-        builder.shared(copier),
-        [
-          builder.pointer(block.product.loneTile), builder.pointer(builder.advance(block.result.place, by: column)),
-          builder.addIntegers(block.first, row), count, block.rows.rowsPerRun,
-        ])
+        builder.shared(LoneTileCopier(direction: direction, columns: columns, hasRuns: !rows.isOneRun)),
+        [block.product.loneTile, builder.advance(block.result.place, by: column)].map(builder.pointer)
+          + [builder.addIntegers(block.first, row), count, builder.index(block.result.rowStride)]
+          + [rows.rowsPerRun, builder.index(rows.resultStride)])
     }
 
     /// Calls the function of a tile.
     private func emitTile(_ tile: Value, height: Int, resultRow: Int, accumulates: Bool, to place: Address) {
       let left = builder.advance(block.product.rowsCopy, by: builder.multiplyIntegers(tile, builder.index(tileStride)))
       let requests = [nextPanel(for: tile), nextTile(below: place, resultRow: resultRow)]
-      let function = MatrixUnitTile(
-        height: height, width: width, resultRow: resultRow, accumulates: accumulates, prefetches: requests.map(\.pattern))
+      let function = MatrixUnitTile(height: height, width: width, accumulates: accumulates, requests: requests.map(\.count))
       builder.call(
         builder.shared(function),
-        [left, block.product.workspace, place].map(builder.pointer) + [builder.index(blocks)]
-          + requests.map { builder.pointer($0.place) })
+        [left, block.product.workspace, place].map(builder.pointer) + [builder.index(blocks), builder.index(resultRow)]
+          + requests.flatMap { [builder.pointer($0.place), builder.index($0.stride), builder.index($0.advance)] })
     }
 
-    private typealias Request = (pattern: MatrixUnitTile.Prefetch, place: Address)
+    /// What a tile asks for: with each block of terms a few rows or columns.
+    private struct Request {
+      let place: Address
+      let count: Int
+      /// Elements from one row or column to the next, and from those for one block to those for the next.
+      let stride: Int
+      let advance: Int
+    }
 
     /// A tile's part of the next panel of the right side.
     private func nextPanel(for tile: Value) -> Request {
@@ -252,20 +271,17 @@ private struct RowBlock {
         source.columnStride == 1
         ? (count * blocks * stride, count * stride) : (count * stride, MatrixUnitTiling.blockTerms)
       let start = builder.advance(source.place, by: columns * source.columnStride)
-      return (
-        MatrixUnitTile.Prefetch(count: count, stride: stride, advance: advance),
-        builder.advance(start, by: builder.multiplyIntegers(tile, builder.index(step)))
-      )
+      return Request(
+        place: builder.advance(start, by: builder.multiplyIntegers(tile, builder.index(step))), count: count, stride: stride,
+        advance: advance)
     }
 
     /// The result of the tile below.
     private func nextTile(below place: Address, resultRow: Int) -> Request {
       let extent = MatrixUnitTiling.tileExtent
       let count = (extent + blocks - 1) / blocks
-      return (
-        MatrixUnitTile.Prefetch(count: count, stride: resultRow, advance: count * resultRow),
-        builder.advance(place, by: extent * resultRow)
-      )
+      return Request(
+        place: builder.advance(place, by: extent * resultRow), count: count, stride: resultRow, advance: count * resultRow)
     }
   }
 }

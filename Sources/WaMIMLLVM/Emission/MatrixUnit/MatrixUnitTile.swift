@@ -1,37 +1,28 @@
-/// A function that computes a tile of a product on the matrix unit, `void (left, right, result, blocks, ahead...)`: its sums stay in
-/// registers.
+/// A function that computes a tile of a product on the matrix unit, `void (left, right, result, blocks, row, (ahead, stride, advance)...)`:
+/// its sums stay in registers. Rows of the result begin `row` elements apart.
+///
+/// While it works it asks the memory for what will be read later, from places `ahead` on: with each block for a few rows or columns,
+/// `stride` elements apart, 32 elements of each, and with the next block `advance` elements on.
 ///
 /// Numbers are multiplied part by part. Of the nine products of parts it takes the six that are 2⁻¹⁸ of the numbers' product or more;
 /// the others are less than what single precision rounds away. Smaller products come first, and the unit rounds a sum only once in 32
 /// terms, so that results are closer than those of multiply-adds. What is denormal counts as zero.
 struct MatrixUnitTile: SharedFunction {
-  /// What a tile asks for while it works, from a place `ahead` on: with each block a few rows or columns, 32 elements of each.
-  struct Prefetch: Hashable {
-    /// Rows or columns for each block.
-    let count: Int
-    /// Elements from one of them to the next.
-    let stride: Int
-    /// Elements from where those for one block begin to where those for the next one do.
-    let advance: Int
-  }
-
   /// Registers of sums, one below the other and side by side: 1 or 2.
   let height: Int
   let width: Int
-  /// Elements from one row of the result to the next.
-  let resultRow: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
-  let prefetches: [Prefetch]
+  /// The rows or columns that it asks for with each block, from each place.
+  let requests: [Int]
 
   var name: String {
-    prefetches.reduce("matrix_tile_\(height)x\(width)_\(resultRow)\(accumulates ? "_add" : "")") {
-      "\($0)_ask_\($1.count)_\($1.stride)_\($1.advance)"
-    }
+    requests.reduce("matrix_tile_\(height)x\(width)\(accumulates ? "_add" : "")_ask") { "\($0)_\($1)" }
   }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
-    [builder.floatPointer, builder.floatPointer, builder.floatPointer, builder.int64] + prefetches.map { _ in builder.floatPointer }
+    [builder.floatPointer, builder.floatPointer, builder.floatPointer, builder.int64, builder.int64]
+      + requests.flatMap { _ in [builder.floatPointer, builder.int64, builder.int64] }
   }
 
   /// The parts of the left and the right side that are multiplied in turn, each step with one of those before it.
@@ -44,9 +35,11 @@ struct MatrixUnitTile: SharedFunction {
 
   func emit(_ function: Function, in builder: IRBuilder) {
     let sides = (0..<3).map { Address(base: function.parameter($0), index: builder.index(0)) }
+    let resultRow = function.parameter(4)
     let sums = (0..<height).flatMap { row in (0..<width).map { (row, $0) } }
     func place(_ row: Int, _ column: Int) -> Address {
-      builder.advance(sides[2], by: row * MatrixRegister.rows * resultRow + column * MatrixRegister.columns)
+      let start = builder.multiplyIntegers(resultRow, builder.index(row * MatrixRegister.rows))
+      return builder.advance(builder.advance(sides[2], by: start), by: column * MatrixRegister.columns)
     }
     for (row, column) in sums {
       if accumulates {
@@ -66,9 +59,14 @@ struct MatrixUnitTile: SharedFunction {
         loaded = (leftPart, rightPart)
         let share = MatrixUnitTiling.blockElements / Self.products.count
         builder.prefetch(builder.advance(next, by: step * share), count: share, toFirstCache: true)
-        for (index, prefetch) in prefetches.enumerated() {
-          let ahead = Address(base: function.parameter(4 + index), index: builder.index(0))
-          ask(prefetch, step: step, of: block, from: ahead, in: builder)
+        for (index, count) in requests.enumerated() {
+          let parameters = (0..<3).map { function.parameter(5 + 3 * index + $0) }
+          let start = builder.multiplyIntegers(block, parameters[2])
+          let ahead = Address(base: parameters[0], index: start)
+          for line in 0..<count where line % Self.products.count == step {
+            let place = builder.advance(ahead, by: builder.multiplyIntegers(parameters[1], builder.index(line)))
+            builder.prefetch(place, count: MatrixUnitTiling.tileExtent)
+          }
         }
         for (row, column) in sums {
           builder.addProducts(Self.left(row), Self.right(column), to: Self.sum(row, column))
@@ -79,19 +77,11 @@ struct MatrixUnitTile: SharedFunction {
     for (row, column) in sums { builder.store(Self.sum(row, column), to: place(row, column), stride: resultRow) }
   }
 
-  /// Asks for a step's share of what a block asks for.
-  private func ask(_ prefetch: Prefetch, step: Int, of block: Value, from ahead: Address, in builder: IRBuilder) {
-    let start = builder.advance(ahead, by: builder.multiplyIntegers(block, builder.index(prefetch.advance)))
-    for index in 0..<prefetch.count where index % Self.products.count == step {
-      builder.prefetch(builder.advance(start, by: index * prefetch.stride), count: MatrixUnitTiling.tileExtent)
-    }
-  }
-
   /// Loads a part of a block's numbers.
   private func load(_ part: Int, of block: Address, to registers: [MatrixRegister], in builder: IRBuilder) {
     for (index, register) in registers.enumerated() {
       let place = builder.advance(block, by: part * MatrixUnitTiling.partElements + index * MatrixRegister.elements)
-      builder.load(register, from: place, stride: MatrixRegister.columns)
+      builder.load(register, from: place, stride: builder.index(MatrixRegister.columns))
     }
   }
 }
