@@ -111,10 +111,19 @@ private struct Copy {
     builder.loop(from: builder.index(0), to: count) { index, _ in
       let from = placeInSource(of: index)
       let to = place(ofLine: index)
+      // What a line some lines later needs is asked for: the processor's own requests come late for both sides.
+      let later = builder.addIntegers(index, builder.index(4))
+      let (laterFrom, laterTo) = (placeInSource(of: later), place(ofLine: later))
       forEachBlock { block, isWhole in
         let term = product(block, MatrixUnitTiling.blockTerms)
+        let start = product(block, MatrixUnitTiling.blockElements)
+        builder.prefetch(builder.advance(laterFrom, by: term), count: MatrixUnitTiling.blockTerms, toFirstCache: true)
+        for part in 0..<IRBuilder.partCount {
+          let place = builder.advance(builder.advance(laterTo, by: start), by: part * MatrixUnitTiling.partElements)
+          builder.prefetch(place, toFirstCache: true)
+        }
         let halves = (0...1).map { terms(of: builder.advance(from, by: term), term: term, half: $0, isWhole: isWhole) }
-        store(halves[0], halves[1], to: builder.advance(to, by: product(block, MatrixUnitTiling.blockElements)))
+        store(halves[0], halves[1], to: builder.advance(to, by: start))
       }
       return []
     }
