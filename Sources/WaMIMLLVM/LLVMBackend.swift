@@ -36,7 +36,10 @@ public struct LLVMBackend: Sendable {
     let manifest = try manifest(of: program, matmuls: matmuls)
     return try emit(named: program.name, as: output) { builder in
       let kernels = try define(program.kernels, matmuls: matmuls, visibility: .module, in: builder)
-      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest).emit()
+      ProgramEmitter(
+        builder: builder, program: program, kernels: kernels, manifest: manifest,
+        usesMatrixUnit: usesMatrixUnit(program, matmuls: matmuls)
+      ).emit()
     }
   }
 
@@ -70,6 +73,15 @@ public struct LLVMBackend: Sendable {
   /// Where the products of `program` come from, never `automatic`.
   func matmulSource(of program: Program) -> MatmulSource {
     matmuls.resolved(for: MatmulTable(program, processor: processor).cost)
+  }
+
+  /// Whether some product of `program` runs on the processor's matrix unit.
+  func usesMatrixUnit(_ program: Program, matmuls: MatmulSource) -> Bool {
+    matmuls == .generated
+      && program.kernels.contains { kernel in
+        guard case .matmul(let matmul) = kernel.body else { return false }
+        return matmul.runsOnMatrixUnit(of: processor)
+      }
   }
 
   static func name(ofKernel index: Int) -> String { "kernel_\(index)" }

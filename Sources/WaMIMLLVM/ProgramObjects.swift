@@ -35,7 +35,10 @@ extension LLVMBackend {
       let kernels = program.kernels.indices.map {
         KernelEmitter.declare(named: LLVMBackend.name(ofKernel: $0), in: builder)
       }
-      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest).emit()
+      ProgramEmitter(
+        builder: builder, program: program, kernels: kernels, manifest: manifest,
+        usesMatrixUnit: usesMatrixUnit(program, matmuls: matmuls)
+      ).emit()
     }
   }
 }

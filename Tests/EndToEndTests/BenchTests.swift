@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import WaMIMLLVM
 
 /// Measurements of compiled trainers: what they print, and whether it is true.
 @Suite(.serialized) struct BenchTests {
@@ -64,6 +65,21 @@ import Testing
     for (name, reason) in [("libnone.so", "libnone.so"), ("libz.so.1", "cblas_sgemm")] {
       let result = try workshop.run(workshop.path("train"), ["bench", "--steps", "1", "--blas", name])
       #expect(result.status != 0 && result.errors.contains(reason), "\(result.errors)")
+    }
+  }
+
+  @Test("Matrix units count where products run on them, and only there")
+  func matrixUnits() throws {
+    let workshop = try Workshop()
+    let hasUnit = TargetProcessor.native.features.contains("amx-bf16")
+    for (options, uses) in [([], hasUnit), (["--matmul", "openblas"], false)] {
+      try workshop.compile("wamim_vit_demo", ["batch=8", "dim=192"], options: options)
+      let result = try bench(workshop, "--steps", "1", "--threads", "2")
+      let limits = try #require(result["limits"] as? [String: Any])
+      #expect((limits["matrix_unit_flops"] != nil) == uses, "\(options)")
+      let (share, ofVectors) = try (number(result, "share_of_limit"), number(result, "share_of_multiply_adds"))
+      guard uses else { continue }
+      #expect(try number(limits, "matrix_unit_flops") > number(limits, "flops_all_threads") && share < ofVectors)
     }
   }
 

@@ -10,7 +10,7 @@ import WaMIMLanguage
   @Test(arguments: AgreementTests.variants.filter { !$0.contains("--disable") || $0.contains("fuse") })
   func bitsDoNotDependOnThreads(options: [String]) throws {
     let workshop = try Workshop()
-    let settings = AgreementTests.golden + ["batch=24"]
+    let settings = AgreementTests.golden + ["batch=24", "dim=192", "heads=3"]
     let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
     var generator = SeededGenerator(seed: 31)
     try workshop.write(graph.randomSources(using: &generator), of: graph, to: "in.safetensors")

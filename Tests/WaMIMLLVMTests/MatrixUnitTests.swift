@@ -98,17 +98,27 @@ import WaMIMLLVM
     }
   }
 
-  /// What is not finite stays so in its row, and in no other.
+  /// What is not finite shows in its row, or its column, and in no other.
   @Test(.enabled(if: isHere)) func whatIsNotFiniteShows() throws {
     let (m, n, k) = (256, 256, 192)
     let compiled = try CompiledKernels([product(m, n, k)], backend: LLVMBackend(matmuls: .generated))
-    for value in [Float.nan, .infinity, -.infinity] {
-      var arrays = [[Float](repeating: 1, count: m * k), [Float](repeating: 1, count: k * n), [Float](repeating: 0, count: m * n)]
-      arrays.append([Float](repeating: 0, count: compiled.kernels[0].arguments[3].count))
-      arrays[0][5 * k + 40] = value
-      try compiled.run(0, arrays: &arrays, ranges: [0..<1])
-      for row in 0..<m {
-        #expect(arrays[2][row * n..<(row + 1) * n].allSatisfy { row == 5 ? !$0.isFinite : $0 == Float(k) }, "\(value), row \(row)")
+    let workspace = [Float](repeating: 0, count: compiled.kernels[0].arguments[3].count)
+    for value in [Float.nan, .infinity, -.infinity, .greatestFiniteMagnitude] {
+      for side in [0, 1] {
+        var arrays = [
+          [Float](repeating: 1, count: m * k), [Float](repeating: 1, count: k * n), [Float](repeating: 0, count: m * n),
+        ]
+        arrays.append(workspace)
+        // Row 5 of the left side, column 5 of the right one.
+        arrays[side][side == 0 ? 5 * k + 40 : 40 * n + 5] = value
+        try compiled.run(0, arrays: &arrays, ranges: [0..<1])
+        for (index, result) in arrays[2].enumerated() {
+          let isTouched = side == 0 ? index / n == 5 : index % n == 5
+          guard isTouched ? !result.isFinite : result == Float(k) else {
+            Issue.record("\(value) on side \(side) gives \(result) at \(index)")
+            return
+          }
+        }
       }
     }
   }

@@ -283,22 +283,22 @@ struct RandomKernels {
     }
   }
 
-  /// A product that is worth a matrix unit where the processor has one: with full tiles and others, several groups of columns, parts of
-  /// the depth and blocks of rows.
+  /// A product that is mostly worth a matrix unit: with whole tiles and others, several groups, parts of the depth and blocks of rows.
   mutating func largeMatmul() -> KernelCase {
-    let m = generator.int(32...150)
-    let n = generator.int(32...(generator.chance(0.3) ? 450 : 80))
-    let k = generator.int(32...(generator.chance(0.3) ? 900 : 150))
+    let widths = [96, 97, 128, 208, 391]
+    let (m, n, k) = (
+      generator.int(100...200), widths[generator.int(0...4)], generator.int(128...(generator.chance(0.3) ? 800 : 250))
+    )
     switch generator.int(0...5) {
     case 0: return samples(rows: m, n: n, k: k)
     case 1: return partsOfSamples(rows: m, n: n, k: k)
     case 2: return products(m: m, n: n, k: k)
-    case 3: return blocks(m: m, n: n, k: k)
-    case 4: return blocks(m: generator.int(300...600), n: n, k: generator.int(32...80))
+    case 3: return blocks(m: 2 * m, n: n, k: k, block: m)
+    case 4: return blocks(m: generator.int(400...600), n: n, k: 128, block: generator.int(200...400))
     default:
       // More rows than are copied at a time.
-      let (rows, depth) = (generator.int(300...600), generator.int(350...384))
-      return generator.chance(0.5) ? samples(rows: rows, n: 33, k: depth) : partsOfSamples(rows: rows, n: 33, k: depth)
+      let rows = generator.int(300...600)
+      return generator.chance(0.5) ? samples(rows: rows, n: n, k: 380) : partsOfSamples(rows: rows, n: n, k: 380)
     }
   }
 
@@ -377,8 +377,8 @@ struct RandomKernels {
   }
 
   /// Blocks of rows of whole arrays, with an epilogue over the rows of each block or without; the product may lie in the workspace.
-  private mutating func blocks(m: Int, n: Int, k: Int) -> KernelCase {
-    let block = generator.int(1...m)
+  private mutating func blocks(m: Int, n: Int, k: Int, block: Int? = nil) -> KernelCase {
+    let block = block ?? generator.int(1...m)
     units = (m + block - 1) / block
     let left = matrix(m, k, access: .read, moves: false, isTransposed: generator.chance(0.5))
     let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))

@@ -25,7 +25,7 @@ import WaMIMLLVM
   }
 
   @Test(arguments: processors) func productsHaveEnough(processor: String) throws {
-    for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 5000), (1000, 96), (40, 400), (7000, 33), (1500, 130)] {
+    for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 5000), (1000, 96), (200, 400), (3000, 160), (1500, 192)] {
       for isTransposed in [false, true] {
         for partition in [MatmulKernel.Partition.products(batches: 2), .rows(block: (m + 1) / 2)] {
           let count = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: isTransposed)
@@ -71,18 +71,18 @@ import WaMIMLLVM
     ]
   }
 
-  /// `m` rows by 100 columns, summed over `k`; its workspace is argument 3.
+  /// `m` rows by 256 columns, summed over `k`; its workspace is argument 3.
   private func matmul(
     _ partition: MatmulKernel.Partition, m: Int, k: Int, isTransposed: Bool, workspace: Int
   ) -> Kernel {
     let kernel = MatmulKernel(
-      partition: partition, m: m, n: 100, k: k,
+      partition: partition, m: m, n: 256, k: k,
       left: .init(argument: 0, offset: 0, rowStride: isTransposed ? m : k, isTransposed: isTransposed),
-      right: .init(argument: 1, offset: 0, rowStride: 100, isTransposed: false),
-      result: .init(argument: 2, offset: 0, rowStride: 100, isTransposed: false), workspace: 3)
+      right: .init(argument: 1, offset: 0, rowStride: 256, isTransposed: false),
+      result: .init(argument: 2, offset: 0, rowStride: 256, isTransposed: false), workspace: 3)
     return Kernel(
       arguments: [
-        argument(.read, m * k, moves: false), argument(.read, k * 100, moves: false), argument(.write, m * 100, moves: false),
+        argument(.read, m * k, moves: false), argument(.read, k * 256, moves: false), argument(.write, m * 256, moves: false),
         argument(.workspace, workspace, moves: false),
       ], body: .matmul(kernel))
   }

@@ -97,7 +97,8 @@ extension Lowering {
     }
   }
 
-  /// Rows of a result that are one unit where the result is cut by rows: enough that copies of the right side pay, which may be dear.
+  /// Rows of a result that are one unit where the result is cut by rows: enough that copies of the right side pay even where its numbers
+  /// are split; a backend may take fewer at a time.
   ///
   /// There is an even number of such blocks, since that is what threads mostly are.
   static let resultBlock = 384

@@ -76,9 +76,14 @@ public struct MatmulKernel: Hashable, Sendable {
   /// Rows of a tile, at most.
   public static let tileLimit = 16
 
-  /// The largest part of `k` whose numbers a backend may copy as several smaller ones, and how many numbers of rows at a time.
+  /// The largest part of `k` that is copied at a time where a backend splits each number into smaller ones.
   public static let splitDepth = 384
+  /// Numbers of the left side that are split at a time, at most.
   public static let splitLimit = 512 * splitDepth
+  /// Rows, columns and terms of the blocks that split numbers lie in.
+  public static let splitExtent = 32
+  /// Parts of half a number's size that a number is split into.
+  public static let splitParts = 3
 
   /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product; or
   /// for both sides as `splitCount` says.
@@ -94,12 +99,12 @@ public struct MatmulKernel: Hashable, Sendable {
     return max((min(k, depthLimit) + 16) * (panelLimit + copied), splitCount(rows: rows, k: k))
   }
 
-  /// Elements that tiles of 32 rows and columns take whose numbers are split: one and a half each, in whole blocks of 32 terms.
+  /// Elements that one panel of columns, as many rows as are copied at a time and a tile of the result take where numbers are split.
   private static func splitCount(rows: Int, k: Int) -> Int {
-    let extent = 32
+    let extent = splitExtent
     func tiles(_ count: Int) -> Int { (count + extent - 1) / extent }
     let depth = tiles(min(k, splitDepth)) * extent
     let copied = min(tiles(rows), splitLimit / depth / extent)
-    return (1 + copied) * extent * depth * 3 / 2 + extent * extent
+    return (1 + copied) * extent * depth * splitParts / 2 + extent * extent
   }
 }

@@ -16,7 +16,7 @@ extension KernelEmitter {
     let strides = [left, result].map { kernel.arguments[$0.argument].unitStride }
     let all = builder.multiplyIntegers(units, builder.index(rows))
     emit(
-      matmul, over: .units,
+      matmul, onMatrixUnit: matmul.runsOnMatrixUnit(of: builder.processor), over: .units,
       rows: matmul.rowsFollowEachOther(rows, kernel.arguments)
         ? .init(runs: builder.index(1), rowsPerRun: all)
         : .init(runs: units, rowsPerRun: builder.index(rows), leftStride: strides[0], resultStride: strides[1])
@@ -24,12 +24,13 @@ extension KernelEmitter {
   }
 
   private func emitProducts(_ matmul: MatmulKernel, batches: Int) {
+    let onMatrixUnit = matmul.runsOnMatrixUnit(of: builder.processor)
     var product = matmul
     product.epilogue = nil
     forEachUnit { unit in
       builder.loop(count: batches) { batch, _ in
         let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.index(matmul.m))
-        emit(product, over: .units, rows: rows) { matrix in
+        emit(product, onMatrixUnit: onMatrixUnit, over: .units, rows: rows) { matrix in
           let moved = builder.multiplyIntegers(unit, builder.index(kernel.arguments[matrix.argument].unitStride))
           let offset = builder.multiplyIntegers(batch, builder.index(matrix.batchStride))
           return view(matrix, movedBy: builder.addIntegers(moved, offset))
@@ -42,8 +43,9 @@ extension KernelEmitter {
 
   /// The rows of the result that the call's blocks cover, as many at a time as do well; the epilogue's first loop is over those rows.
   private func emitBlocks(_ matmul: MatmulKernel, block: Int) {
+    let onMatrixUnit = matmul.runsOnMatrixUnit(of: builder.processor)
+    let (count, part) = MatmulKernel.parts(ofBlock: block, onMatrixUnit: onMatrixUnit)
     var matmul = matmul
-    let (count, part) = matmul.partsOfBlock(block, processor: builder.processor)
     matmul.partition = .rows(block: part)
     forEachUnit { unit in
       let first = builder.multiplyIntegers(builder.addIntegers(begin, unit), builder.index(block))
@@ -52,7 +54,7 @@ extension KernelEmitter {
         let start = builder.minimumInteger(builder.addIntegers(first, offset), limit)
         let end = builder.minimumInteger(builder.addIntegers(start, builder.index(part)), limit)
         let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
-        emit(matmul, over: .range(from: start, to: end), rows: rows) { matrix in
+        emit(matmul, onMatrixUnit: onMatrixUnit, over: .range(from: start, to: end), rows: rows) { matrix in
           // Rows in the workspace take the place of those before.
           guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
           return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
@@ -71,7 +73,8 @@ extension KernelEmitter {
 
   /// Emits a product of `rows`, and what follows it over the units or the range `first`.
   private func emit(
-    _ matmul: MatmulKernel, over first: FirstLoop, rows: ProductRows, view: (MatmulKernel.Matrix) -> MatrixView
+    _ matmul: MatmulKernel, onMatrixUnit: Bool, over first: FirstLoop, rows: ProductRows,
+    view: (MatmulKernel.Matrix) -> MatrixView
   ) {
     let (left, right, result) = (view(matmul.left), view(matmul.right), view(matmul.result))
     guard matmuls == .generated else {
@@ -84,7 +87,7 @@ extension KernelEmitter {
     func finish(_ column: Value, _ count: Int) {
       if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
     }
-    if matmul.runsOnMatrixUnit(of: builder.processor) {
+    if onMatrixUnit {
       MatrixUnitProduct(matmul, in: self).emit(rows, left: left, right: right, result: result, epilogue: finish)
     } else {
       PanelProduct(matmul, rows: matmul.expectedRows, in: self)

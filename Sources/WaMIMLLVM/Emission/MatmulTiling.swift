@@ -4,7 +4,7 @@ import WaMIMCompiler
 ///
 /// The order in which an element's products are added depends on none of it.
 struct MatmulTiling: Sendable {
-  /// Rows of the result that are computed at a time where it is cut by rows: enough for copies of the right side to pay.
+  /// Rows of the result that vectors compute at a time where it is cut by rows: enough for copies of the right side to pay.
   static let mostBlockRows = 192
 
   let lanes: Int

@@ -3,14 +3,15 @@ import CLLVM
 /// Writes the functions of `wamim_probes`: what the machine can do at most, with the vectors and registers that kernels use.
 struct ProbeEmitter {
   let builder: IRBuilder
+  /// Whether kernels use the matrix unit.
+  let usesMatrixUnit: Bool
 
   /// The table of the functions.
   func emit() -> Value {
-    let hasMatrixUnit = builder.processor.hasMatrixUnit
-    return builder.structure([
+    builder.structure([
       builder.pointer(to: multiplyAdd()), builder.pointer(to: triad()), builder.index(2 * repetitions * sums * builder.lanes),
-      hasMatrixUnit ? builder.pointer(to: multiplyMatrices()) : builder.nullPointer,
-      builder.index(hasMatrixUnit ? matrixRoundFlops : 0),
+      usesMatrixUnit ? builder.pointer(to: multiplyMatrices()) : builder.nullPointer,
+      builder.index(usesMatrixUnit ? matrixRoundFlops : 0),
     ])
   }
 
@@ -40,7 +41,7 @@ struct ProbeEmitter {
   /// Registers of the matrix unit that a tile's sums take, one below the other and side by side.
   private let matrixSums = 2
 
-  /// What the products of parts of numbers make together: as much as if each number was one.
+  /// Multiplications and additions of whole numbers that a round's products of parts stand for.
   private var matrixRoundFlops: Int {
     2 * matrixSums * matrixSums * MatrixRegister.elements * MatrixUnitTiling.blockTerms
   }

@@ -1,5 +1,3 @@
-import WaMIMCompiler
-
 /// Rows of a product's left side and of its result: equal runs of them, or one.
 struct ProductRows {
   var runs: Value

@@ -26,6 +26,11 @@ extension IRBuilder {
     return global(name, constant, alignment: alignment)
   }
 
+  /// The pointer that `bytes` has made of a name before.
+  func globalBytes(named name: String) -> Value? {
+    LLVMGetNamedGlobal(module, name).map { Value(reference: LLVMConstBitCast($0, bytePointer.reference)) }
+  }
+
   /// A function as a pointer among constants.
   func pointer(to function: Function) -> Value {
     Value(reference: LLVMConstBitCast(function.value.reference, bytePointer.reference))

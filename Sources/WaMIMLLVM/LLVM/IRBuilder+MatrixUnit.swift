@@ -1,4 +1,5 @@
 import CLLVM
+import WaMIMCompiler
 
 // The matrix unit that some x86 processors have beside their vectors (AMX): eight registers of 16 rows of 64 bytes, and an instruction
 // that multiplies two of them and adds the product to a third. Its factors are numbers of 16 bits, its sums are single precision.
@@ -27,7 +28,8 @@ extension IRBuilder {
       bytes[16 + 2 * register] = UInt8(4 * MatrixRegister.columns)
       bytes[48 + register] = UInt8(MatrixRegister.rows)
     }
-    let configuration = self.bytes("matrix_registers", bytes, alignment: 64)
+    let name = "matrix_registers"
+    let configuration = globalBytes(named: name) ?? self.bytes(name, bytes, alignment: 64)
     _ = callIntrinsic("llvm.x86.ldtilecfg", overloads: [], [configuration])
   }
 
@@ -68,11 +70,12 @@ extension IRBuilder {
 
 extension IRBuilder {
   /// Parts that a number of single precision is the sum of, each of 8 bits, so that it fits the upper half of a number's 32.
-  static var partCount: Int { 3 }
+  static let partCount = MatmulKernel.splitParts
 
   /// The parts of two vectors, the largest first: in each lane the second vector's 16 bits above the first one's.
   ///
-  /// All parts but the last are rounded to the nearest, so that the next is small: 2⁻⁹ of a number at most, and 2⁻¹⁸.
+  /// All parts but the last are rounded to the nearest, so that the next one is small: 2⁻⁸ of a number at most, and the last 2⁻¹⁷.
+  /// Numbers from 3.39e38 on, infinities included, have parts that are not numbers, and those below 2⁻¹⁰⁹ may lose their last part.
   func pairedParts(_ first: Value, _ second: Value, lanes: Int) -> [Value] {
     let (integers, floats) = (vector(int32, lanes: lanes), vector(float, lanes: lanes))
     let (upperHalf, half) = (integer(-0x1_0000, lanes: lanes), integer(0x8000, lanes: lanes))

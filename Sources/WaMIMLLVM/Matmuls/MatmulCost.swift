@@ -4,8 +4,8 @@ import WaMIMCompiler
 ///
 /// A model of what both do: tiles of multiply-adds as fast as registers and ports allow, and vectors that are copied or carried
 /// through the caches. Its constants are those that come nearest to what 246 products of 1 to 3,000 rows, columns and terms and those
-/// of a ViT-Ti took on a Xeon of 2023, with AVX-512, with AVX2 and on its matrix unit. There it is within a fifth of the time of each set, and within a
-/// tenth of the ratio of both.
+/// of a ViT-Ti took on a Xeon of 2023, with AVX-512, with AVX2 and on its matrix unit. There it is within a fifth of the time of each
+/// set, and within a tenth of the ratio of both; of the matrix unit's within a third.
 package struct MatmulCost: Sendable {
   package var generated = 0.0
   package var openBLAS = 0.0
@@ -23,6 +23,7 @@ extension MatmulCost {
   /// What `units` units of a kernel take, cut into `tiles` calls; nil where it is no product.
   package init?(_ kernel: Kernel, units: Int, tiles: Int, processor: TargetProcessor) {
     guard case .matmul(let matmul) = kernel.body else { return nil }
+    let onMatrixUnit = matmul.runsOnMatrixUnit(of: processor)
     let product: Product
     let count: Double
     switch matmul.partition {
@@ -35,13 +36,15 @@ extension MatmulCost {
       product = Product(matmul: matmul, runs: 1, rows: matmul.m)
       count = Double(units * batches)
     case .rows(let block):
-      let (parts, part) = matmul.partsOfBlock(block, processor: processor)
+      let (parts, part) = MatmulKernel.parts(ofBlock: block, onMatrixUnit: onMatrixUnit)
       var partial = matmul
       partial.partition = .rows(block: part)
       product = Product(matmul: partial, runs: 1, rows: part)
       count = Double(units * parts)
     }
-    let cost = MatmulCost(generated: product.generatedCycles(processor), openBLAS: product.openBLASCycles(processor))
+    let cost = MatmulCost(
+      generated: onMatrixUnit ? product.matrixUnitCycles() : product.vectorCycles(processor),
+      openBLAS: product.openBLASCycles(processor))
     self = count * cost
   }
 }
@@ -54,10 +57,6 @@ private struct Product {
   let rows: Int
 
   // MARK: Generated code
-
-  func generatedCycles(_ processor: TargetProcessor) -> Double {
-    matmul.runsOnMatrixUnit(of: processor) ? matrixUnitCycles() : vectorCycles(processor)
-  }
 
   fileprivate func vectorCycles(_ processor: TargetProcessor) -> Double {
     let tiling = MatmulTiling(processor: processor)
@@ -171,8 +170,8 @@ extension MatmulKernel {
   ///
   /// The matrix unit takes it whole, since the right side is copied for each. Vectors read copies of the left side again and again, and
   /// those of fewer rows are deeper where they fill the second cache.
-  func partsOfBlock(_ block: Int, processor: TargetProcessor) -> (count: Int, rows: Int) {
-    let count = runsOnMatrixUnit(of: processor) ? 1 : (block + MatmulTiling.mostBlockRows - 1) / MatmulTiling.mostBlockRows
+  static func parts(ofBlock block: Int, onMatrixUnit: Bool) -> (count: Int, rows: Int) {
+    let count = onMatrixUnit ? 1 : (block + MatmulTiling.mostBlockRows - 1) / MatmulTiling.mostBlockRows
     return (count, (block + count - 1) / count)
   }
 

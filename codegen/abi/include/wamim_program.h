@@ -84,8 +84,10 @@ typedef struct {
   void (*triad)(float *result, const float *left, const float *right, int64_t count);
   /// Multiplications and additions in one round.
   int64_t round_flops;
-  /// The same in a matrix unit, each number in the parts that products take it in; writes nothing, and is null where there is no unit.
+  /// Makes `rounds` rounds of products in the registers of a matrix unit, with numbers in parts as kernels have them; writes nothing.
+  /// Null where kernels use no such unit.
   void (*multiply_matrices)(float *result, int64_t rounds);
+  /// Multiplications and additions of whole numbers that one of those rounds stands for.
   int64_t matrix_round_flops;
 } wamim_probes;
 

@@ -29,7 +29,8 @@ struct BenchReport {
         "multiply-adds",
         "\(Format.count(Double(result.productFlops)))FLOP a step, \(giga(result.flopsPerSecond)) GFLOP/s: "
           + "\(percent(result.flopsPerSecond / limits.arithmetic)) of what the machine can do"
-          + (limits.matrixUnitFlops == nil ? "" : ", \(percent(result.flopsPerSecond / limits.allThreadsFlops)) of it in vectors")
+          + (limits.matrixUnitFlops == nil
+            ? "" : ", \(percent(result.flopsPerSecond / limits.allThreadsFlops)) of what its vectors can")
       ),
       (
         "memory",

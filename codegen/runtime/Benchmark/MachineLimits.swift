@@ -8,7 +8,7 @@ package struct MachineLimits: Encodable, Sendable {
   /// Multiplications and additions a second that one thread makes in registers, and that all make together.
   package var oneThreadFlops: Double
   package var allThreadsFlops: Double
-  /// What all threads together make in matrix units, as numbers of single precision; nil where the program has no use for one.
+  /// What all threads together make in matrix units, as numbers of single precision; nil where the program uses none.
   package var matrixUnitFlops: Double?
   /// What BLAS makes of it in products of 384 x 768 by 768 x 768, one for each thread: a library that was asked for, else the OpenBLAS
   /// that the program is linked with, else the machine's; nil where there is none.
@@ -37,8 +37,8 @@ package struct MachineLimits: Encodable, Sendable {
     case bandwidth = "bytes_per_second"
   }
 
-  /// Multiplications and additions a second that all threads can make together: BLAS may have better instructions than those that the
-  /// program was compiled for.
+  /// Multiplications and additions a second that all threads can make together: a matrix unit has another rate than vectors, and
+  /// BLAS may have better instructions than those that the program was compiled for.
   package var arithmetic: Double { max(allThreadsFlops, matrixUnitFlops ?? 0, productFlops ?? 0) }
 
   /// The share of the limit that binds `flops` and `bytes`, done in `seconds` of one thread while the others do the same.

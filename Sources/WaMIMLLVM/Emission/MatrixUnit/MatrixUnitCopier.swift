@@ -22,7 +22,7 @@ struct MatrixUnitCopier: SharedFunction {
   /// Whether lines come in runs; lines' elements lie together where they do.
   var hasRuns = false
 
-  var name: String { "matrix_pack_\(rows)_from_\(contiguous)" + (hasRuns ? "_of_runs" : "") }
+  var name: String { "matrix_pack_\(rows.rawValue)_from_\(contiguous.rawValue)" + (hasRuns ? "_of_runs" : "") }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
     [builder.floatPointer, builder.floatPointer] + Array(repeating: builder.int64, count: 6)

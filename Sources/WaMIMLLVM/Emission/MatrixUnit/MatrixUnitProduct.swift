@@ -3,7 +3,7 @@ import WaMIMCompiler
 /// A matrix product on the processor's matrix unit, whose factors have 16 bits: each number is three of those.
 ///
 /// A block of rows is copied in parts of the depth, and multiplied with one panel of columns after the other, which are copied for it.
-/// What follows the product runs on a few panels' columns at a time, while those are near.
+/// What follows the product runs on a few panels' columns of all rows at a time, while those of the last block are near.
 struct MatrixUnitProduct {
   let builder: IRBuilder
   /// Columns of the result.
@@ -52,29 +52,34 @@ struct MatrixUnitProduct {
   ) {
     builder.configureMatrixUnit()
     let all = builder.multiplyIntegers(rows.runs, rows.rowsPerRun)
-    if mostRows <= blockRows {
-      let block = RowBlock(product: self, rows: rows, left: left, right: right, result: result, first: builder.index(0), count: all)
-      block.emit(epilogue)
-    } else {
-      emitBlocks(of: all) { first, count in
-        RowBlock(product: self, rows: rows, left: left, right: right, result: result, first: first, count: count).emit { _, _ in }
+    emitBlocks(of: all) { first, count, isLast in
+      let block = RowBlock(product: self, rows: rows, left: left, right: right, result: result, first: first, count: count)
+      block.emit { column, columns in
+        builder.loop(from: builder.index(0), to: isLast) { _, _ in
+          epilogue(column, columns)
+          return []
+        }
       }
-      forEachGroup(epilogue)
     }
     builder.releaseMatrixUnit()
   }
 
-  /// Blocks of about as many rows, whole tiles but for the last one.
-  private func emitBlocks(of all: Value, _ body: (_ first: Value, _ count: Value) -> Void) {
+  /// Blocks of about as many rows, whole tiles but for the last one; mostly there is one. `isLast` is 1 for the last one, else 0.
+  private func emitBlocks(of all: Value, _ body: (_ first: Value, _ count: Value, _ isLast: Value) -> Void) {
+    guard mostRows > blockRows else { return body(builder.index(0), all, builder.index(1)) }
     func quotient(_ value: Value, _ divisor: Value) -> Value {
       builder.divideIntegers(builder.addIntegers(value, builder.subtractIntegers(divisor, builder.index(1))), divisor)
     }
-    let count = builder.maximumInteger(quotient(all, builder.index(blockRows)), builder.index(1))
+    let one = builder.index(1)
+    let count = builder.maximumInteger(quotient(all, builder.index(blockRows)), one)
     let tiles = quotient(quotient(all, count), builder.index(tileExtent))
     let size = builder.multiplyIntegers(tiles, builder.index(tileExtent))
     builder.loop(from: builder.index(0), to: count) { block, _ in
       let first = builder.multiplyIntegers(block, size)
-      body(first, builder.minimumInteger(size, builder.subtractIntegers(all, first)))
+      let left = builder.subtractIntegers(builder.subtractIntegers(count, block), one)
+      body(
+        first, builder.minimumInteger(size, builder.subtractIntegers(all, first)),
+        builder.subtractIntegers(one, builder.minimumInteger(left, one)))
       return []
     }
   }
@@ -97,7 +102,7 @@ private struct RowBlock {
   let left: MatrixView
   let right: MatrixView
   let result: MatrixView
-  /// The first row, and how many there are; none, where blocks were rounded up to tiles.
+  /// The first row, and how many there are.
   let first: Value
   let count: Value
 
@@ -131,6 +136,7 @@ private struct RowBlock {
   private func copyRows(from term: Value, depth: Int) {
     let terms = left.moved(columns: term, in: builder)
     let hasRuns = !rows.isOneRun
+    precondition(!hasRuns || left.columnStride == 1, "only rows that lie together come in runs")
     let source = hasRuns ? terms : terms.moved(rows: first, in: builder)
     let isContiguous = left.columnStride == 1
     copy(

@@ -6,10 +6,10 @@ import WaMIMCompiler
 /// numbers' first parts, then the second ones and the third ones, each as two registers.
 enum MatrixUnitTiling {
   /// Rows and columns of a tile.
-  static let tileExtent = 2 * MatrixRegister.rows
+  static let tileExtent = MatmulKernel.splitExtent
 
   /// Terms of the sums that a block has: a register's row holds pairs of terms, and those lie half a block apart.
-  static let blockTerms = 2 * MatrixRegister.columns
+  static let blockTerms = MatmulKernel.splitExtent
 
   /// Elements of a block, and of each of its numbers' parts.
   static let blockElements = IRBuilder.partCount * partElements
