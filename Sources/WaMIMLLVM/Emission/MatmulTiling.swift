@@ -7,6 +7,9 @@ struct MatmulTiling: Sendable {
   /// Rows of the result that vectors compute at a time where it is cut by rows: enough for copies of the right side to pay.
   static let mostBlockRows = 192
 
+  /// Columns whose panels are computed one after the other before an epilogue takes them, about: near enough to be in the cache.
+  static let usualGroupColumns = 192
+
   let lanes: Int
   /// Rows of tiles, the highest first; each remainder is taken by the highest one that still fits.
   let tileHeights: [Int]
@@ -52,8 +55,8 @@ struct MatmulTiling: Sendable {
     return stride(from: 0, to: k, by: depth).map { min(depth, k - $0) }
   }
 
-  /// Columns whose panels are computed one after the other before an epilogue takes them, near enough to be in the cache.
-  var groupColumns: Int { max(1, 192 / (panelVectors * lanes)) * panelVectors * lanes }
+  /// Columns of a group, whole panels.
+  var groupColumns: Int { max(1, MatmulTiling.usualGroupColumns / (panelVectors * lanes)) * panelVectors * lanes }
 
   /// The widths of panels that `columns` columns are cut into, the widest first.
   func panelWidths(columns: Int) -> [Int] {

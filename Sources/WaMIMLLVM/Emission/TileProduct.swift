@@ -8,6 +8,9 @@ struct MatrixView {
 
   var transposed: MatrixView { MatrixView(place: place, rowStride: columnStride, columnStride: rowStride) }
 
+  /// The elements from one row to the next where a row's lie together, else from one column to the next.
+  var distantStride: Int { columnStride == 1 ? rowStride : columnStride }
+
   /// The same matrix from another row or column on.
   func moved(rows: Value? = nil, columns: Value? = nil, in builder: IRBuilder) -> MatrixView {
     var moved = self

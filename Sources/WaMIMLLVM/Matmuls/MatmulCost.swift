@@ -58,7 +58,7 @@ private struct Product {
 
   // MARK: Generated code
 
-  fileprivate func vectorCycles(_ processor: TargetProcessor) -> Double {
+  func vectorCycles(_ processor: TargetProcessor) -> Double {
     let tiling = MatmulTiling(processor: processor)
     let depths = tiling.depths(k: matmul.k, rows: matmul.expectedRows)
     let panels = tiling.panels(columns: matmul.n).map { ($0 + tiling.lanes - 1) / tiling.lanes }
@@ -90,7 +90,7 @@ private struct Product {
 
   /// What tiles of 32 rows and columns take on a matrix unit, the last rows as half a tile where that will do, and the copies of both
   /// sides, of which the right one is made for each block of rows.
-  fileprivate func matrixUnitCycles() -> Double {
+  func matrixUnitCycles() -> Double {
     func quotient(_ count: Int, _ divisor: Int) -> Int { (count + divisor - 1) / divisor }
     let depths = MatrixUnitTiling.depths(k: matmul.k)
     let (all, extent) = (runs * rows, MatrixUnitTiling.tileExtent)

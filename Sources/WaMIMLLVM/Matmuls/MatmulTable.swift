@@ -40,7 +40,8 @@ public struct MatmulTable: Sendable {
   /// What all products take.
   var cost: MatmulCost { rows.reduce(MatmulCost()) { $0 + $1.cost } }
 
-  /// The table as text: where products come from if `source` is asked for, and a line for each kernel with its part of the time.
+  /// The table as text: where products come from if `source` is asked for, and a line for each kernel with its part of the time,
+  /// which says whether generated code computes it on a matrix unit.
   public func text(source: MatmulSource) -> String {
     let total = cost
     var lines = [
@@ -54,7 +55,8 @@ public struct MatmulTable: Sendable {
       lines.append(
         line(
           "k\(row.kernel.index)", ["\(row.calls)", millions(row.cost.generated), millions(row.cost.openBLAS)],
-          "\(matmul.m) x \(matmul.n) x \(matmul.k)" + transposed.joined()))
+          "\(matmul.m) x \(matmul.n) x \(matmul.k)" + transposed.joined()
+            + (matmul.runsOnMatrixUnit(of: processor) ? ", matrix unit" : "")))
     }
     return lines.joined(separator: "\n") + "\n"
   }

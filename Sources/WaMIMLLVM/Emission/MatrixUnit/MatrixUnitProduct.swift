@@ -141,14 +141,14 @@ private struct RowBlock {
     let isContiguous = left.columnStride == 1
     copy(
       MatrixUnitCopier(rows: .lines, contiguous: isContiguous ? .terms : .lines, hasRuns: hasRuns), from: source,
-      stride: isContiguous ? left.rowStride : left.columnStride, count: count, depth: depth, to: product.rowsCopy)
+      stride: left.distantStride, count: count, depth: depth, to: product.rowsCopy)
   }
 
   private func copyColumns(of right: MatrixView, count: Int, depth: Int) {
     let isContiguous = right.columnStride == 1
     copy(
       MatrixUnitCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: right,
-      stride: isContiguous ? right.rowStride : right.columnStride, count: builder.index(count), depth: depth, to: product.workspace)
+      stride: right.distantStride, count: builder.index(count), depth: depth, to: product.workspace)
   }
 
   private func copy(
@@ -271,7 +271,7 @@ private struct RowBlock {
       let extent = MatrixUnitTiling.tileExtent
       let tiles = max(1, block.product.expectedRows / extent)
       let count = (extent + tiles - 1) / tiles
-      let stride = source.columnStride == 1 ? source.rowStride : source.columnStride
+      let stride = source.distantStride
       // Either a few rows for each block of each tile, or in each block as much of a few columns for the tile.
       let (step, advance) =
         source.columnStride == 1

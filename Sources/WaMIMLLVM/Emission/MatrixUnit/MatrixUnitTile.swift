@@ -4,8 +4,8 @@
 /// While it works it asks the memory for what will be read later, from places `ahead` on: with each block for a few rows or columns,
 /// `stride` elements apart, 32 elements of each, and with the next block `advance` elements on.
 ///
-/// Numbers are multiplied part by part. Of the nine products of parts it takes the six that can be 2⁻¹⁷ of the numbers' product; the
-/// others are 2⁻²⁵ at most, as single precision rounds 2⁻²⁴ away. The unit adds to a sum only once in 32 terms, so that results are
+/// Numbers are multiplied part by part. Of the nine products of parts it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
+/// the others are 2⁻²⁵ each at most, as single precision rounds 2⁻²⁴ away. The unit adds to a sum only once in 32 terms, so that results are
 /// closer than those of multiply-adds in turn. What is denormal counts as zero.
 struct MatrixUnitTile: SharedFunction {
   /// Registers of sums, one below the other and side by side: 1 or 2.

@@ -30,8 +30,8 @@ enum MatrixUnitTiling {
     MatmulKernel.splitLimit / roundedUp(depth, to: blockTerms) / tileExtent * tileExtent
   }
 
-  /// Columns whose panels are computed one after the other before an epilogue takes them.
-  static let groupColumns = 192
+  /// Columns of a group, whole panels.
+  static let groupColumns = MatmulTiling.usualGroupColumns / tileExtent * tileExtent
 
   private static func roundedUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
 }
