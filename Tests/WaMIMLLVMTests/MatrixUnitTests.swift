@@ -38,8 +38,47 @@ import WaMIMLLVM
     for (instruction, count) in [("ldtilecfg", 1), ("tilerelease", 1)] {
       #expect(text.matches(of: try Regex("\\b\(instruction)\\b")).count == count, "\(instruction)")
     }
-    let tile = try #require(text.split(separator: "matrix_tile_2x2_ask").dropFirst().last { $0.contains("tilestored") })
-    #expect(tile.split(separator: "retq")[0].matches(of: /\btdpbf16ps\b/).count == 24)
+    let tile = try #require(instructions(of: /^matrix_tiles_2x2_below_\w+:$/, in: text))
+    #expect(tile.filter { $0.hasPrefix("tdpbf16ps") }.count == 24)
+  }
+
+  /// The instructions of the first function with such a label.
+  private func instructions(of label: Regex<Substring>, in text: String) -> [Substring]? {
+    let lines = text.split(separator: "\n").drop { $0.firstMatch(of: label) == nil }
+    guard !lines.isEmpty else { return nil }
+    return lines.prefix { !$0.hasPrefix("\tretq") }.compactMap { line in
+      let instruction = line.drop { $0 == "\t" }
+      return line.hasPrefix("\t") && !instruction.hasPrefix(".") && !instruction.hasPrefix("#") ? instruction : nil
+    }
+  }
+
+  /// A panel of columns whose rows lie together is copied by the tiles of the panel before it, any other is copied at once.
+  @Test func tilesCopyTheNextPanel() throws {
+    func copying(transposesRight: Bool) throws -> [Substring]? {
+      let text = try assembly(product(256, 256, 192, transposesRight: transposesRight), for: "sapphirerapids")
+      return instructions(of: /^matrix_tiles_2x2_\w+_copy:$/, in: text)
+    }
+    let tile = try #require(try copying(transposesRight: false))
+    // Of each pair of vectors three parts are stored: as many pairs for each block as 32 are for each tile, and a power of two.
+    let stores = tile.filter { $0.hasPrefix("vmovdqu64") && $0.contains(/%zmm\d+, .*\(/) }
+    #expect(stores.count.isMultiple(of: 3) && (stores.count / 3).nonzeroBitCount == 1)
+    #expect(try copying(transposesRight: true) == nil)
+  }
+
+  /// Where a core's other thread works, the unit's instructions are not to come close upon each other.
+  @Test func instructionsOfTheUnitStandApart() throws {
+    let text = try assembly(product(256, 256, 192), for: "sapphirerapids")
+    for label in [/^matrix_tiles_2x2_below_\d+:$/, /^matrix_tiles_2x2_\w+_copy:$/] {
+      let tile = try #require(instructions(of: label, in: text))
+      let products = try #require(tile.firstIndex { $0.hasPrefix("tdpbf16ps") })
+      let lastOfBlock = try #require(tile.lastIndex { $0.hasPrefix("tdpbf16ps") })
+      var before = products
+      for (index, instruction) in tile.enumerated() where products < index && index <= lastOfBlock {
+        guard instruction.hasPrefix("tdpbf16ps") || instruction.hasPrefix("tileloadd") else { continue }
+        #expect(index - before > 8, "\(instruction)")
+        before = index
+      }
+    }
   }
 
   /// Where tiles would be all but empty, or copies cost more than they save.

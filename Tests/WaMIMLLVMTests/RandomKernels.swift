@@ -286,9 +286,10 @@ struct RandomKernels {
   /// A product that is mostly worth a matrix unit: with whole tiles and others, several groups, parts of the depth and blocks of rows.
   mutating func largeMatmul() -> KernelCase {
     let widths = [96, 97, 128, 208, 391]
-    let (m, n, k) = (
-      generator.int(100...200), widths[generator.int(0...4)], generator.int(128...(generator.chance(0.3) ? 800 : 250))
-    )
+    let (m, n) = (generator.int(100...200), widths[generator.int(0...4)])
+    // Half of them have whole blocks of terms, of which tiles copy the next panel.
+    let (depth, block) = (generator.int(128...(generator.chance(0.3) ? 800 : 250)), generator.chance(0.5) ? 32 : 1)
+    let k = depth / block * block
     switch generator.int(0...5) {
     case 0: return samples(rows: m, n: n, k: k)
     case 1: return partsOfSamples(rows: m, n: n, k: k)
@@ -298,7 +299,8 @@ struct RandomKernels {
     default:
       // More rows than are copied at a time.
       let rows = generator.int(300...600)
-      return generator.chance(0.5) ? samples(rows: rows, n: n, k: 380) : partsOfSamples(rows: rows, n: n, k: 380)
+      let k = block == 1 ? 380 : 384
+      return generator.chance(0.5) ? samples(rows: rows, n: n, k: k) : partsOfSamples(rows: rows, n: n, k: k)
     }
   }
 

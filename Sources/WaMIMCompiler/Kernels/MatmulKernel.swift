@@ -84,6 +84,8 @@ public struct MatmulKernel: Hashable, Sendable {
   public static let splitExtent = 32
   /// Parts of half a number's size that a number is split into.
   public static let splitParts = 3
+  /// Panels of columns that there are copies of at a time.
+  public static let splitPanels = 2
 
   /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product; or
   /// for both sides as `splitCount` says.
@@ -99,12 +101,12 @@ public struct MatmulKernel: Hashable, Sendable {
     return max((min(k, depthLimit) + 16) * (panelLimit + copied), splitCount(rows: rows, k: k))
   }
 
-  /// Elements that one panel of columns, as many rows as are copied at a time and a tile of the result take where numbers are split.
+  /// Elements that the panels of columns, as many rows as are copied at a time and a tile of the result take where numbers are split.
   private static func splitCount(rows: Int, k: Int) -> Int {
     let extent = splitExtent
     func tiles(_ count: Int) -> Int { (count + extent - 1) / extent }
     let depth = tiles(min(k, splitDepth)) * extent
     let copied = min(tiles(rows), splitLimit / depth / extent)
-    return (1 + copied) * extent * depth * splitParts / 2 + extent * extent
+    return (splitPanels + copied) * extent * depth * splitParts / 2 + extent * extent
   }
 }

@@ -50,9 +50,9 @@ struct ProbeEmitter {
     builder.define("probe_multiply_matrices", [builder.floatPointer, builder.int64], returning: builder.void) { function in
       builder.configureMatrixUnit()
       builder.loop(from: builder.index(0), to: function.parameter(1)) { _, _ in
-        for _ in MatrixUnitTile.products {
+        for _ in MatrixUnitTiles.products {
           for (row, column) in (0..<matrixSums).flatMap({ row in (0..<matrixSums).map { (row, $0) } }) {
-            builder.addProducts(MatrixUnitTile.left(row), MatrixUnitTile.right(column), to: MatrixUnitTile.sum(row, column))
+            builder.addProducts(MatrixUnitTiles.left(row), MatrixUnitTiles.right(column), to: MatrixUnitTiles.sum(row, column))
           }
         }
         return []

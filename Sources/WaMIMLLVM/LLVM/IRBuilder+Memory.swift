@@ -42,10 +42,12 @@ extension IRBuilder {
     _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), locality, integer(1)])
   }
 
+  /// Elements of a line of the cache.
+  static let lineElements = 16
+
   /// Asks the memory for `count` elements one after the other, which begin a line of the cache.
   func prefetch(_ start: Address, count: Int, toFirstCache: Bool = false) {
-    let lineElements = 16
-    for element in stride(from: 0, to: count, by: lineElements) {
+    for element in stride(from: 0, to: count, by: IRBuilder.lineElements) {
       prefetch(advance(start, by: element), toFirstCache: toFirstCache)
     }
   }

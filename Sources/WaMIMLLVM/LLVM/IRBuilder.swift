@@ -260,6 +260,18 @@ extension IRBuilder {
     return Value(reference: LLVMBuildCall2(instructions, type, function, &references, UInt32(references.count), ""))
   }
 
+  /// Emits as many instructions that do nothing, between what comes before them and what comes after; none where `count` is below 1.
+  func doNothing(times count: Int) {
+    guard count > 0 else { return }
+    let type = LLVMFunctionType(LLVMVoidTypeInContext(context), nil, 0, 0)
+    let text = ".rept \(count)\nnop\n.endr"
+    let assembly = text.withCString { start in
+      // LLVM only reads both strings, and keeps neither.
+      LLVMGetInlineAsm(type, UnsafeMutablePointer(mutating: start), text.utf8.count, nil, 0, 1, 0, LLVMInlineAsmDialectATT, 0)
+    }
+    _ = LLVMBuildCall2(instructions, type, assembly, nil, 0, "")
+  }
+
   @discardableResult
   func call(_ function: Function, _ operands: [Value]) -> Value {
     var references = operands.map(\.reference)

@@ -16,6 +16,7 @@ struct TargetMachine: ~Copyable {
     LLVMInitializeAllTargets()
     LLVMInitializeAllTargetMCs()
     LLVMInitializeAllAsmPrinters()
+    LLVMInitializeAllAsmParsers()
   }()
 
   init(processor: TargetProcessor) throws {

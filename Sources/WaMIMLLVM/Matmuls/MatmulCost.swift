@@ -96,7 +96,7 @@ private struct Product {
     let (all, extent) = (runs * rows, MatrixUnitTiling.tileExtent)
     let columns = quotient(matmul.n, MatrixRegister.columns)
     let blocks = depths.reduce(0) { $0 + quotient($1, MatrixUnitTiling.blockTerms) }
-    let products = quotient(all, MatrixRegister.rows) * columns * blocks * MatrixUnitTile.products.count
+    let products = quotient(all, MatrixRegister.rows) * columns * blocks * MatrixUnitTiles.products.count
     let rowBlocks = quotient(all, MatrixUnitTiling.rowLimit(depth: depths[0]))
     let copied = all * matmul.k + rowBlocks * matmul.n * matmul.k
     let tileRows = quotient(all, extent)

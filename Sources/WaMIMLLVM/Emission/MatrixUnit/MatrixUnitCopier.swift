@@ -99,12 +99,6 @@ private struct Copy {
       builder.advance(target, by: builder.multiplyIntegers(tile, tileStride)), by: product(within, lanes))
   }
 
-  private func store(_ first: Value, _ second: Value, to place: Address) {
-    for (part, pairs) in builder.pairedParts(first, second, lanes: lanes).enumerated() {
-      builder.store(pairs, builder.advance(place, by: part * MatrixUnitTiling.partElements))
-    }
-  }
-
   // MARK: Lines whose terms lie together, as rows
 
   func lineByLine() {
@@ -123,7 +117,7 @@ private struct Copy {
           builder.prefetch(place, toFirstCache: true)
         }
         let halves = (0...1).map { terms(of: builder.advance(from, by: term), term: term, half: $0, isWhole: isWhole) }
-        store(halves[0], halves[1], to: builder.advance(to, by: start))
+        builder.storeParts(halves[0], halves[1], to: builder.advance(to, by: start))
       }
       return []
     }
@@ -173,7 +167,7 @@ private struct Copy {
   func pairsOfRows(_ square: Square) {
     for pair in 0..<lanes {
       let (first, second) = (lines(ofTerm: pair, square), lines(ofTerm: pair + lanes, square))
-      store(first, second, to: builder.advance(square.target, by: pair * lanes))
+      builder.storeParts(first, second, to: builder.advance(square.target, by: pair * lanes))
     }
   }
 
@@ -186,7 +180,7 @@ private struct Copy {
         })
     }
     for row in 0..<lanes {
-      store(halves[0][row], halves[1][row], to: builder.advance(square.target, by: row * lanes))
+      builder.storeParts(halves[0][row], halves[1][row], to: builder.advance(square.target, by: row * lanes))
     }
   }
 
@@ -207,5 +201,14 @@ private struct Copy {
     let line = builder.minimumInteger(builder.addIntegers(square.line, builder.index(number)), last)
     let from = builder.advance(builder.advance(source, by: builder.multiplyIntegers(line, stride)), by: square.term)
     return terms(of: from, term: square.term, half: half, isWhole: square.isWhole)
+  }
+}
+
+extension IRBuilder {
+  /// Stores the parts of two vectors, a register's row each, to where a block has its first parts and where it has the others.
+  func storeParts(_ first: Value, _ second: Value, to place: Address) {
+    for (part, pairs) in pairedParts(first, second, lanes: MatrixRegister.columns).enumerated() {
+      store(pairs, advance(place, by: part * MatrixUnitTiling.partElements))
+    }
   }
 }

@@ -16,7 +16,7 @@ struct MatrixUnitProduct {
   let mostRows: Int
   /// About as many rows as there are.
   let expectedRows: Int
-  /// Where a panel's copy goes, then a tile that has no place in the result, then the rows' copy.
+  /// Where the copies of two panels go, then a tile that has no place in the result, then the rows' copy.
   let workspace: Address
 
   init(_ matmul: MatmulKernel, in emitter: KernelEmitter) {
@@ -37,12 +37,12 @@ struct MatrixUnitProduct {
 
   /// Elements of workspace that it takes.
   var workspaceCount: Int {
-    let tiles = 1 + (blockRows + tileExtent - 1) / tileExtent
+    let tiles = MatrixUnitTiling.panelCopies + (blockRows + tileExtent - 1) / tileExtent
     return tiles * tileStride + tileExtent * tileExtent
   }
 
-  fileprivate var loneTile: Address { builder.advance(workspace, by: tileStride) }
-  fileprivate var rowsCopy: Address { builder.advance(loneTile, by: tileExtent * tileExtent) }
+  var loneTile: Address { builder.advance(workspace, by: MatrixUnitTiling.panelCopies * tileStride) }
+  var rowsCopy: Address { builder.advance(loneTile, by: tileExtent * tileExtent) }
 
   /// Emits `result = left · right`, or adds to it.
   ///
@@ -53,7 +53,7 @@ struct MatrixUnitProduct {
     builder.configureMatrixUnit()
     let all = builder.multiplyIntegers(rows.runs, rows.rowsPerRun)
     emitBlocks(of: all) { first, count, isLast in
-      let block = RowBlock(product: self, rows: rows, left: left, right: right, result: result, first: first, count: count)
+      let block = MatrixUnitRows(product: self, rows: rows, left: left, right: right, result: result, first: first, count: count)
       block.emit { column, columns in
         builder.loop(from: builder.index(0), to: isLast) { _, _ in
           epilogue(column, columns)
@@ -96,7 +96,7 @@ struct MatrixUnitProduct {
 }
 
 /// A block of a product's rows.
-private struct RowBlock {
+struct MatrixUnitRows {
   let product: MatrixUnitProduct
   let rows: ProductRows
   let left: MatrixView
@@ -106,7 +106,7 @@ private struct RowBlock {
   let first: Value
   let count: Value
 
-  private var builder: IRBuilder { product.builder }
+  var builder: IRBuilder { product.builder }
 
   func emit(_ epilogue: (_ column: Value, _ count: Int) -> Void) {
     let depths = product.depths
@@ -127,8 +127,11 @@ private struct RowBlock {
     from term: Value, depth: Int, accumulates: Bool, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
     copyRows(from: term, depth: depth)
+    let panels = MatrixUnitPanels(
+      block: self, right: right.moved(rows: term, in: builder), depth: depth, accumulates: accumulates)
+    panels.copyFirst()
     product.forEachGroup { column, columns in
-      emitPanels(from: column, columns: columns, term: term, depth: depth, accumulates: accumulates)
+      panels.emit(from: column, columns: columns)
       epilogue(column, columns)
     }
   }
@@ -144,11 +147,12 @@ private struct RowBlock {
       stride: left.distantStride, count: count, depth: depth, to: product.rowsCopy)
   }
 
-  private func copyColumns(of right: MatrixView, count: Int, depth: Int) {
-    let isContiguous = right.columnStride == 1
+  /// Copies columns of the right side, from where `source` begins.
+  func copyColumns(of source: MatrixView, count: Int, depth: Int, to target: Address) {
+    let isContiguous = source.columnStride == 1
     copy(
-      MatrixUnitCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: right,
-      stride: right.distantStride, count: builder.index(count), depth: depth, to: product.workspace)
+      MatrixUnitCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: source,
+      stride: source.distantStride, count: builder.index(count), depth: depth, to: target)
   }
 
   private func copy(
@@ -158,136 +162,5 @@ private struct RowBlock {
       builder.shared(copier),
       [builder.pointer(source.place), builder.pointer(target), count, builder.index(depth), builder.index(stride)]
         + [first, rows.rowsPerRun, builder.index(rows.leftStride)])
-  }
-
-  /// A group's panels, those that are as wide as a tile first.
-  private func emitPanels(from start: Value, columns: Int, term: Value, depth: Int, accumulates: Bool) {
-    let extent = MatrixUnitTiling.tileExtent
-    func panel(_ column: Value, _ width: Int) {
-      let source = right.moved(rows: term, columns: column, in: builder)
-      Panel(block: self, source: source, column: column, columns: width, depth: depth, accumulates: accumulates).emit()
-    }
-    builder.loop(count: columns / extent, step: extent) { column, _ in
-      panel(builder.addIntegers(start, column), extent)
-      return []
-    }
-    let rest = columns % extent
-    if rest > 0 { panel(builder.addIntegers(start, builder.index(columns - rest)), rest) }
-  }
-
-  /// Columns that are as wide as a tile, or what is left of the columns.
-  private struct Panel {
-    let block: RowBlock
-    /// The right side from its first column and the part's first term on.
-    let source: MatrixView
-    let column: Value
-    let columns: Int
-    let depth: Int
-    let accumulates: Bool
-
-    private var builder: IRBuilder { block.builder }
-    private var tileStride: Int { MatrixUnitTiling.tileStride(depth: depth) }
-    private var blocks: Int { tileStride / MatrixUnitTiling.blockElements }
-    private var width: Int { (columns + MatrixRegister.columns - 1) / MatrixRegister.columns }
-
-    func emit() {
-      block.copyColumns(of: source, count: columns, depth: depth)
-      let extent = builder.index(MatrixUnitTiling.tileExtent)
-      let tiles = builder.divideIntegers(block.count, extent)
-      builder.loop(from: builder.index(0), to: tiles) { tile, _ in
-        emitWholeTile(tile, row: builder.multiplyIntegers(tile, extent))
-        return []
-      }
-      emitLastTile(tiles, row: builder.multiplyIntegers(tiles, extent))
-    }
-
-    /// A tile that has all its rows.
-    private func emitWholeTile(_ tile: Value, row: Value) {
-      guard block.rows.isOneRun, columns.isMultiple(of: MatrixRegister.columns) else {
-        return emitLoneTile(tile, height: 2, row: row, count: builder.index(MatrixUnitTiling.tileExtent))
-      }
-      let rows = builder.multiplyIntegers(builder.addIntegers(block.first, row), builder.index(block.result.rowStride))
-      let place = builder.advance(builder.advance(block.result.place, by: rows), by: column)
-      emitTile(
-        tile, height: 2, resultRow: block.result.rowStride, accumulates: accumulates, to: place)
-    }
-
-    /// A tile whose rows the block has in part, or none of them.
-    private func emitLastTile(_ tile: Value, row: Value) {
-      let (zero, half) = (builder.index(0), MatrixRegister.rows)
-      let count = builder.subtractIntegers(block.count, row)
-      let high = builder.subtractIntegers(count, builder.index(half))
-      let done = builder.loop(from: zero, to: high, step: 2 * half, carrying: [zero]) { _, _ in
-        emitLoneTile(tile, height: 2, row: row, count: count)
-        return [count]
-      }
-      builder.loop(from: done[0], to: count, step: half) { _, _ in
-        emitLoneTile(tile, height: 1, row: row, count: count)
-        return []
-      }
-    }
-
-    /// A tile that is computed apart, and taken to the result as far as that goes.
-    ///
-    /// What it is added to is brought first: a row's sums are to be the same whichever tile the row is in.
-    private func emitLoneTile(_ tile: Value, height: Int, row: Value, count: Value) {
-      if accumulates { copyLoneTile(.fromResult, row: row, count: count) }
-      emitTile(
-        tile, height: height, resultRow: MatrixUnitTiling.tileExtent, accumulates: accumulates, to: block.product.loneTile)
-      copyLoneTile(.toResult, row: row, count: count)
-    }
-
-    private func copyLoneTile(_ direction: LoneTileCopier.Direction, row: Value, count: Value) {
-      let rows = block.rows
-      builder.call(
-        builder.shared(LoneTileCopier(direction: direction, columns: columns, hasRuns: !rows.isOneRun)),
-        [block.product.loneTile, builder.advance(block.result.place, by: column)].map(builder.pointer)
-          + [builder.addIntegers(block.first, row), count, builder.index(block.result.rowStride)]
-          + [rows.rowsPerRun, builder.index(rows.resultStride)])
-    }
-
-    /// Calls the function of a tile.
-    private func emitTile(_ tile: Value, height: Int, resultRow: Int, accumulates: Bool, to place: Address) {
-      let left = builder.advance(block.product.rowsCopy, by: builder.multiplyIntegers(tile, builder.index(tileStride)))
-      let requests = [nextPanel(for: tile), nextTile(below: place, resultRow: resultRow)]
-      let function = MatrixUnitTile(height: height, width: width, accumulates: accumulates, requests: requests.map(\.count))
-      builder.call(
-        builder.shared(function),
-        [left, block.product.workspace, place].map(builder.pointer) + [builder.index(blocks), builder.index(resultRow)]
-          + requests.flatMap { [builder.pointer($0.place), builder.index($0.stride), builder.index($0.advance)] })
-    }
-
-    /// What a tile asks for: with each block of terms a few rows or columns.
-    private struct Request {
-      let place: Address
-      let count: Int
-      /// Elements from one row or column to the next, and from those for one block to those for the next.
-      let stride: Int
-      let advance: Int
-    }
-
-    /// A tile's part of the next panel of the right side.
-    private func nextPanel(for tile: Value) -> Request {
-      let extent = MatrixUnitTiling.tileExtent
-      let tiles = max(1, block.product.expectedRows / extent)
-      let count = (extent + tiles - 1) / tiles
-      let stride = source.distantStride
-      // Either a few rows for each block of each tile, or in each block as much of a few columns for the tile.
-      let (step, advance) =
-        source.columnStride == 1
-        ? (count * blocks * stride, count * stride) : (count * stride, MatrixUnitTiling.blockTerms)
-      let start = builder.advance(source.place, by: columns * source.columnStride)
-      return Request(
-        place: builder.advance(start, by: builder.multiplyIntegers(tile, builder.index(step))), count: count, stride: stride,
-        advance: advance)
-    }
-
-    /// The result of the tile below.
-    private func nextTile(below place: Address, resultRow: Int) -> Request {
-      let extent = MatrixUnitTiling.tileExtent
-      let count = (extent + blocks - 1) / blocks
-      return Request(
-        place: builder.advance(place, by: extent * resultRow), count: count, stride: resultRow, advance: count * resultRow)
-    }
   }
 }

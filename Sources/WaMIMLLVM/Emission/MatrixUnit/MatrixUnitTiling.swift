@@ -33,5 +33,8 @@ enum MatrixUnitTiling {
   /// Columns of a group, whole panels.
   static let groupColumns = MatmulTiling.usualGroupColumns / tileExtent * tileExtent
 
+  /// Panels of columns that there are copies of: one is read while the next is made.
+  static let panelCopies = MatmulKernel.splitPanels
+
   private static func roundedUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
 }

@@ -1,0 +1,227 @@
+/// A function that computes tiles of a product on the matrix unit, one below the other,
+/// `void (left, right, result, blocks, row, tiles, ...)`: the sums of each stay in registers. Rows of the result begin `row` elements apart.
+///
+/// Numbers are multiplied part by part. Of the nine products of parts it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
+/// the others are 2⁻²⁵ each at most, as single precision rounds 2⁻²⁴ away. The unit adds to a sum only once in 32 terms, so that results are
+/// closer than those of multiply-adds in turn. What is denormal counts as zero.
+///
+/// The unit leaves the rest of the core idle, so that tiles also prepare what comes later: they ask the memory for lines, and copy.
+struct MatrixUnitTiles: SharedFunction {
+  /// Registers of sums, one below the other and side by side: 1 or 2.
+  let height: Int
+  let width: Int
+  /// Whether the product is added to what the result holds.
+  let accumulates: Bool
+  /// Rows of the result of the tile below that are asked for with each block; 0 where nothing is.
+  var rowsBelow = 0
+  /// What the tiles do for panels after this one.
+  var later: LaterPanels?
+
+  /// What a tile does for later panels of the right side, with each block for a share of 32 lines.
+  struct LaterPanels {
+    /// Lines of each block, a power of two up to 32.
+    let share: Int
+    /// Whether it asks for terms of the tile's block in several columns, or for whole rows of terms.
+    let asksByColumn: Bool
+    /// Whether it copies that much of the panel after this one, beside asking for the one after that.
+    let copiesNext: Bool
+  }
+
+  var name: String {
+    var name = "matrix_tiles_\(height)x\(width)" + (accumulates ? "_add" : "")
+    if rowsBelow > 0 { name += "_below_\(rowsBelow)" }
+    if let later { name += "_later_\(later.share)" + (later.asksByColumn ? "_columns" : "") + (later.copiesNext ? "_copy" : "") }
+    return name
+  }
+
+  /// Where there are later panels, what they ask for begins at `ahead`, with `stride` elements from one row or column to the next; and where
+  /// they copy, the next panel's rows begin at `source`, `sourceRow` elements apart, and its copy at `target`.
+  func parameters(in builder: IRBuilder) -> [IRType] {
+    let (pointer, integer) = (builder.floatPointer, builder.int64)
+    return [pointer, pointer, pointer, integer, integer, integer]
+      + (later == nil ? [] : [pointer, integer])
+      + (later?.copiesNext == true ? [pointer, integer, pointer] : [])
+  }
+
+  /// The parts of the left and the right side that are multiplied in turn, each step with one of those before it.
+  static let products = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)]
+
+  // Four registers of sums, two of rows of the left side and two of columns of the right one.
+  static func sum(_ row: Int, _ column: Int) -> MatrixRegister { MatrixRegister(number: 2 * row + column) }
+  static func left(_ row: Int) -> MatrixRegister { MatrixRegister(number: 4 + row) }
+  static func right(_ column: Int) -> MatrixRegister { MatrixRegister(number: 6 + column) }
+
+  func emit(_ function: Function, in builder: IRBuilder) {
+    builder.loop(from: builder.index(0), to: function.parameter(5)) { tile, _ in
+      MatrixUnitTile(tiles: self, function: function, number: tile, builder: builder).emit()
+      return []
+    }
+  }
+}
+
+/// One of the tiles.
+private struct MatrixUnitTile {
+  let tiles: MatrixUnitTiles
+  let function: Function
+  let number: Value
+  let builder: IRBuilder
+
+  /// Instructions that follow each of the unit's before the next one.
+  ///
+  /// They cost nothing as a rule: a product keeps the unit busy for 16 cycles. But where a core's other thread works as well, products
+  /// and loads that come close upon each other wait for more than the unit: a tile's product takes 63 cycles then on a Xeon of 2023, and
+  /// 42 with eight instructions after each; more do not help, and four help little.
+  private static let distance = 8
+
+  private var extent: Int { MatrixUnitTiling.tileExtent }
+  private var resultRow: Value { function.parameter(4) }
+
+  private func product(_ value: Value, _ factor: Int) -> Value { builder.multiplyIntegers(value, builder.index(factor)) }
+
+  private func parameter(_ number: Int, from index: Value) -> Address { Address(base: function.parameter(number), index: index) }
+
+  func emit() {
+    let blocks = function.parameter(3)
+    let left = parameter(0, from: builder.multiplyIntegers(number, product(blocks, MatrixUnitTiling.blockElements)))
+    let right = parameter(1, from: builder.index(0))
+    let result = parameter(2, from: builder.multiplyIntegers(number, product(resultRow, extent)))
+    let sums = (0..<tiles.height).flatMap { row in
+      (0..<tiles.width).map { column in
+        let rows = product(resultRow, row * MatrixRegister.rows)
+        let place = builder.advance(builder.advance(result, by: rows), by: column * MatrixRegister.columns)
+        return (register: MatrixUnitTiles.sum(row, column), place: place)
+      }
+    }
+    for sum in sums {
+      if tiles.accumulates {
+        builder.load(sum.register, from: sum.place, stride: resultRow)
+      } else {
+        builder.clear(sum.register)
+      }
+    }
+    builder.loop(from: builder.index(0), to: blocks) { block, _ in
+      let start = product(block, MatrixUnitTiling.blockElements)
+      let below = builder.advance(result, by: product(resultRow, extent))
+      emitBlock(block, left: builder.advance(left, by: start), right: builder.advance(right, by: start), below: below)
+      return []
+    }
+    for sum in sums { builder.store(sum.register, to: sum.place, stride: resultRow) }
+  }
+
+  // MARK: Blocks
+
+  /// What the unit does for a block.
+  private enum Step {
+    /// Loads a part of the rows or columns that a register has of the block.
+    case loadLeft(part: Int, row: Int)
+    case loadRight(part: Int, column: Int)
+    case addProducts(row: Int, column: Int)
+  }
+
+  /// All steps of a block: each part is loaded when it is first multiplied, and stays while those that follow need it.
+  private var steps: [Step] {
+    var steps: [Step] = []
+    var loaded = (left: -1, right: -1)
+    for (left, right) in MatrixUnitTiles.products {
+      if left != loaded.left { steps += (0..<tiles.height).map { .loadLeft(part: left, row: $0) } }
+      if right != loaded.right { steps += (0..<tiles.width).map { .loadRight(part: right, column: $0) } }
+      loaded = (left, right)
+      steps += (0..<tiles.height).flatMap { row in (0..<tiles.width).map { .addProducts(row: row, column: $0) } }
+    }
+    return steps
+  }
+
+  /// All steps, with all that prepares what comes later in between, evenly.
+  private func emitBlock(_ block: Value, left: Address, right: Address, below: Address) {
+    let steps = self.steps
+    let lines = linesOfNextBlock(after: left).mixed(with: linesBelow(below, block: block) + linesOfLaterPanel(block: block))
+    let pairs = tiles.later.map { $0.copiesNext ? $0.share : 0 } ?? 0
+    for (number, step) in steps.enumerated() {
+      emit(step, left: left, right: right)
+      func due(_ count: Int) -> Range<Int> { (count * number / steps.count)..<(count * (number + 1) / steps.count) }
+      for line in lines[due(lines.count)] { builder.prefetch(line.place, toFirstCache: line.isNear) }
+      for pair in due(pairs) { copyPair(pair, of: block) }
+      if due(pairs).isEmpty { builder.doNothing(times: Self.distance - due(lines.count).count) }
+    }
+  }
+
+  private func emit(_ step: Step, left: Address, right: Address) {
+    func load(_ register: MatrixRegister, _ index: Int, part: Int, of block: Address) {
+      let place = builder.advance(block, by: part * MatrixUnitTiling.partElements + index * MatrixRegister.elements)
+      builder.load(register, from: place, stride: builder.index(MatrixRegister.columns))
+    }
+    switch step {
+    case .loadLeft(let part, let row): load(MatrixUnitTiles.left(row), row, part: part, of: left)
+    case .loadRight(let part, let column): load(MatrixUnitTiles.right(column), column, part: part, of: right)
+    case .addProducts(let row, let column):
+      builder.addProducts(MatrixUnitTiles.left(row), MatrixUnitTiles.right(column), to: MatrixUnitTiles.sum(row, column))
+    }
+  }
+
+  // MARK: What comes later
+
+  /// A line of the cache to ask for, and whether it is needed at once.
+  private typealias Line = (place: Address, isNear: Bool)
+
+  private func linesOfNextBlock(after left: Address) -> [Line] {
+    let (block, line) = (MatrixUnitTiling.blockElements, IRBuilder.lineElements)
+    return (0..<(block / line)).map { (place: builder.advance(left, by: block + $0 * line), isNear: true) }
+  }
+
+  private func linesBelow(_ result: Address, block: Value) -> [Line] {
+    let start = builder.advance(result, by: builder.multiplyIntegers(block, product(resultRow, tiles.rowsBelow)))
+    return lines(from: start, count: tiles.rowsBelow, stride: resultRow)
+  }
+
+  /// A tile's share of a later panel: for each block a few rows, or in each block as much of a few columns.
+  private func linesOfLaterPanel(block: Value) -> [Line] {
+    guard let later = tiles.later else { return [] }
+    let stride = function.parameter(7)
+    let (ofTile, ofBlock): (Value, Value)
+    if later.asksByColumn {
+      ofTile = product(builder.multiplyIntegers(number, stride), later.share)
+      ofBlock = product(block, MatrixUnitTiling.blockTerms)
+    } else {
+      let shares = builder.multiplyIntegers(number, function.parameter(3))
+      ofTile = product(builder.multiplyIntegers(shares, stride), later.share)
+      ofBlock = product(builder.multiplyIntegers(block, stride), later.share)
+    }
+    return lines(from: parameter(6, from: builder.addIntegers(ofTile, ofBlock)), count: later.share, stride: stride)
+  }
+
+  /// The lines of rows or columns, 32 elements of each.
+  private func lines(from start: Address, count: Int, stride: Value) -> [Line] {
+    (0..<count).flatMap { number in
+      let row = builder.advance(start, by: product(stride, number))
+      return Swift.stride(from: 0, to: extent, by: IRBuilder.lineElements).map {
+        (place: builder.advance(row, by: $0), isNear: false)
+      }
+    }
+  }
+
+  /// Copies a pair of vectors in parts: of each block a tile takes the same rows of one register.
+  private func copyPair(_ pair: Int, of block: Value) {
+    guard let later = tiles.later else { return }
+    let (rows, stride) = (builder.index(MatrixRegister.rows), function.parameter(9))
+    let first = product(number, later.share)
+    let (register, row) = (builder.divideIntegers(first, rows), builder.remainder(first, rows))
+    let term = builder.addIntegers(builder.addIntegers(row, builder.index(pair)), product(block, MatrixUnitTiling.blockTerms))
+    let source = builder.advance(
+      parameter(8, from: builder.multiplyIntegers(term, stride)), by: product(register, MatrixRegister.columns))
+    let vectors = [source, builder.advance(source, by: product(stride, MatrixRegister.rows))].map {
+      builder.load(builder.float, $0, lanes: MatrixRegister.columns)
+    }
+    let target = builder.advance(
+      parameter(10, from: product(block, MatrixUnitTiling.blockElements)), by: product(first, MatrixRegister.columns))
+    builder.storeParts(vectors[0], vectors[1], to: builder.advance(target, by: pair * MatrixRegister.columns))
+  }
+}
+
+extension Array {
+  /// The elements of both, those of the other one at even distances.
+  fileprivate func mixed(with other: [Element]) -> [Element] {
+    enumerated().flatMap { index, element in
+      [element] + other[(other.count * index / count)..<(other.count * (index + 1) / count)]
+    }
+  }
+}
