@@ -28,6 +28,7 @@ import WaMIMLLVM
       String(decoding: try backend.emit([kernels.largeMatmul().kernel], as: .llvm), as: UTF8.self)
     }
     #expect(texts.count { $0.contains("llvm.x86.tdpbf16ps") } > 16)
+    #expect(texts.count { $0.contains(/call void @matrix_tiles_\w+_copy\(/) } > 2, "no tiles that copy the next panel")
   }
 
   @Test func sequencesAgreeWithReference() throws { try check(60) { $0.sequence() } }

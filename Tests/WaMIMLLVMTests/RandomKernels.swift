@@ -286,7 +286,7 @@ struct RandomKernels {
   /// A product that is mostly worth a matrix unit: with whole tiles and others, several groups, parts of the depth and blocks of rows.
   mutating func largeMatmul() -> KernelCase {
     let widths = [96, 97, 128, 208, 391]
-    let (m, n) = (generator.int(100...200), widths[generator.int(0...4)])
+    let (m, n) = (generator.chance(0.2) ? generator.int(48...99) : generator.int(100...200), widths[generator.int(0...4)])
     // Half of them have whole blocks of terms, of which tiles copy the next panel.
     let (depth, block) = (generator.int(128...(generator.chance(0.3) ? 800 : 250)), generator.chance(0.5) ? 32 : 1)
     let k = depth / block * block

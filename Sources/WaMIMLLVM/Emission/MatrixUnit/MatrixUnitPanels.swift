@@ -14,17 +14,19 @@ struct MatrixUnitPanels {
   private var builder: IRBuilder { block.builder }
   private var extent: Int { MatrixUnitTiling.tileExtent }
 
+  /// About as many tiles as a panel has.
+  private var likelyTiles: Int { max(1, block.product.expectedRows / extent) }
+
   /// Whether tiles copy the next panel: pairs of whole vectors, as they lie.
   fileprivate var copiesAhead: Bool {
     block.rows.isOneRun && right.columnStride == 1 && depth.isMultiple(of: MatrixUnitTiling.blockTerms)
-      && block.product.n >= 2 * extent
+      && block.product.n >= 2 * extent && likelyTiles > 1
   }
 
-  /// What a tile prepares of a block's 32 terms or columns, to the power of two so that it belongs to one register: as much as makes a
-  /// whole of the likely number of tiles. Those that are left after the whole prepare nothing.
+  /// What a tile prepares of a block's 32 terms or columns: so much that the likely tiles prepare all of it together, but a power of two,
+  /// so that it belongs to one register. Tiles that come after those prepare nothing.
   fileprivate var preparedShare: Int {
-    let tiles = max(1, block.product.expectedRows / extent)
-    return roundedUpToPower((extent + tiles - 1) / tiles)
+    min(roundedUpToPower((extent + likelyTiles - 1) / likelyTiles), MatrixRegister.rows)
   }
 
   /// Copies the first panel, where later ones are copied by tiles.
@@ -48,8 +50,10 @@ struct MatrixUnitPanels {
   fileprivate func copy(at column: Value) -> Address {
     let workspace = block.product.workspace
     guard copiesAhead else { return workspace }
-    let number = builder.remainder(builder.divideIntegers(column, builder.index(extent)), builder.index(MatrixUnitTiling.panelCopies))
-    return builder.advance(workspace, by: builder.multiplyIntegers(number, builder.index(MatrixUnitTiling.tileStride(depth: depth))))
+    let number = builder.remainder(
+      builder.divideIntegers(column, builder.index(extent)), builder.index(MatrixUnitTiling.panelCopies))
+    return builder.advance(
+      workspace, by: builder.multiplyIntegers(number, builder.index(MatrixUnitTiling.tileStride(depth: depth))))
   }
 }
 

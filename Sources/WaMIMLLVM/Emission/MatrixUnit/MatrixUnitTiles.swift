@@ -19,7 +19,7 @@ struct MatrixUnitTiles: SharedFunction {
 
   /// What a tile does for later panels of the right side, with each block for a share of 32 lines.
   struct LaterPanels {
-    /// Lines of each block, a power of two up to 32.
+    /// Lines of each block, a power of two up to a register's rows.
     let share: Int
     /// Whether it asks for terms of the tile's block in several columns, or for whole rows of terms.
     let asksByColumn: Bool
