@@ -76,24 +76,32 @@ private struct Panel {
   }
 
   func emit() {
-    let (zero, tiles) = (builder.index(0), builder.divideIntegers(block.count, builder.index(extent)))
+    let tiles = builder.divideIntegers(block.count, builder.index(extent))
     if !copiesNext {
       block.copyColumns(of: source(after: 0), count: columns, depth: panels.depth, to: panels.copy(at: column))
     }
     if block.rows.isOneRun && columns.isMultiple(of: MatrixRegister.columns) {
-      let shares = builder.index(extent / panels.preparedShare)
-      let wanted = copiesNext ? builder.select(isBeforeWholePanel, shares, zero) : shares
-      let preparing = builder.minimumInteger(tiles, wanted)
-      emitTiles(from: zero, count: preparing, later: laterPanels)
-      emitTiles(from: preparing, count: builder.subtractIntegers(tiles, preparing), later: nil)
-      if copiesNext { copyNext(from: preparing, to: wanted) }
+      emitWholeTiles(tiles)
     } else {
-      builder.loop(from: zero, to: tiles) { tile, _ in
+      builder.loop(from: builder.index(0), to: tiles) { tile, _ in
         emitLoneTile(tile, height: 2, row: product(tile, extent), count: builder.index(extent))
         return []
       }
     }
     emitLastTile(tiles, row: product(tiles, extent))
+  }
+
+  /// Tiles that have all their rows, of which the first ones prepare later panels.
+  private func emitWholeTiles(_ tiles: Value) {
+    let zero = builder.index(0)
+    // No panel follows one that is narrower than a tile.
+    guard columns == extent else { return emitTiles(from: zero, count: tiles, later: nil) }
+    let shares = builder.index(extent / panels.preparedShare)
+    let wanted = copiesNext ? builder.select(isBeforeWholePanel, shares, zero) : shares
+    let preparing = builder.minimumInteger(tiles, wanted)
+    emitTiles(from: zero, count: preparing, later: laterPanels)
+    emitTiles(from: preparing, count: builder.subtractIntegers(tiles, preparing), later: nil)
+    if copiesNext { copyNext(from: preparing, to: wanted) }
   }
 
   private func product(_ value: Value, _ factor: Int) -> Value { builder.multiplyIntegers(value, builder.index(factor)) }
@@ -120,7 +128,7 @@ private struct Panel {
       share: panels.preparedShare, asksByColumn: panels.right.columnStride != 1, copiesNext: copiesNext)
   }
 
-  /// Tiles that have all their rows, and lie in the result.
+  /// Tiles one below the other, in their place in the result.
   private func emitTiles(from first: Value, count: Value, later: MatrixUnitTiles.LaterPanels?) {
     let rows = builder.addIntegers(block.first, product(first, extent))
     let place = builder.advance(

@@ -34,8 +34,9 @@ struct MatrixUnitTiles: SharedFunction {
     return name
   }
 
-  /// Where there are later panels, what they ask for begins at `ahead`, with `stride` elements from one row or column to the next; and where
-  /// they copy, the next panel's rows begin at `source`, `sourceRow` elements apart, and its copy at `target`.
+  /// Where there are later panels, `(ahead, stride)` follow: what is asked for begins at `ahead`, `stride` elements from one row or column to
+  /// the next. Where tiles copy, then `(source, sourceRow, target)`: the next panel's rows begin at `source`, `sourceRow` elements apart, and
+  /// its copy at `target`.
   func parameters(in builder: IRBuilder) -> [IRType] {
     let (pointer, integer) = (builder.floatPointer, builder.int64)
     return [pointer, pointer, pointer, integer, integer, integer]
