@@ -105,7 +105,7 @@ soak: build
 stress: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_TEST_FILES=10000 swift test -c release --disable-testable-imports --filter BadFileTests
 
-## numbers: every generated function on each of the four thousand million numbers, for the processor CPU; takes half an hour.
+## numbers: every generated function on each of the four thousand million numbers, for the processor CPU; takes an hour or two.
 numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_EVERY_NUMBER=$(CPU) nice swift test -c release --disable-testable-imports --filter everyNumber
 
