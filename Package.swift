@@ -42,7 +42,7 @@ let package = Package(
     .target(name: "CProgram", path: "codegen/abi"),
     .target(
       name: "CImages", path: "codegen/images",
-      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp")]),
+      linkerSettings: ["jpeg", "png", "webpdemux", "webp", "z"].map { .linkedLibrary($0) }),
     .target(name: "CPlatform", path: "codegen/platform"),
     .target(
       name: "WaMIMRuntime",

@@ -6,7 +6,7 @@ public func fuzzImages(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
   for (width, height) in [(file.width, file.height), (max(1, file.width / 5), max(1, file.height / 5))] {
     let eighths = file.sufficientEighths(for: box, width: width, height: height)
     guard let image = try? file.decoded(eighths: eighths) else { continue }
-    let region = Resampling.Region(box, scaledBy: Double(eighths) / 8)
+    let region = file.region(of: box, eighths: eighths)
     let result = Resampling.resize(image, region: region, width: min(width, 32), height: min(height, 32))
     precondition(result.pixels.count == result.width * result.height * image.channels)
   }

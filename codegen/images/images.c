@@ -54,6 +54,7 @@ int32_t wamim_image_measure(
     const uint8_t *bytes, size_t count, uint64_t maximum_pixels, wamim_image_shape *shape,
     char message[WAMIM_IMAGE_MESSAGE_BYTES]) {
   memset(shape, 0, sizeof *shape);
+  shape->orientation = WAMIM_UPRIGHT;
   int32_t format = wamim_image_format(bytes, count);
   const wamim_image_reader *with = reader(format);
   if (!with) {

@@ -2,6 +2,7 @@
 #include "reading.h"
 
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ typedef struct {
 typedef struct {
   struct jpeg_decompress_struct info;
   error_manager errors;
-  struct jpeg_progress_mgr progress;
+  /// Whether bytes were asked for after the last one.
+  bool is_cut_off;
   /// A row of four inks.
   uint8_t *inks;
 } decompression;
@@ -39,31 +41,35 @@ static void fail(j_common_ptr info) {
 }
 
 static void note(j_common_ptr info, int level) {
-  // Warnings that mean that part of the picture was made up; others, such as stray bytes between markers, are harmless.
-  int code = info->err->msg_code;
-  if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC)) {
-    fail(info);
+  if (level >= 0) return;
+  switch (info->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_MUST_RESYNC:
+      // Part of the picture was made up. Other warnings, such as of stray bytes between markers, are harmless.
+      fail(info);
+      break;
+    case JWRN_JPEG_EOF:
+      // Huffman codes that lack bits hit the marker that is made up here. Arithmetic ones take zeros without a word.
+      if (((j_decompress_ptr)info)->arith_code) fail(info);
+      ((decompression *)info->client_data)->is_cut_off = true;
+      break;
+    default: break;
   }
 }
 
-static void limit_scans(j_common_ptr info) {
-  if (info->is_decompressor && ((j_decompress_ptr)info)->input_scan_number > MAXIMUM_SCANS) {
-    error_manager *errors = (error_manager *)info->err;
-    wamim_image_explain(errors->message, "too many scans");
-    errors->result = WAMIM_IMAGE_DAMAGED;
-    longjmp(errors->escape, 1);
-  }
+// Ends as a damaged file does.
+static void refuse(decompression *file, const char *text) {
+  wamim_image_explain(file->errors.message, text);
+  file->errors.result = WAMIM_IMAGE_DAMAGED;
+  longjmp(file->errors.escape, 1);
 }
 
-// Turns a row of CMYK into RGB; Adobe's programs store the inks inverted.
-static void convert_cmyk(uint8_t *row, const uint8_t *cmyk, int32_t width, int inverted) {
+// Turns a row of CMYK into RGB. The inks are inverted, as Adobe's programs store them and all others read them, marker or not.
+static void convert_cmyk(uint8_t *row, const uint8_t *cmyk, int32_t width) {
   for (int32_t x = 0; x < width; x++) {
     const uint8_t *in = cmyk + 4 * (size_t)x;
-    unsigned black = inverted ? in[3] : 255u - in[3];
-    for (int c = 0; c < 3; c++) {
-      unsigned ink = inverted ? in[c] : 255u - in[c];
-      row[3 * (size_t)x + c] = (uint8_t)((ink * black + 127) / 255);
-    }
+    for (int c = 0; c < 3; c++) row[3 * (size_t)x + c] = (uint8_t)(((unsigned)in[c] * in[3] + 127) / 255);
   }
 }
 
@@ -75,16 +81,60 @@ static void prepare(decompression *file, char *message) {
   file->errors.base.emit_message = note;
   file->errors.message = message;
   file->errors.result = WAMIM_IMAGE_DAMAGED;
-  file->progress.progress_monitor = limit_scans;
 }
 
-// Reads the header; ends in `fail` where there is none.
-static void open_file(decompression *file, const uint8_t *bytes, size_t count) {
+enum { METADATA_MARKER = JPEG_APP0 + 1 };
+
+// Reads the header, and keeps metadata where they are wanted; ends in `fail` where there is no header.
+static void open_file(decompression *file, const uint8_t *bytes, size_t count, bool keeps_metadata) {
   jpeg_create_decompress(&file->info);
+  file->info.client_data = file;
   file->info.mem->max_memory_to_use = WAMIM_CODEC_BYTES;
-  file->info.progress = &file->progress;
   jpeg_mem_src(&file->info, bytes, count);
+  if (keeps_metadata) jpeg_save_markers(&file->info, METADATA_MARKER, 0xFFFF);
   jpeg_read_header(&file->info, TRUE);
+}
+
+// The metadata that `open_file` kept.
+static wamim_image_metadata metadata(const decompression *file) {
+  static const char exif[6] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+  wamim_image_metadata found = {0};
+  for (jpeg_saved_marker_ptr marker = file->info.marker_list; marker; marker = marker->next) {
+    if (marker->data_length >= sizeof exif && memcmp(marker->data, exif, sizeof exif) == 0) {
+      if (!found.exif) found = (wamim_image_metadata){marker->data, marker->data_length, found.xmp, found.xmp_count};
+    } else if (marker->data_length >= sizeof xmp && memcmp(marker->data, xmp, sizeof xmp) == 0) {
+      found.xmp = marker->data + sizeof xmp;
+      found.xmp_count = marker->data_length - sizeof xmp;
+    }
+  }
+  return found;
+}
+
+// Whether the scans that were read are all that the picture needs.
+static bool is_complete(const struct jpeg_decompress_struct *info) {
+  for (int c = 0; c < info->num_components; c++) {
+    if (!info->progressive_mode) {
+      // A component's table is kept when its scan begins.
+      if (!info->comp_info[c].quant_table) return false;
+      continue;
+    }
+    for (int k = 0; k < DCTSIZE2; k++) {
+      if (info->coef_bits[c][k] != 0) return false;
+    }
+  }
+  return true;
+}
+
+// Reads scans until the picture is complete, so that it does not matter what follows, or else until the file ends.
+static void read_scans(decompression *file) {
+  struct jpeg_decompress_struct *info = &file->info;
+  int result;
+  do {
+    result = jpeg_consume_input(info);
+    if (info->input_scan_number > MAXIMUM_SCANS) refuse(file, "too many scans");
+    if (result == JPEG_SCAN_COMPLETED && is_complete(info)) return;
+  } while (result != JPEG_REACHED_EOI && result != JPEG_SUSPENDED);
+  if (file->is_cut_off) refuse(file, "the file ends early");
 }
 
 static int32_t release(decompression *file, int32_t result) {
@@ -97,11 +147,20 @@ static int32_t measure(const uint8_t *bytes, size_t count, wamim_image_shape *sh
   decompression file;
   prepare(&file, message);
   if (setjmp(file.errors.escape)) return release(&file, file.errors.result);
-  open_file(&file, bytes, count);
+  open_file(&file, bytes, count, true);
   // libjpeg takes no more than 65,500 rows or columns.
   shape->width = (int32_t)file.info.image_width;
   shape->height = (int32_t)file.info.image_height;
   shape->channels = file.info.jpeg_color_space == JCS_GRAYSCALE ? 1 : 3;
+  if (jpeg_has_multiple_scans(&file.info)) {
+    // Scans add to coefficients, which are kept until the last one.
+    for (int c = 0; c < file.info.num_components; c++) {
+      const jpeg_component_info *component = &file.info.comp_info[c];
+      shape->codec_bytes += (int64_t)component->width_in_blocks * component->height_in_blocks * DCTSIZE2 * sizeof(JCOEF);
+    }
+  }
+  wamim_image_metadata found = metadata(&file);
+  shape->orientation = wamim_image_orientation(&found);
   return release(&file, WAMIM_IMAGE_OK);
 }
 
@@ -110,7 +169,7 @@ static int32_t decode(
   decompression file;
   prepare(&file, message);
   if (setjmp(file.errors.escape)) return release(&file, file.errors.result);
-  open_file(&file, bytes, count);
+  open_file(&file, bytes, count, false);
 
   struct jpeg_decompress_struct *info = &file.info;
   int cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
@@ -118,12 +177,17 @@ static int32_t decode(
   info->dct_method = JDCT_ISLOW;
   info->scale_num = (unsigned)eighths;
   info->scale_denom = 8;
+  bool has_scans = jpeg_has_multiple_scans(info);
+  info->buffered_image = has_scans;
   jpeg_start_decompress(info);
+  if (has_scans) {
+    read_scans(&file);
+    jpeg_start_output(info, info->input_scan_number);
+  }
   if (info->output_width != (unsigned)wamim_image_reduced(shape->width, eighths) ||
       info->output_height != (unsigned)wamim_image_reduced(shape->height, eighths) ||
       info->output_components != (cmyk ? 4 : shape->channels)) {
-    wamim_image_explain(message, "pixels of an unknown layout");
-    return release(&file, WAMIM_IMAGE_DAMAGED);
+    refuse(&file, "pixels of an unknown layout");
   }
 
   size_t stride = (size_t)info->output_width * (size_t)shape->channels;
@@ -138,9 +202,9 @@ static int32_t decode(
     uint8_t *row = pixels + stride * info->output_scanline;
     JSAMPROW target = cmyk ? file.inks : row;
     jpeg_read_scanlines(info, &target, 1);
-    if (cmyk) convert_cmyk(row, file.inks, (int32_t)info->output_width, info->saw_Adobe_marker);
+    if (cmyk) convert_cmyk(row, file.inks, (int32_t)info->output_width);
   }
-  jpeg_finish_decompress(info);
+  // What follows the last row, the mark of the end or not, is of no concern.
   return release(&file, WAMIM_IMAGE_OK);
 }
 

@@ -3,11 +3,13 @@
 #include "reading.h"
 
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <png.h>
+#include <zlib.h>
 
 typedef struct {
   const uint8_t *bytes;
@@ -100,6 +102,87 @@ static int32_t release(decompression *file, int32_t result) {
   return result;
 }
 
+// A chunk's content that begins with `keyword`: what follows it and its zero; null where it doesn't.
+static const uint8_t *after_keyword(const uint8_t *chunk, size_t *count, const char *keyword) {
+  size_t length = strlen(keyword) + 1;
+  if (*count < length || memcmp(chunk, keyword, length) != 0) return NULL;
+  *count -= length;
+  return chunk + length;
+}
+
+// The bytes whose digits follow the third line break of `text`, as ImageMagick writes them; freed by the caller.
+static uint8_t *bytes_of_profile(const uint8_t *text, size_t count, size_t *result_count) {
+  uint8_t *result = malloc(count / 2 + 1);
+  size_t digits = 0;
+  unsigned value = 0;
+  int lines = 0;
+  for (size_t i = 0; i < count && result; i++) {
+    uint8_t c = text[i];
+    if (c == '\n') lines += 1;
+    if (lines < 3) continue;
+    unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : (c | 32) >= 'a' && (c | 32) <= 'f' ? (unsigned)((c | 32) - 'a' + 10) : 16;
+    if (digit == 16) continue;
+    value = value << 4 | digit;
+    if (++digits % 2 == 0) result[digits / 2 - 1] = (uint8_t)value;
+  }
+  *result_count = digits / 2;
+  return result;
+}
+
+static const char profile_keyword[] = "Raw profile type exif";
+
+// The Exif data of a text chunk, compressed or not, in which older programs keep them; freed by the caller.
+static uint8_t *text_profile(const uint8_t *text, size_t count, bool is_compressed, size_t *result_count) {
+  text = after_keyword(text, &count, profile_keyword);
+  if (!text) return NULL;
+  if (!is_compressed) return bytes_of_profile(text, count, result_count);
+  // More than any camera writes unpacks to less than this; the first byte names the only method there is.
+  uLongf limit = 1 << 20;
+  uint8_t *unpacked = count > 1 ? malloc(limit) : NULL;
+  uint8_t *result = NULL;
+  if (unpacked && uncompress(unpacked, &limit, text + 1, count - 1) == Z_OK) {
+    result = bytes_of_profile(unpacked, limit, result_count);
+  }
+  free(unpacked);
+  return result;
+}
+
+// The orientation that chunks name, before the pixels or after them.
+static int32_t orientation(const uint8_t *bytes, size_t count) {
+  wamim_image_metadata found = {0};
+  uint8_t *profile = NULL;
+  size_t profile_count = 0;
+  enum { SIGNATURE_BYTES = 8, CHUNK_BYTES = 12 };
+  size_t offset = SIGNATURE_BYTES;
+  while (offset <= count && count - offset >= CHUNK_BYTES) {
+    const uint8_t *type = bytes + offset + 4, *chunk = bytes + offset + 8;
+    size_t size = (size_t)bytes[offset] << 24 | (size_t)bytes[offset + 1] << 16 | (size_t)bytes[offset + 2] << 8 | bytes[offset + 3];
+    if (size > count - offset - CHUNK_BYTES || memcmp(type, "IEND", 4) == 0) break;
+    if (memcmp(type, "eXIf", 4) == 0) {
+      found.exif = chunk;
+      found.exif_count = size;
+    } else if (memcmp(type, "iTXt", 4) == 0) {
+      size_t length = size;
+      const uint8_t *text = after_keyword(chunk, &length, "XML:com.adobe.xmp");
+      // Two bytes say whether it is compressed, which XMP should not be.
+      if (text && length > 2 && text[0] == 0) {
+        found.xmp = text + 2;
+        found.xmp_count = length - 2;
+      }
+    } else if (!profile && (memcmp(type, "tEXt", 4) == 0 || memcmp(type, "zTXt", 4) == 0)) {
+      profile = text_profile(chunk, size, type[0] == 'z', &profile_count);
+    }
+    offset += CHUNK_BYTES + size;
+  }
+  if (!found.exif && profile) {
+    found.exif = profile;
+    found.exif_count = profile_count;
+  }
+  int32_t result = wamim_image_orientation(&found);
+  free(profile);
+  return result;
+}
+
 static int32_t measure(const uint8_t *bytes, size_t count, wamim_image_shape *shape, char *message) {
   decompression file;
   if (!prepare(&file, bytes, count, message)) return WAMIM_IMAGE_OUT_OF_MEMORY;
@@ -108,6 +191,7 @@ static int32_t measure(const uint8_t *bytes, size_t count, wamim_image_shape *sh
   shape->width = (int32_t)png_get_image_width(file.png, file.info);
   shape->height = (int32_t)png_get_image_height(file.png, file.info);
   shape->channels = png_get_color_type(file.png, file.info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
+  shape->orientation = orientation(bytes, count);
   return release(&file, WAMIM_IMAGE_OK);
 }
 

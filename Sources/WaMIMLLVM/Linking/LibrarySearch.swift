@@ -15,6 +15,7 @@ struct LibrarySearch {
     SystemLibrary(name: "libopenblas.a", package: "libopenblas-dev"),
     SystemLibrary(name: "libjpeg.a", package: "libjpeg-dev"),
     SystemLibrary(name: "libpng.a", package: "libpng-dev"),
+    SystemLibrary(name: "libwebpdemux.a", package: "libwebp-dev"),
     SystemLibrary(name: "libwebp.a", package: "libwebp-dev"),
     SystemLibrary(name: "libz.a", package: "zlib1g-dev"),
   ]

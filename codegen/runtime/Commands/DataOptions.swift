@@ -11,13 +11,30 @@ struct DataOptions: ParsableArguments {
       """, valueName: "images"))
   var data: String?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Turn photographs as the camera noted, in Exif or XMP (default: yes; in a run that began without this option: no).")
+  var exifRotation: Bool?
+
+  /// Whether images are turned: as the command line says, else as the run did whose options are `recorded`, or is to.
+  ///
+  /// - Parameter recorded: The options of a run that goes on, or none. One that began before there was this choice turned no image.
+  func isTurned(recorded: [String: String]) -> Bool {
+    exifRotation ?? (recorded.isEmpty || recorded[Self.rotationName] == "true")
+  }
+
+  /// What a run records the choice under.
+  static let rotationName = "exif-rotation"
+
   /// Opens the source of images for a model that takes what `batch` says.
   ///
   /// - Parameter runFolder: The folder of a run that may know where the images are.
   func source(
-    for batch: ImageBatch, seed: UInt64, data: String, runFolder: String? = nil
+    for batch: ImageBatch, seed: UInt64, data: String, isTurned: Bool, runFolder: String? = nil
   ) throws(TrainerError) -> any ImageSource {
-    guard data == "synthetic" || data.hasPrefix("synthetic:") else { return try ImageDataset(data, runFolder: runFolder) }
+    guard data == "synthetic" || data.hasPrefix("synthetic:") else {
+      return try ImageDataset(data, isTurned: isTurned, runFolder: runFolder)
+    }
     var count = 4096
     if data != "synthetic" {
       guard let given = Int(data.dropFirst("synthetic:".count)), (1...Int(Int32.max)).contains(given) else {

@@ -163,10 +163,10 @@ struct FitCommand: ParsableCommand {
     guard let path = settings.data else {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
     }
-    let training = try data.source(for: batch, seed: seed, data: path, runFolder: runFolder)
+    let training = try data.source(for: batch, seed: seed, data: path, isTurned: settings.isTurned, runFolder: runFolder)
     guard let validation = settings.validation else { return (training, nil) }
     // Drawn images to evaluate on are others than those to train on.
-    return (training, try data.source(for: batch, seed: ~seed, data: validation))
+    return (training, try data.source(for: batch, seed: ~seed, data: validation, isTurned: settings.isTurned))
   }
 
   /// Threads that read images.

@@ -4,6 +4,8 @@ import WaMIMManifest
 struct FitSettings {
   let data: String?
   let validation: String?
+  /// Whether images are turned as their metadata ask for.
+  let isTurned: Bool
   /// What images go through.
   let augmentation: Manifest.Augmentation
   /// The settings under the names of their options, for the checkpoint.
@@ -29,6 +31,7 @@ struct FitSettings {
     func count(_ given: Int?, _ name: String) -> Int? { given ?? previous[name].flatMap { Int($0) } }
     data = command.data.data ?? previous["data"]
     validation = command.watching.validation ?? previous["val"]
+    isTurned = command.data.isTurned(recorded: previous)
     epochs = number(command.epochs, "epochs") ?? training.epochs
     baseLearningRate = number(command.baseLearningRate, "base-lr") ?? training.baseLearningRate
     minimumLearningRate = number(command.minimumLearningRate, "min-lr") ?? training.minimumLearningRate
@@ -60,6 +63,7 @@ struct FitSettings {
       "log-every": "\(logEvery)", "pictures": "\(pictures)",
     ]) { $1 }
     options["data"] = data
+    options[DataOptions.rotationName] = "\(isTurned)"
     options["val"] = validation
     options["every"] = every.map { "\($0)" }
     recorded = options

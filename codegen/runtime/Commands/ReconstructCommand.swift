@@ -46,7 +46,8 @@ struct ReconstructCommand: ParsableCommand {
     let settings = try program.manifest.training.augmentation.replaced(by: options, channels: usual.augmentation.channels)
     let batch = try ImageBatch(program, settings: settings)
     // The run knows where the images are that it was trained on.
-    let source = try data.source(for: batch, seed: seed, data: path, runFolder: FileSystem.parent(of: file))
+    let source = try data.source(
+      for: batch, seed: seed, data: path, isTurned: data.isTurned(recorded: options), runFolder: FileSystem.parent(of: file))
     let model = try TrainedModel(program: program, schedules: ["forward"], threads: threads.count)
     try Checkpoint.loadParameters(file, into: model)
     let unreadable = UnreadableImages()

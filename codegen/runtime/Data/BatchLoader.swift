@@ -182,6 +182,8 @@ package final class BatchLoader: @unchecked Sendable {
       do throws(TrainerError) {
         return try sample(of: candidate, numbers: numbers)
       } catch {
+        // The machine's failures end the run: another image in the place of a sound one would change its bits.
+        guard !error.isSystemFailure else { throw error }
         problem = error
       }
       try unreadable.insert(candidate, name: source.name(at: candidate), reason: problem.message)

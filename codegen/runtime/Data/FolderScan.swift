@@ -12,9 +12,9 @@ struct FolderScan {
   private var visited: Set<FileStatus.Identity> = []
   private var progress: ScanProgress
 
-  init(_ root: [UInt8], progress: ScanProgress) {
+  init(_ root: [UInt8], progress: ScanProgress) throws(TrainerError) {
     self.progress = progress
-    visit(root)
+    try visit(root)
   }
 
   /// One name in a folder.
@@ -24,9 +24,9 @@ struct FolderScan {
   }
 
   /// Takes in the folder at `path`.
-  private mutating func visit(_ path: [UInt8]) {
-    guard let status = FileStatus(path), visited.insert(status.identity).inserted else { return }
-    guard let entries = Self.entries(of: path) else {
+  private mutating func visit(_ path: [UInt8]) throws(TrainerError) {
+    guard let status = try FileStatus.of(path), visited.insert(status.identity).inserted else { return }
+    guard let entries = try Self.entries(of: path) else {
       unreadable.append(path)
       return
     }
@@ -34,10 +34,10 @@ struct FolderScan {
     for entry in entries {
       let child = FilePath.join(path, entry.name)
       if entry.isFolder {
-        visit(child)
+        try visit(child)
       } else if FilePath.fileExtension(entry.name) == "tar" {
         archives.append(child)
-      } else if ImageCandidate.isImage(entry.name, firstBytes: { Self.firstBytes(of: child) }) {
+      } else if try ImageCandidate.isImage(entry.name, firstBytes: { () throws(TrainerError) in try Self.firstBytes(of: child) }) {
         index.add(entry.name, in: place)
         progress.advance(images: index.count)
       }
@@ -45,14 +45,25 @@ struct FolderScan {
   }
 
   /// The folders and files in the folder at `path` in the order in which their paths sort; nil where it cannot be read.
-  private static func entries(of path: [UInt8]) -> [Entry]? {
+  private static func entries(of path: [UInt8]) throws(TrainerError) -> [Entry]? {
+    try SystemFailure.retrying { () throws(TrainerError) in
+      let (entries, code) = try listing(path)
+      guard SystemFailure.codes.contains(code) else { return entries }
+      throw TrainerError("cannot read the folder \(FilePath.text(path)): \(FileSystem.describe(code))", code: code)
+    }
+  }
+
+  /// What is in the folder at `path`, in order, or nil; and the operating system's number of what kept it from telling all.
+  private static func listing(_ path: [UInt8]) throws(TrainerError) -> (entries: [Entry]?, code: Int32) {
     let folder = (path + [0]).withUnsafeBytes { name in
       name.baseAddress.flatMap { opendir($0.assumingMemoryBound(to: CChar.self)) }
     }
-    guard let folder else { return nil }
+    guard let folder else { return (nil, errno) }
     defer { closedir(folder) }
     var entries: [Entry] = []
+    errno = 0
     while let entry = readdir(folder) {
+      defer { errno = 0 }
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
       if name.first == UInt8(ascii: ".") { continue }
       switch Int(entry.pointee.d_type) {
@@ -60,21 +71,31 @@ struct FolderScan {
       case Int(DT_REG): entries.append(Entry(name: name, isFolder: false))
       case Int(DT_LNK), Int(DT_UNKNOWN):
         // Links, and file systems that don't say. A link that leads nowhere stays, to be reported when it is read.
-        let kind = FileStatus(FilePath.join(path, name))?.kind
+        let kind = try FileStatus.of(FilePath.join(path, name))?.kind
         if kind != .other { entries.append(Entry(name: name, isFolder: kind == .folder)) }
       default: break
       }
     }
+    let code = errno
     // A folder sorts as its path goes on, with a slash.
     let slash = [UInt8(ascii: "/")]
-    return entries.sorted {
+    entries.sort {
       ($0.isFolder ? $0.name + slash : $0.name).lexicographicallyPrecedes($1.isFolder ? $1.name + slash : $1.name)
     }
+    return (entries, code)
   }
 
-  private static func firstBytes(of path: [UInt8]) -> [UInt8]? {
-    guard FileStatus(path)?.kind == .file, let file = try? OpenFile(reading: path), file.byteCount >= ImageFile.magicByteCount
-    else { return nil }
-    return try? file.bytes(at: 0, count: ImageFile.magicByteCount)
+  /// The first bytes of the file at `path`; nil where it cannot be read, or has fewer.
+  private static func firstBytes(of path: [UInt8]) throws(TrainerError) -> [UInt8]? {
+    guard try FileStatus.of(path)?.kind == .file else { return nil }
+    do throws(TrainerError) {
+      return try SystemFailure.retrying { () throws(TrainerError) in
+        let file = try OpenFile(reading: path)
+        return file.byteCount < ImageFile.magicByteCount ? nil : try file.bytes(at: 0, count: ImageFile.magicByteCount)
+      }
+    } catch {
+      guard !error.isSystemFailure else { throw error }
+      return nil
+    }
   }
 }

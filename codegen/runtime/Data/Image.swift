@@ -20,7 +20,12 @@ package struct Image: Sendable, Equatable {
       width: width, height: height, channels: channels, pixels: [UInt8](repeating: value, count: width * height * channels))
   }
 
-  /// Reads the bytes of a JPEG, PNG or WebP file.
+  /// A copy of the pixels of `view`.
+  init(_ view: PixelView) {
+    self.init(width: view.width, height: view.height, channels: view.channels, pixels: Array(view.pixels))
+  }
+
+  /// Reads the bytes of a JPEG, PNG or WebP file, and turns the image as its metadata ask for.
   package init(decoding bytes: [UInt8], maximumPixels: Int = ImageFile.maximumPixels) throws(TrainerError) {
     self = try ImageFile(bytes, maximumPixels: maximumPixels).decoded()
   }

@@ -6,15 +6,19 @@ package struct ImageDataset: ImageSource {
   private let index: ImageIndex
   /// When looking for the images began, in nanoseconds since 1970; nil where an index that was kept told where they are.
   private let foundAt: Int64?
-  private let shards = OpenShards()
+  /// Whether images are turned as their metadata ask for.
+  private let isTurned: Bool
 
   package var count: Int { index.count }
   package var indexByteCount: Int { index.byteCount }
 
   /// Finds the images that `data` names; what is in them is looked at when they are read.
   ///
-  /// - Parameter runFolder: The folder of a run that may hold an index of them.
-  package init(_ data: String, runFolder: String? = nil) throws(TrainerError) {
+  /// - Parameters:
+  ///   - isTurned: Whether images are turned as their metadata ask for.
+  ///   - runFolder: The folder of a run that may hold an index of them.
+  package init(_ data: String, isTurned: Bool = true, runFolder: String? = nil) throws(TrainerError) {
+    self.isTurned = isTurned
     location = try ImageLocation(data)
     if let runFolder, let known = ImageIndex(reading: ImageIndex.file(in: runFolder), of: location) {
       index = known
@@ -35,35 +39,15 @@ package struct ImageDataset: ImageSource {
 
   package func name(at index: Int) -> String { FilePath.text(self.index.path(at: index)) }
 
-  package func load(at index: Int) throws(TrainerError) -> LoadedImage { .file(try ImageFile(try bytes(at: index))) }
+  package func load(at index: Int) throws(TrainerError) -> LoadedImage {
+    .file(try ImageFile(try bytes(at: index), isTurned: isTurned))
+  }
 
-  private func bytes(at index: Int) throws(TrainerError) -> [UInt8] {
+  private func bytes(at index: Int) throws(TrainerError) -> ImageMemory {
     guard !self.index.extents.isEmpty else {
-      return try OpenFile(reading: self.index.path(at: index)).allBytes(limit: ImageFile.maximumBytes)
+      return try DataFiles.shared.read(self.index.path(at: index))
     }
     let extent = self.index.extents[index]
-    guard extent.byteCount <= ImageFile.maximumBytes else {
-      throw TrainerError("it is larger than \(Format.bytes(ImageFile.maximumBytes))")
-    }
-    return try shards.file(at: self.index.place(at: index).path).bytes(at: extent.offset, count: extent.byteCount)
-  }
-}
-
-/// Archives that are kept open, as one is read again and again: no more than a process may safely have.
-private final class OpenShards: @unchecked Sendable {
-  private static let limit = 256
-
-  private let lock = ThreadLock()
-  private var files: [[UInt8]: OpenFile] = [:]
-
-  func file(at path: [UInt8]) throws(TrainerError) -> OpenFile {
-    try lock.withLock { () throws(TrainerError) in
-      if let file = files[path] { return file }
-      // Those that are being read stay open until their readers are done.
-      if files.count >= Self.limit { files.removeAll() }
-      let file = try OpenFile(reading: path)
-      files[path] = file
-      return file
-    }
+    return try DataFiles.shared.read(self.index.place(at: index).path, extent)
   }
 }

@@ -13,7 +13,7 @@ extension ImageIndex {
 
   /// The images in a folder; where there are none but archives, those in the archives.
   private static func folder(_ path: [UInt8], name: String) throws(TrainerError) -> ImageIndex {
-    let scan = FolderScan(path, progress: ScanProgress(name))
+    let scan = try FolderScan(path, progress: ScanProgress(name))
     if let first = scan.unreadable.first {
       let count = scan.unreadable.count == 1 ? "a folder" : "\(scan.unreadable.count) folders"
       Console.warn("\(count) cannot be read and is left out: \(FilePath.text(first))")
@@ -36,7 +36,7 @@ extension ImageIndex {
 
   /// The images in tar archives.
   private static func shards(_ paths: [[UInt8]], name: String) throws(TrainerError) -> ImageIndex {
-    let scan = ShardScan(paths, progress: ScanProgress(name))
+    let scan = try ShardScan(paths, progress: ScanProgress(name))
     for damage in scan.damage.prefix(10) { Console.warn("\(damage); what is whole is used") }
     if scan.damage.count > 10 { Console.warn("\(scan.damage.count) archives in all are damaged") }
     guard scan.index.count > 0 else {

@@ -9,11 +9,14 @@ package enum ImageLocation: Sendable, Equatable {
 
   /// Finds out what `text` names: a folder, a tar archive, or archives in the notation of braces.
   package init(_ text: String) throws(TrainerError) {
+    // A failure of the system is no missing folder.
+    _ = try FileStatus.of(Array(text.utf8))
     switch FileSystem.kind(of: text) {
     case .folder:
       self = .folder(Self.absolute(text))
     case .file:
-      guard text.hasSuffix(".tar") || Self.beginsLikeArchive(text) else {
+      let isArchive = text.hasSuffix(".tar") ? true : try Self.beginsLikeArchive(text)
+      guard isArchive else {
         throw TrainerError("\(text) is neither a folder nor a tar archive; give --data the folder that holds the images")
       }
       self = .shards([Self.absolute(text)])
@@ -38,10 +41,9 @@ package enum ImageLocation: Sendable, Equatable {
     }
   }
 
-  private static func beginsLikeArchive(_ path: String) -> Bool {
-    guard let file = try? OpenFile(reading: path) else { return false }
-    var reader = TarReader(file)
-    return (try? reader.next()) != nil
+  private static func beginsLikeArchive(_ path: String) throws(TrainerError) -> Bool {
+    var reader = TarReader(try OpenFile(reading: path))
+    return try reader.next() != nil
   }
 
   /// `path` from the root of the file system on, as a run may be continued from another folder.

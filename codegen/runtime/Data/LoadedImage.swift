@@ -32,12 +32,15 @@ package enum LoadedImage: Sendable {
   package func resized(
     _ box: Resampling.Box, width: Int, height: Int, window: Resampling.Box? = nil
   ) throws(TrainerError) -> Image {
-    let eighths =
-      switch self {
-      case .pixels: 8
-      case .file(let file): file.sufficientEighths(for: box, width: width, height: height)
+    switch self {
+    case .pixels(let image):
+      return Resampling.resize(image, region: Resampling.Region(box), width: width, height: height, window: window)
+    case .file(let file):
+      let eighths = file.sufficientEighths(for: box, width: width, height: height)
+      let region = file.region(of: box, eighths: eighths)
+      return try file.withPixels(eighths: eighths) { pixels in
+        Resampling.resize(pixels, region: region, width: width, height: height, window: window)
       }
-    let region = Resampling.Region(box, scaledBy: Double(eighths) / 8)
-    return Resampling.resize(try image(eighths: eighths), region: region, width: width, height: height, window: window)
+    }
   }
 }

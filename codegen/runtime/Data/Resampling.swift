@@ -20,10 +20,10 @@ package enum Resampling {
     fileprivate let columns: Span
     fileprivate let rows: Span
 
-    /// `box` in an image of `scale` times the size.
-    package init(_ box: Box, scaledBy scale: Double = 1) {
-      columns = Span(start: Double(box.x) * scale, length: Double(box.width) * scale)
-      rows = Span(start: Double(box.y) * scale, length: Double(box.height) * scale)
+    /// `box` in an image of `scale` times the size, with more columns at its left and rows at its top.
+    package init(_ box: Box, scaledBy scale: Double = 1, left: Double = 0, top: Double = 0) {
+      columns = Span(start: Double(box.x) * scale + left, length: Double(box.width) * scale)
+      rows = Span(start: Double(box.y) * scale + top, length: Double(box.height) * scale)
     }
   }
 
@@ -48,6 +48,16 @@ package enum Resampling {
   ///
   /// - Parameter window: The part of the result that is wanted, where it isn't all.
   package static func resize(_ image: Image, region: Region, width: Int, height: Int, window: Box? = nil) -> Image {
+    image.pixels.withUnsafeBufferPointer { pixels in
+      let view = PixelView(width: image.width, height: image.height, channels: image.channels, pixels: pixels)
+      return resize(view, region: region, width: width, height: height, window: window)
+    }
+  }
+
+  /// The pixels of `image` that `region` touches, resized so that the region becomes `width` times `height`.
+  ///
+  /// - Parameter window: The part of the result that is wanted, where it isn't all.
+  static func resize(_ image: PixelView, region: Region, width: Int, height: Int, window: Box?) -> Image {
     let window = window ?? Box(x: 0, y: 0, width: width, height: height)
     let box = Box(
       x: region.columns.firstPixel, y: region.rows.firstPixel, width: region.columns.pixelCount(of: image.width),
@@ -104,25 +114,24 @@ package enum Resampling {
   }
 
   /// Resizes each row of the box.
-  private static func resizeRows(of image: Image, box: Box, weights: Weights) -> Image {
+  private static func resizeRows(of image: PixelView, box: Box, weights: Weights) -> Image {
     let channels = image.channels
     let width = weights.starts.count
     var result = Image(width: width, height: box.height, channels: channels)
+    let input = image.pixels
     result.pixels.withUnsafeMutableBufferPointer { output in
-      image.pixels.withUnsafeBufferPointer { input in
-        weights.values.withUnsafeBufferPointer { values in
-          for x in 0..<width {
-            let taps = UnsafeBufferPointer(rebasing: values[x * weights.width..<x * weights.width + weights.counts[x]])
-            let first = (box.y * image.width + box.x + weights.starts[x]) * channels
-            for y in 0..<box.height {
-              let pixels = UnsafeBufferPointer(rebasing: input[(first + y * image.width * channels)...])
-              let target = (y * width + x) * channels
-              if channels == 3 {
-                let sums = weighedColor(pixels, taps)
-                for channel in 0..<3 { output[target + channel] = clamped(sums[channel]) }
-              } else {
-                output[target] = clamped(weighedGrey(pixels, taps))
-              }
+      weights.values.withUnsafeBufferPointer { values in
+        for x in 0..<width {
+          let taps = UnsafeBufferPointer(rebasing: values[x * weights.width..<x * weights.width + weights.counts[x]])
+          let first = (box.y * image.width + box.x + weights.starts[x]) * channels
+          for y in 0..<box.height {
+            let pixels = UnsafeBufferPointer(rebasing: input[(first + y * image.width * channels)...])
+            let target = (y * width + x) * channels
+            if channels == 3 {
+              let sums = weighedColor(pixels, taps)
+              for channel in 0..<3 { output[target + channel] = clamped(sums[channel]) }
+            } else {
+              output[target] = clamped(weighedGrey(pixels, taps))
             }
           }
         }

@@ -23,7 +23,17 @@ struct FileStatus {
     var number: UInt
   }
 
-  /// Asks about what `path` leads to, through links; nil where there is nothing, or it is out of reach.
+  /// Asks about what `path` leads to, through links; nil where there is nothing, or it is out of reach, but for a failure of the system.
+  static func of(_ path: [UInt8]) throws(TrainerError) -> FileStatus? {
+    try SystemFailure.retrying { () throws(TrainerError) in
+      if let status = FileStatus(path) { return status }
+      let code = errno
+      guard SystemFailure.codes.contains(code) else { return nil }
+      throw TrainerError("cannot read \(FilePath.text(path)): \(FileSystem.describe(code))", code: code)
+    }
+  }
+
+  /// Asks about what `path` leads to, through links; nil where that does not work.
   init?(_ path: [UInt8]) {
     var status = stat()
     let code = (path + [0]).withUnsafeBytes { name in

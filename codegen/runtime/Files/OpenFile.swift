@@ -19,7 +19,7 @@ package final class OpenFile: Sendable {
     let descriptor = (bytes + [0]).withUnsafeBytes { name in
       name.baseAddress.map { open($0.assumingMemoryBound(to: CChar.self), O_RDONLY | O_CLOEXEC) } ?? -1
     }
-    guard descriptor >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.lastError())") }
+    guard descriptor >= 0 else { throw Self.failure(to: "read", path) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
       close(descriptor)
@@ -42,7 +42,7 @@ package final class OpenFile: Sendable {
 
   private init(writing path: String, flags: Int32, shown: String) throws(TrainerError) {
     let descriptor = open(path, O_WRONLY | O_CLOEXEC | flags, 0o666)
-    guard descriptor >= 0 else { throw TrainerError("cannot write \(shown): \(FileSystem.lastError())") }
+    guard descriptor >= 0 else { throw Self.failure(to: "write", shown) }
     self.path = shown
     self.descriptor = descriptor
     byteCount = 0
@@ -50,6 +50,11 @@ package final class OpenFile: Sendable {
 
   deinit {
     close(descriptor)
+  }
+
+  /// The error of a call that could not do what `verb` says to the file at `path`, with the operating system's number of it.
+  private static func failure(to verb: String, _ path: String, code: Int32 = errno) -> TrainerError {
+    TrainerError("cannot \(verb) \(path): \(FileSystem.describe(code))", code: code)
   }
 
   /// All bytes from where the last read ended, of which there may be at most `limit`.
@@ -77,7 +82,7 @@ package final class OpenFile: Sendable {
     } while count < 0 && errno == EINTR
     let code = errno
     bytes.removeLast(limit - max(count, 0))
-    guard count >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.describe(code))") }
+    guard count >= 0 else { throw Self.failure(to: "read", path, code: code) }
     return count
   }
 
@@ -88,7 +93,7 @@ package final class OpenFile: Sendable {
       guard let base = target.baseAddress else { return }
       let count = pread(descriptor, base + done, target.count - done, offset + done)
       if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw TrainerError("cannot read \(path): \(FileSystem.lastError())") }
+      guard count >= 0 else { throw Self.failure(to: "read", path) }
       guard count > 0 else { throw TrainerError("cannot read \(path): it ended while it was being read") }
       done += count
     }

@@ -70,6 +70,7 @@ package struct Gallery {
         images.append(try augmentation.centerCrop(try source.load(at: index)))
         continue
       } catch {
+        guard !error.isSystemFailure else { throw error }
         problem = error
       }
       try unreadable.insert(index, name: source.name(at: index), reason: problem.message)
