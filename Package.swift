@@ -44,10 +44,11 @@ let package = Package(
       name: "CImages", path: "codegen/images",
       linkerSettings: ["jpeg", "png", "webpdemux", "webp", "z"].map { .linkedLibrary($0) }),
     .target(name: "CPlatform", path: "codegen/platform"),
+    .systemLibrary(name: "CZlib", path: "codegen/zlib"),
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "CProgram", "CImages", "CPlatform",
+        "WaMIMManifest", "CProgram", "CImages", "CPlatform", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),

@@ -135,6 +135,114 @@ import WaMIMRuntime
     for threads in [2, 4] { #expect(try batches(ImageDataset(folder["data"]), threads: threads) == reference) }
   }
 
+  @Test("Packed shards give the same images as others, from front to back or from anywhere, in one member or in several")
+  func packedShards() throws {
+    let folder = try TemporaryFolder()
+    let files = ["alpha.png", "color.jpg", "picture.jpg", "source.png", "lossy.webp"]
+    for (index, name) in files.enumerated() {
+      for copy in 0..<6 { try folder.write(try fixture(name), to: "data/\(copy)-\(index)-\(name)") }
+    }
+    try FileManager.default.createDirectory(atPath: folder["shards"], withIntermediateDirectories: true)
+    try tar(["-cf", folder["a.tar"], "-C", folder["data"], "--sort=name", "."])
+    try tar(["-cf", folder["b.tar"], "-C", folder["data"], "--sort=name", "--exclude=0-*", "."])
+    try shell("cd '\(folder.path)' && gzip -1 <a.tar >shards/0.tar.gz && { gzip -9 <a.tar; gzip <b.tar; } >shards/1.tgz")
+    try shell("cd '\(folder.path)' && mkdir plain && cp a.tar plain/0.tar && cat a.tar b.tar >plain/1.tar")
+    let (packed, plain) = (try ImageDataset(folder["shards"]), try ImageDataset(folder["plain"]))
+    #expect(packed.count == 3 * files.count * 6 - files.count)
+    #expect(try (0..<packed.count).map(packed.image) == (0..<plain.count).map(plain.image))
+    for threads in [1, 3] { #expect(try batches(packed, threads: threads) == batches(plain, threads: 2)) }
+    #expect(try ImageDataset(folder["shards/{0.tar.gz,1.tgz}"]).count == packed.count)
+
+    // Where to unpack from is remembered with the rest.
+    try FileManager.default.createDirectory(atPath: folder["run"], withIntermediateDirectories: true)
+    for name in ["shards", "shards/0.tar.gz", "shards/1.tgz"] { try age(folder[name], seconds: 100) }
+    try ImageDataset(folder["shards"], runFolder: folder["run"]).saveIndex(in: folder["run"])
+    let remembered = try ImageDataset(folder["shards"], runFolder: folder["run"])
+    #expect(remembered.isFromIndex)
+    #expect(try (0..<packed.count).reversed().map(remembered.image) == (0..<packed.count).reversed().map(packed.image))
+  }
+
+  @Test("A gzip file is unpacked from every point of its index as from its beginning", arguments: [1 << 12, 1 << 16])
+  func packing(spacing: Int) throws {
+    let folder = try TemporaryFolder()
+    var numbers = RandomNumbers(seed: 21, purpose: .synthetic)
+    // What deflate packs well, and what it stores as it is.
+    var bytes: [UInt8] = []
+    for index in 0..<300_000 {
+      let isEven = index / 20_000 % 2 == 0
+      bytes.append(isEven ? UInt8(index / 256 % 8) : UInt8(numbers.next(below: 256)))
+    }
+    try folder.write(bytes, to: "x")
+    try shell("cd '\(folder.path)' && head -c 120000 x | gzip -6 >x.gz && tail -c +120001 x | gzip -1 >>x.gz && printf junk >>x.gz")
+    let file = try OpenFile(reading: folder["x.gz"])
+    let (index, damage) = try GzipIndex.of(file, spacing: spacing)
+    #expect(damage == nil && index.byteCount == bytes.count)
+    for _ in 0..<60 {
+      let start = numbers.next(below: bytes.count)
+      let count = numbers.next(below: min(70_000, bytes.count - start) + 1)
+      #expect(try GzipReader(file, index: index).bytes(at: start, count: count) == Array(bytes[start..<start + count]))
+    }
+    let packed = Array(try folder.read("x.gz"))
+    for _ in 0..<40 {
+      let count = numbers.next(below: packed.count - 30)
+      try folder.write(Array(packed[..<count]), to: "cut.gz")
+      let cut = try OpenFile(reading: folder["cut.gz"])
+      let (part, _) = try GzipIndex.of(cut, spacing: spacing)
+      let whole = try GzipReader(cut, index: part).bytes(at: 0, count: part.byteCount)
+      #expect(bytes.starts(with: whole))
+      #expect(throws: TrainerError.self) { try GzipReader(cut, index: part).bytes(at: part.byteCount, count: 1) }
+    }
+  }
+
+  @Test("Several places are one data set, remembered as one, in the order in which they are given; a run on them goes on")
+  func severalPlaces() throws {
+    let folder = try TemporaryFolder()
+    for name in ["grey.png", "color.png"] { try folder.write(try fixture(name), to: "a/\(name)") }
+    try folder.write(try fixture("source.png"), to: "b/source.png")
+    try tar(["-cf", folder["c.tar"], "-C", folder["a"], "grey.png"])
+    let places = [folder["c.tar"], folder["b"], folder["a"]]
+    let dataset = try ImageDataset(places)
+    #expect(
+      try (0..<4).map(dataset.image)
+        == ["grey.png", "source.png", "color.png", "grey.png"].map { try Image(decoding: fixture($0)) })
+    for name in ["a", "b", "c.tar"] { try age(folder[name], seconds: 100) }
+    try FileManager.default.createDirectory(atPath: folder["run"], withIntermediateDirectories: true)
+    try ImageDataset(places, runFolder: folder["run"]).saveIndex(in: folder["run"])
+    let remembered = try ImageDataset(places, runFolder: folder["run"])
+    #expect(remembered.isFromIndex && remembered.count == 4)
+    #expect(try (0..<4).map(remembered.image) == (0..<4).map(dataset.image))
+    #expect(try !ImageDataset(places.reversed(), runFolder: folder["run"]).isFromIndex)
+
+    let words = [
+      "fit", "--data", places[0], "--data", places[1], "--data", places[2], "--epochs", "2", "--val", places[1], "--val", places[2],
+    ]
+    #expect(train(words + ["--out", folder["whole"]]) == 0)
+    #expect(train(words + ["--out", folder["part"], "--limit-steps", "1"]) == 0)
+    #expect(train("fit", "--resume", folder["part"]) == 0)
+    #expect(try tensors(folder["part/checkpoint.safetensors"]) == tensors(folder["whole/checkpoint.safetensors"]))
+    #expect(train(["fit", "--data", places[0], "--data", "synthetic", "--out", folder["mixed"]]) == 1)
+  }
+
+  @Test("What is left out of a folder is counted")
+  func leftOut() throws {
+    let folder = try TemporaryFolder()
+    for name in ["a.png", "notes.txt", "labels.csv", "more.tar.xz", "more.zip", "shard.tar"] {
+      try folder.write([1], to: "d/\(name)")
+    }
+    for (link, target) in [("class", "nowhere"), ("lost.png", "nowhere"), ("again", "../d")] {
+      try FileManager.default.createSymbolicLink(atPath: folder["d/\(link)"], withDestinationPath: target)
+    }
+    #expect(mkfifo(folder["d/pipe.png"], 0o600) == 0)
+    let leftOut = try ImageDataset(folder["d"]).leftOut
+    for (kind, count) in [
+      (LeftOut.Kind.otherFile, 2), (.otherArchive, 2), (.archiveBesideImages, 1), (.danglingLink, 1), (.repeatedFolder, 1),
+      (.specialFile, 1),
+    ] { #expect(leftOut.count(kind) == count, "\(kind)") }
+    #expect(leftOut.sentence?.contains("1 link that leads nowhere, such as") == true)
+    // One that is named like an image is reported when it is read.
+    #expect(try ImageDataset(folder["d"]).count == 2)
+  }
+
   @Test("Of a shard that is cut off, what is whole is used; archives beside images are left alone")
   func cutShards() throws {
     let folder = try TemporaryFolder()
@@ -184,6 +292,21 @@ import WaMIMRuntime
       return batch
     }
   }
+}
+
+/// Runs a line of the shell, and returns what it prints.
+@discardableResult
+func shell(_ line: String) throws -> String {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/bin/sh")
+  process.arguments = ["-c", line]
+  let output = Pipe()
+  process.standardOutput = output
+  try process.run()
+  let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+  process.waitUntilExit()
+  guard process.terminationStatus == 0 else { throw TrainerError("\(line) failed") }
+  return String(decoding: bytes, as: UTF8.self)
 }
 
 /// Runs the system's tar.

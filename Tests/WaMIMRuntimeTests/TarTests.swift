@@ -82,6 +82,49 @@ import WaMIMRuntime
     #expect(members["a"] == [1] && members["z"] == [2])
   }
 
+  @Test("Archives one behind the other, and blocks of zeros between files, are read to the last file")
+  func concatenation() throws {
+    let folder = try TemporaryFolder()
+    for name in ["a", "b", "c"] { try folder.write(Array(name.utf8), to: "in/\(name)") }
+    var parts: [[UInt8]] = []
+    for (name, format) in [("a", "gnu"), ("b", "pax"), ("c", "ustar")] {
+      try tar(["--format=\(format)", "-cf", folder["x.tar"], "-C", folder["in"], name])
+      parts.append(Array(try folder.read("x.tar")))
+    }
+    let all = ["a": Array("a".utf8), "b": Array("b".utf8), "c": Array("c".utf8)]
+    let block = [UInt8](repeating: 0, count: 512)
+    let (bare, zeros) = (Array(parts[0][..<1024]), [UInt8](repeating: 0, count: 391 * 512))
+    for archive in [
+      parts[0] + parts[1] + parts[2],  // as `cat` makes them
+      bare + block + parts[1] + block + parts[2],  // a lone block of zeros
+      bare + parts[1] + parts[2],  // without a mark of the end between them
+      parts[0] + zeros + parts[1] + parts[2] + zeros,
+    ] {
+      try folder.write(archive, to: "all.tar")
+      let (members, damage) = try read(folder["all.tar"])
+      #expect(damage == nil)
+      #expect(members == all)
+    }
+    try folder.write(parts[0] + Array(repeating: 7, count: 900), to: "all.tar")
+    let (members, damage) = try read(folder["all.tar"])
+    #expect(members == ["a": Array("a".utf8)] && damage?.contains("no archive") == true)
+  }
+
+  @Test("Links and sparse files are counted")
+  func leftOut() throws {
+    let folder = try TemporaryFolder()
+    try folder.write([1, 2], to: "in/a.png")
+    try FileManager.default.linkItem(atPath: folder["in/a.png"], toPath: folder["in/b.png"])
+    try FileManager.default.createSymbolicLink(atPath: folder["in/c.png"], withDestinationPath: "a.png")
+    try tar(["-cf", folder["x.tar"], "-C", folder["in"], "a.png", "b.png", "c.png"])
+    let file = try OpenFile(reading: folder["x.tar"])
+    var reader = TarReader(file)
+    var count = 0
+    while try reader.next() != nil { count += 1 }
+    #expect(count == 1)
+    #expect(reader.leftOut.count(.archiveLink) == 2)
+  }
+
   /// The files of an archive, and what is wrong with it.
   private func read(_ path: String) throws -> (members: [String: [UInt8]], damage: String?) {
     let file = try OpenFile(reading: path)

@@ -20,8 +20,9 @@ struct WatchOptions: ParsableArguments {
   @Option(
     name: .customLong("val"),
     help: ArgumentHelp(
-      "Images to evaluate on after each epoch: the mean loss with fixed masks on the middle of each.", valueName: "folder"))
-  var validation: String?
+      "Images to evaluate on after each epoch: the mean loss with fixed masks on the middle of each; like --data, also several times.",
+      valueName: "folder"))
+  var validation: [String] = []
 
   @Option(help: ArgumentHelp("Steps between what TensorBoard is told (default: 10).", valueName: "steps"))
   var logEvery: Int?

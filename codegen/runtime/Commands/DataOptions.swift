@@ -6,10 +6,11 @@ struct DataOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       The images: a folder with JPEG, PNG and WebP files in it or in folders of any depth; shards as WebDataset writes them, which \
-      are a folder of *.tar, one tar, or 'DIR/{000000..000123}.tar' in quotation marks; or `synthetic` or `synthetic:COUNT` for \
+      are a folder of *.tar or *.tar.gz, one of those, or 'DIR/{000000..000123}.tar' in quotation marks; given several times, all of \
+      these one after the other; or `synthetic` or `synthetic:COUNT` for \
       drawn ones.
       """, valueName: "images"))
-  var data: String?
+  var data: [String] = []
 
   @Flag(
     inversion: .prefixedNo,
@@ -30,11 +31,13 @@ struct DataOptions: ParsableArguments {
   ///
   /// - Parameter runFolder: The folder of a run that may know where the images are.
   func source(
-    for batch: ImageBatch, seed: UInt64, data: String, isTurned: Bool, runFolder: String? = nil
+    for batch: ImageBatch, seed: UInt64, data: [String], isTurned: Bool, runFolder: String? = nil
   ) throws(TrainerError) -> any ImageSource {
-    guard data == "synthetic" || data.hasPrefix("synthetic:") else {
+    let isAlone = data.count == 1
+    guard let data = data.first(where: { $0 == "synthetic" || $0.hasPrefix("synthetic:") }) else {
       return try ImageDataset(data, isTurned: isTurned, runFolder: runFolder)
     }
+    guard isAlone else { throw TrainerError("--data \(data): drawn images cannot be put together with others; give them alone") }
     var count = 4096
     if data != "synthetic" {
       guard let given = Int(data.dropFirst("synthetic:".count)), (1...Int(Int32.max)).contains(given) else {
@@ -45,4 +48,19 @@ struct DataOptions: ParsableArguments {
     return SyntheticImages(
       count: count, seed: seed, width: batch.augmentation.width * 4 / 3, height: batch.augmentation.height * 4 / 3)
   }
+
+  /// The places that a run recorded under `name`.
+  static func places(_ name: String, in options: [String: String]) -> [String] {
+    var places: [String] = []
+    while let place = options[key(name, places.count)] { places.append(place) }
+    return places
+  }
+
+  /// Records `places` under `name`.
+  static func record(_ places: [String], as name: String, in options: inout [String: String]) {
+    for (index, place) in places.enumerated() { options[key(name, index)] = place }
+  }
+
+  /// Under what the place of number `index` is recorded.
+  private static func key(_ name: String, _ index: Int) -> String { index == 0 ? name : "\(name).\(index + 1)" }
 }

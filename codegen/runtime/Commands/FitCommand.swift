@@ -160,13 +160,13 @@ struct FitCommand: ParsableCommand {
   private func sources(
     _ settings: FitSettings, batch: ImageBatch, seed: UInt64, runFolder: String
   ) throws(TrainerError) -> (training: any ImageSource, validation: (any ImageSource)?) {
-    guard let path = settings.data else {
+    guard !settings.data.isEmpty else {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
     }
-    let training = try data.source(for: batch, seed: seed, data: path, isTurned: settings.isTurned, runFolder: runFolder)
-    guard let validation = settings.validation else { return (training, nil) }
+    let training = try data.source(for: batch, seed: seed, data: settings.data, isTurned: settings.isTurned, runFolder: runFolder)
+    guard !settings.validation.isEmpty else { return (training, nil) }
     // Drawn images to evaluate on are others than those to train on.
-    return (training, try data.source(for: batch, seed: ~seed, data: validation, isTurned: settings.isTurned))
+    return (training, try data.source(for: batch, seed: ~seed, data: settings.validation, isTurned: settings.isTurned))
   }
 
   /// Threads that read images.
@@ -175,7 +175,7 @@ struct FitCommand: ParsableCommand {
   private func makeModel(
     _ program: Program, settings: FitSettings, sources: [any ImageSource]
   ) throws(TrainerError) -> TrainedModel {
-    let evaluates = settings.validation != nil
+    let evaluates = !settings.validation.isEmpty
     let schedules = OptimizerStep.schedules(program, batches: settings.batchAccumulation)
     return try TrainedModel(
       program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + ["forward"] : schedules,

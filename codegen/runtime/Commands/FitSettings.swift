@@ -2,8 +2,8 @@ import WaMIMManifest
 
 /// What a run uses: what the command line says, else what the resumed run used, else the model's defaults.
 struct FitSettings {
-  let data: String?
-  let validation: String?
+  let data: [String]
+  let validation: [String]
   /// Whether images are turned as their metadata ask for.
   let isTurned: Bool
   /// What images go through.
@@ -29,8 +29,8 @@ struct FitSettings {
   ) throws(TrainerError) {
     func number(_ given: Double?, _ name: String) -> Double? { given ?? previous[name].flatMap { Double($0) } }
     func count(_ given: Int?, _ name: String) -> Int? { given ?? previous[name].flatMap { Int($0) } }
-    data = command.data.data ?? previous["data"]
-    validation = command.watching.validation ?? previous["val"]
+    data = command.data.data.isEmpty ? DataOptions.places("data", in: previous) : command.data.data
+    validation = command.watching.validation.isEmpty ? DataOptions.places("val", in: previous) : command.watching.validation
     isTurned = command.data.isTurned(recorded: previous)
     epochs = number(command.epochs, "epochs") ?? training.epochs
     baseLearningRate = number(command.baseLearningRate, "base-lr") ?? training.baseLearningRate
@@ -62,9 +62,9 @@ struct FitSettings {
       "epsilon": "\(optimizer.epsilon)", "batch-accumulation": "\(batchAccumulation)", "keep": "\(keep)",
       "log-every": "\(logEvery)", "pictures": "\(pictures)",
     ]) { $1 }
-    options["data"] = data
+    DataOptions.record(data, as: "data", in: &options)
+    DataOptions.record(validation, as: "val", in: &options)
     options[DataOptions.rotationName] = "\(isTurned)"
-    options["val"] = validation
     options["every"] = every.map { "\($0)" }
     recorded = options
   }

@@ -36,7 +36,7 @@ struct ReconstructCommand: ParsableCommand {
   func run() throws {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
-    guard let path = data.data else {
+    guard !data.data.isEmpty else {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
     }
     let file = try RunFolder.checkpoint(from: checkpoint)
@@ -47,7 +47,7 @@ struct ReconstructCommand: ParsableCommand {
     let batch = try ImageBatch(program, settings: settings)
     // The run knows where the images are that it was trained on.
     let source = try data.source(
-      for: batch, seed: seed, data: path, isTurned: data.isTurned(recorded: options), runFolder: FileSystem.parent(of: file))
+      for: batch, seed: seed, data: data.data, isTurned: data.isTurned(recorded: options), runFolder: FileSystem.parent(of: file))
     let model = try TrainedModel(program: program, schedules: ["forward"], threads: threads.count)
     try Checkpoint.loadParameters(file, into: model)
     let unreadable = UnreadableImages()

@@ -14,8 +14,8 @@ final class DataFiles: @unchecked Sendable {
     self.limit = limit
   }
 
-  /// Reads the bytes within `extent` of the file at `path`, or all of it.
-  func read(_ path: [UInt8], _ extent: ImageIndex.Extent? = nil) throws(TrainerError) -> ImageMemory {
+  /// Reads the bytes within `extent` of the file at `path`, or of what it unpacks to, or all of it.
+  func read(_ path: [UInt8], _ extent: ImageIndex.Extent? = nil, packing: GzipIndex? = nil) throws(TrainerError) -> ImageMemory {
     try withFile(path) { (file) throws(TrainerError) in
       let extent = extent ?? ImageIndex.Extent(offset: 0, byteCount: file.byteCount)
       guard extent.byteCount <= ImageFile.maximumBytes else {
@@ -23,7 +23,8 @@ final class DataFiles: @unchecked Sendable {
       }
       return try DecodingMemory.shared.withBytes(extent.byteCount, for: "\(extent.byteCount) bytes") { () throws(TrainerError) in
         let memory = try ImageMemory(extent.byteCount)
-        try file.read(into: UnsafeMutableRawBufferPointer(memory.contents), at: extent.offset)
+        let stored: any StoredBytes = packing.map { GzipReader(file, index: $0) } ?? file
+        try stored.read(into: UnsafeMutableRawBufferPointer(memory.contents), at: extent.offset)
         return memory
       }
     }

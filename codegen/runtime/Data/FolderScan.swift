@@ -9,6 +9,9 @@ struct FolderScan {
   /// Folders that could not be read.
   private(set) var unreadable: [[UInt8]] = []
 
+  /// What is there besides.
+  private(set) var leftOut = LeftOut()
+
   private var visited: Set<FileStatus.Identity> = []
   private var progress: ScanProgress
 
@@ -19,13 +22,17 @@ struct FolderScan {
 
   /// One name in a folder.
   private struct Entry {
+    enum Kind { case folder, file, danglingLink, special }
+
     var name: [UInt8]
-    var isFolder: Bool
+    var kind: Kind
+    var isFolder: Bool { kind == .folder }
   }
 
   /// Takes in the folder at `path`.
   private mutating func visit(_ path: [UInt8]) throws(TrainerError) {
-    guard let status = try FileStatus.of(path), visited.insert(status.identity).inserted else { return }
+    guard let status = try FileStatus.of(path) else { return }
+    guard visited.insert(status.identity).inserted else { return leftOut.add(.repeatedFolder, FilePath.text(path)) }
     guard let entries = try Self.entries(of: path) else {
       unreadable.append(path)
       return
@@ -33,14 +40,25 @@ struct FolderScan {
     let place = index.add(ImageIndex.Place(kind: .folder, path: path, stamp: status.stamp))
     for entry in entries {
       let child = FilePath.join(path, entry.name)
-      if entry.isFolder {
-        try visit(child)
-      } else if FilePath.fileExtension(entry.name) == "tar" {
-        archives.append(child)
-      } else if try ImageCandidate.isImage(entry.name, firstBytes: { () throws(TrainerError) in try Self.firstBytes(of: child) }) {
-        index.add(entry.name, in: place)
-        progress.advance(images: index.count)
+      switch entry.kind {
+      case .folder: try visit(child)
+      case .special: leftOut.add(.specialFile, FilePath.text(child))
+      // One that is named like an image stays, to be reported when it is read.
+      case .danglingLink where !ImageCandidate.isNamedLikeImage(entry.name): leftOut.add(.danglingLink, FilePath.text(child))
+      case .danglingLink, .file: try visitFile(child, named: entry.name, in: place)
       }
+    }
+  }
+
+  /// Takes in the file `name` at `path`.
+  private mutating func visitFile(_ path: [UInt8], named name: [UInt8], in place: UInt32) throws(TrainerError) {
+    if ImageLocation.isArchive(name) {
+      archives.append(path)
+    } else if try ImageCandidate.isImage(name, firstBytes: { () throws(TrainerError) in try Self.firstBytes(of: path) }) {
+      index.add(name, in: place)
+      progress.advance(images: index.count)
+    } else {
+      leftOut.add(ImageLocation.isOtherArchive(name) ? .otherArchive : .otherFile, FilePath.text(path))
     }
   }
 
@@ -67,13 +85,19 @@ struct FolderScan {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
       if name.first == UInt8(ascii: ".") { continue }
       switch Int(entry.pointee.d_type) {
-      case Int(DT_DIR): entries.append(Entry(name: name, isFolder: true))
-      case Int(DT_REG): entries.append(Entry(name: name, isFolder: false))
+      case Int(DT_DIR): entries.append(Entry(name: name, kind: .folder))
+      case Int(DT_REG): entries.append(Entry(name: name, kind: .file))
       case Int(DT_LNK), Int(DT_UNKNOWN):
-        // Links, and file systems that don't say. A link that leads nowhere stays, to be reported when it is read.
-        let kind = try FileStatus.of(FilePath.join(path, name))?.kind
-        if kind != .other { entries.append(Entry(name: name, isFolder: kind == .folder)) }
-      default: break
+        // Links, and file systems that don't say.
+        let kind: Entry.Kind =
+          switch try FileStatus.of(FilePath.join(path, name))?.kind {
+          case .folder: .folder
+          case .file: .file
+          case .other: .special
+          case nil: .danglingLink
+          }
+        entries.append(Entry(name: name, kind: kind))
+      default: entries.append(Entry(name: name, kind: .special))
       }
     }
     let code = errno

@@ -2,31 +2,43 @@ import Glibc
 
 /// The images of a folder, or of shards as WebDataset writes them; a class's name stays part of an image's path.
 package struct ImageDataset: ImageSource {
-  private let location: ImageLocation
+  private let locations: [ImageLocation]
   private let index: ImageIndex
   /// When looking for the images began, in nanoseconds since 1970; nil where an index that was kept told where they are.
   private let foundAt: Int64?
+  /// What was passed over in looking for the images; nothing where an index that was kept told where they are.
+  package let leftOut: LeftOut
   /// Whether images are turned as their metadata ask for.
   private let isTurned: Bool
 
   package var count: Int { index.count }
   package var indexByteCount: Int { index.byteCount }
 
-  /// Finds the images that `data` names; what is in them is looked at when they are read.
+  /// Finds the images that `data` names, one place after the other; what is in them is looked at when they are read.
   ///
   /// - Parameters:
   ///   - isTurned: Whether images are turned as their metadata ask for.
   ///   - runFolder: The folder of a run that may hold an index of them.
-  package init(_ data: String, isTurned: Bool = true, runFolder: String? = nil) throws(TrainerError) {
+  package init(_ data: [String], isTurned: Bool = true, runFolder: String? = nil) throws(TrainerError) {
     self.isTurned = isTurned
-    location = try ImageLocation(data)
-    if let runFolder, let known = ImageIndex(reading: ImageIndex.file(in: runFolder), of: location) {
+    var locations: [ImageLocation] = []
+    for text in data { locations.append(try ImageLocation(text)) }
+    self.locations = locations
+    if let runFolder, let known = ImageIndex(reading: ImageIndex.file(in: runFolder), of: locations) {
       index = known
       foundAt = nil
+      leftOut = LeftOut()
     } else {
       foundAt = Clock.nanosecondsSince1970
-      index = try ImageIndex(searching: location, name: data)
+      var leftOut = LeftOut()
+      index = try ImageIndex(searching: locations, leftOut: &leftOut)
+      self.leftOut = leftOut
     }
+  }
+
+  /// Finds the images that `data` names.
+  package init(_ data: String, isTurned: Bool = true, runFolder: String? = nil) throws(TrainerError) {
+    try self.init([data], isTurned: isTurned, runFolder: runFolder)
   }
 
   /// Whether an index that was kept told where the images are.
@@ -34,7 +46,7 @@ package struct ImageDataset: ImageSource {
 
   package func saveIndex(in folder: String) throws(TrainerError) {
     guard let foundAt else { return }
-    try index.write(to: ImageIndex.file(in: folder), of: location, foundAt: foundAt)
+    try index.write(to: ImageIndex.file(in: folder), of: locations, foundAt: foundAt)
   }
 
   package func name(at index: Int) -> String { FilePath.text(self.index.path(at: index)) }
@@ -44,10 +56,10 @@ package struct ImageDataset: ImageSource {
   }
 
   private func bytes(at index: Int) throws(TrainerError) -> ImageMemory {
-    guard !self.index.extents.isEmpty else {
+    guard let extent = self.index.extent(at: index) else {
       return try DataFiles.shared.read(self.index.path(at: index))
     }
-    let extent = self.index.extents[index]
-    return try DataFiles.shared.read(self.index.place(at: index).path, extent)
+    let place = self.index.place(at: index)
+    return try DataFiles.shared.read(place.path, extent, packing: place.packing)
   }
 }

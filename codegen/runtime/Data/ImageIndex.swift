@@ -1,14 +1,16 @@
 /// Where each image of a data set lies, in as little memory as millions of them ask for.
 package struct ImageIndex: Sendable, Equatable {
-  /// A folder or a tar archive that holds images.
+  /// A folder or a tar archive, packed or not, that holds images.
   struct Place: Sendable, Equatable {
-    enum Kind: UInt8, Sendable { case folder, shard }
+    enum Kind: UInt8, Sendable { case folder, shard, packedShard }
 
     var kind: Kind
     /// The path, in whatever encoding.
     var path: [UInt8]
     /// What shows that the folder or the archive is still as it was found.
     var stamp: FileStamp
+    /// Where a packed archive can be unpacked from.
+    var packing: GzipIndex?
   }
 
   /// Where an image lies within its place.
@@ -19,7 +21,7 @@ package struct ImageIndex: Sendable, Equatable {
     var nameEnd: Int
   }
 
-  /// Which bytes of an archive are those of an image.
+  /// Which bytes of an archive, once it is unpacked, are those of an image.
   struct Extent: Sendable, Equatable {
     var offset: Int
     var byteCount: Int
@@ -29,7 +31,7 @@ package struct ImageIndex: Sendable, Equatable {
   private(set) var items: [Item] = []
   /// The names of all images, one after the other.
   private(set) var names: [UInt8] = []
-  /// The extents of all images where they lie in archives, and nothing where they are files.
+  /// The extents of all images where some lie in archives, and nothing where all are files; those of files say nothing.
   private(set) var extents: [Extent] = []
 
   package var count: Int { items.count }
@@ -38,7 +40,9 @@ package struct ImageIndex: Sendable, Equatable {
   var byteCount: Int {
     let arrayHeader = 32
     return items.count * MemoryLayout<Item>.stride + names.count + extents.count * MemoryLayout<Extent>.stride
-      + places.reduce(0) { $0 + MemoryLayout<Place>.stride + arrayHeader + $1.path.count }
+      + places.reduce(0) {
+        $0 + MemoryLayout<Place>.stride + arrayHeader + $1.path.count + ($1.packing?.memoryByteCount ?? 0)
+      }
   }
 
   init() {}
@@ -49,7 +53,7 @@ package struct ImageIndex: Sendable, Equatable {
     var end = 0
     for (index, item) in items.enumerated() {
       guard item.place < places.count, item.nameEnd > end, item.nameEnd <= names.count else { return nil }
-      guard (places[Int(item.place)].kind == .shard) == !extents.isEmpty else { return nil }
+      guard places[Int(item.place)].kind == .folder || !extents.isEmpty else { return nil }
       if !extents.isEmpty {
         let extent = extents[index]
         guard extent.offset >= 0, extent.byteCount >= 0, extent.byteCount <= Int.max - extent.offset else { return nil }
@@ -80,6 +84,23 @@ package struct ImageIndex: Sendable, Equatable {
     extents.append(Extent(offset: member.offset, byteCount: member.byteCount))
   }
 
+  /// Adds the images of `other` after these.
+  mutating func append(_ other: ImageIndex) {
+    let hasExtents = !extents.isEmpty || !other.extents.isEmpty
+    let none = Extent(offset: 0, byteCount: 0)
+    if hasExtents && extents.isEmpty { extents = Array(repeating: none, count: items.count) }
+    if hasExtents { extents += other.extents.isEmpty ? Array(repeating: none, count: other.items.count) : other.extents }
+    items += other.items.map { Item(place: $0.place + UInt32(places.count), nameEnd: $0.nameEnd + names.count) }
+    places += other.places
+    names += other.names
+  }
+
+  /// Keeps every second place to unpack archives from, and returns how many are left.
+  mutating func thinPackings() -> Int {
+    for index in places.indices { places[index].packing?.thin() }
+    return places.reduce(0) { $0 + ($1.packing?.points.count ?? 0) }
+  }
+
   /// Gives back the memory that is kept for images to come.
   mutating func trim() {
     places = places.withUnsafeBufferPointer { Array($0) }
@@ -95,6 +116,9 @@ package struct ImageIndex: Sendable, Equatable {
 
   /// The place of the image of number `index`.
   func place(at index: Int) -> Place { places[Int(items[index].place)] }
+
+  /// Where in the archive of its place the image of number `index` lies; nil where it is a file of a folder.
+  func extent(at index: Int) -> Extent? { place(at: index).kind == .folder ? nil : extents[index] }
 
   /// The path of the image of number `index`: of its file, or of its archive with the name in there.
   func path(at index: Int) -> [UInt8] { FilePath.join(place(at: index).path, name(at: index)) }

@@ -5,7 +5,19 @@ struct ShardScan {
   /// What is wrong with archives, each named.
   private(set) var damage: [String] = []
 
+  /// What is in them besides.
+  private(set) var leftOut = LeftOut()
+
   private var progress: ScanProgress
+  /// Unpacked bytes between two places from which a packed archive can be unpacked.
+  private var spacing = 1 << 20
+  private var pointCount = 0
+
+  /// More places than these are thinned out: each takes as many bytes as deflate looks back, 32 KiB.
+  private static let maximumPoints = 4096
+
+  /// Reading an image from there takes a while.
+  private static let slowSpacing = 16 << 20
 
   init(_ shards: [[UInt8]], progress: ScanProgress) throws(TrainerError) {
     self.progress = progress
@@ -24,8 +36,18 @@ struct ShardScan {
     guard let status = try FileStatus.of(path), status.kind == .file else {
       throw TrainerError("\(FilePath.text(path)) is not a file")
     }
-    let file = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: path) }
-    let place = index.add(ImageIndex.Place(kind: .shard, path: path, stamp: status.stamp))
+    let opened = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: path) }
+    var file: any StoredBytes = opened
+    var place = ImageIndex.Place(kind: .shard, path: path, stamp: status.stamp)
+    var damage: String?
+    if try Self.isPacked(opened) {
+      let (packing, problem) = try GzipIndex.of(opened, spacing: spacing)
+      place.kind = .packedShard
+      place.packing = packing
+      damage = problem
+      file = GzipReader(opened, index: packing)
+    }
+    let placeIndex = index.add(place)
     var reader = TarReader(file)
     while let member = try reader.next() {
       let name = FilePath.lastPart(member.name)
@@ -35,10 +57,37 @@ struct ShardScan {
         member.byteCount < ImageFile.magicByteCount ? nil : try file.bytes(at: member.offset, count: ImageFile.magicByteCount)
       }
       if isImage {
-        index.add(member, in: place)
+        index.add(member, in: placeIndex)
         progress.advance(images: index.count)
+      } else {
+        leftOut.add(.otherFile, "\(FilePath.text(member.name)) in \(FilePath.text(path))")
       }
     }
-    return reader.damage
+    leftOut.add(reader.leftOut)
+    limitPoints(adding: place.packing)
+    return damage ?? reader.damage
+  }
+
+  /// Whether a file begins as gzip's do.
+  static func isPacked(_ file: OpenFile) throws(TrainerError) -> Bool {
+    guard file.byteCount >= 2 else { return false }
+    return try file.bytes(at: 0, count: 2) == [0x1F, 0x8B]
+  }
+
+  /// Says that reading from packed archives takes long, where it does.
+  var packingWarning: String? {
+    guard spacing >= Self.slowSpacing else { return nil }
+    return
+      "reading an image from a packed archive takes unpacking \(Format.bytes(spacing / 2)) on average, as there are so many of them; "
+      + "gunzip them to train faster"
+  }
+
+  /// Keeps fewer places to unpack from, farther apart, once there are too many.
+  private mutating func limitPoints(adding packing: GzipIndex?) {
+    pointCount += packing?.points.count ?? 0
+    while pointCount > Self.maximumPoints {
+      spacing *= 2
+      pointCount = index.thinPackings()
+    }
   }
 }

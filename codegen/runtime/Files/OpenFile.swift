@@ -99,16 +99,6 @@ package final class OpenFile: Sendable {
     }
   }
 
-  /// The `count` bytes from `offset` on.
-  package func bytes(at offset: Int, count: Int) throws(TrainerError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    let result: Result<Void, TrainerError> = bytes.withUnsafeMutableBytes { buffer in
-      Result { () throws(TrainerError) in try read(into: buffer, at: offset) }
-    }
-    try result.get()
-    return bytes
-  }
-
   /// Writes all of `bytes`.
   package func write(_ bytes: UnsafeRawBufferPointer) throws(TrainerError) {
     var done = 0

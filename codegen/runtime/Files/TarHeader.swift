@@ -11,7 +11,9 @@ struct TarHeader {
     case globalTable
     /// A file with holes, by GNU's programs.
     case sparseFile
-    /// A folder, a link, a device or the like.
+    /// Another name of a file, or a way to one.
+    case link
+    /// A folder, a device or the like.
     case other
   }
 
@@ -32,6 +34,7 @@ struct TarHeader {
     switch block[156] {
     // Old programs mark folders by their names alone.
     case 0, UInt8(ascii: "0"), UInt8(ascii: "7"): kind = Self.field(block[0..<100]).last == UInt8(ascii: "/") ? .other : .file
+    case UInt8(ascii: "1"), UInt8(ascii: "2"): kind = .link
     case UInt8(ascii: "L"): kind = .longName
     case UInt8(ascii: "x"), UInt8(ascii: "X"): kind = .attributes
     case UInt8(ascii: "g"): kind = .globalTable

@@ -1,5 +1,6 @@
 /// Finds the files in a tar archive, in the formats of POSIX (ustar, pax), GNU and older programs, without reading what is in them.
 ///
+/// Archives that were put one behind the other, and blocks of zeros between files, are read on to the last one.
 /// An archive that is cut off or damaged gives the files before that place, and then says what is wrong.
 package struct TarReader {
   /// A file in the archive.
@@ -14,17 +15,25 @@ package struct TarReader {
   /// What is wrong with the archive, once the last whole file has been returned.
   package private(set) var damage: String?
 
-  private let file: OpenFile
+  /// The files without bytes of their own that were passed over.
+  package private(set) var leftOut = LeftOut()
+
+  private let file: any StoredBytes
   private var position = 0
   private var isAtEnd = false
+  /// Whether the last block was one of zeros, two of which mark an archive's end.
+  private var isAfterZeros = false
 
   /// Headers and files begin at multiples of this.
   private static let blockBytes = 512
 
+  /// As many bytes of a long stretch of zeros are looked at together.
+  private static let zeroBytes = 1 << 16
+
   /// Longer names and tables of attributes than any program writes are not read.
   private static let maximumAttributeBytes = 1 << 20
 
-  package init(_ file: OpenFile) {
+  package init(_ file: any StoredBytes) {
     self.file = file
   }
 
@@ -55,10 +64,14 @@ package struct TarReader {
           return nil
         }
       case .sparseFile:
+        leave(attributes.name ?? header.name, as: .sparseFile)
         try skipSparseMaps(of: header, at: offset)
         attributes = Attributes()
       case .globalTable:
         break
+      case .link:
+        leave(attributes.name ?? header.name, as: .archiveLink)
+        attributes = Attributes()
       case .other:
         attributes = Attributes()
       }
@@ -68,8 +81,11 @@ package struct TarReader {
 
   /// Reads the header at the current place and goes on to what follows it; nil, with `damage` set where that is so, at the end.
   private mutating func nextHeader() throws(TrainerError) -> TarHeader? {
+    try skipZeros()
     guard file.byteCount - position >= Self.blockBytes else {
-      if file.byteCount == 0 {
+      if isAfterZeros {
+        isAtEnd = true
+      } else if file.byteCount == 0 {
         end("it is empty")
       } else if position == 0 {
         end("it is not a tar archive")
@@ -79,16 +95,38 @@ package struct TarReader {
       return nil
     }
     let block = try file.bytes(at: position, count: Self.blockBytes)
-    if block.allSatisfy({ $0 == 0 }) {
-      isAtEnd = true
-      return nil
-    }
     guard let header = TarHeader(block) else {
-      end(position == 0 ? Self.describe(block) : "the header at byte \(position) is damaged")
+      if position == 0 {
+        end("it is not a tar archive")
+      } else {
+        end(isAfterZeros ? "what follows its end at byte \(position) is no archive" : "the header at byte \(position) is damaged")
+      }
       return nil
     }
+    isAfterZeros = false
     position += Self.blockBytes
     return header
+  }
+
+  /// Takes note that `name` is passed over.
+  private mutating func leave(_ name: [UInt8], as kind: LeftOut.Kind) {
+    let path = file.path
+    leftOut.add(kind, "\(Self.text(name)) in \(path)")
+  }
+
+  /// Passes over blocks of zeros.
+  private mutating func skipZeros() throws(TrainerError) {
+    // One at first, as most headers follow a file at once.
+    var count = Self.blockBytes
+    while file.byteCount - position >= Self.blockBytes {
+      count = min(count, (file.byteCount - position) / Self.blockBytes * Self.blockBytes)
+      let bytes = try file.bytes(at: position, count: count)
+      let zeros = bytes.firstIndex { $0 != 0 } ?? count
+      position += zeros / Self.blockBytes * Self.blockBytes
+      if zeros >= Self.blockBytes { isAfterZeros = true }
+      if zeros < count { return }
+      count = Self.zeroBytes
+    }
   }
 
   /// Makes room for the blocks that say where a sparse file's holes are: they lie between its header and its bytes, from `offset` on.
@@ -119,14 +157,6 @@ package struct TarReader {
   private mutating func end(_ damage: String) {
     self.damage = damage
     isAtEnd = true
-  }
-
-  /// What a file is that does not begin with a tar header.
-  private static func describe(_ block: [UInt8]) -> String {
-    if block.starts(with: [0x1F, 0x8B]) {
-      return "it is compressed; unpack it with gunzip, as its files have to be read in any order"
-    }
-    return "it is not a tar archive"
   }
 
   private static func text(_ name: [UInt8]) -> String { String(decoding: name, as: UTF8.self) }
