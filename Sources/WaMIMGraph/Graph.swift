@@ -27,15 +27,19 @@ public struct Node: Hashable, Sendable {
   public var scope: String
   /// Where the source asks for it.
   public var location: SourceLocation?
+  /// The share of a training step that it belongs to.
+  public var region: Region
 
   public init(
-    _ operation: Operation, _ operands: [ValueID], type: TensorType, scope: String = "", location: SourceLocation? = nil
+    _ operation: Operation, _ operands: [ValueID], type: TensorType, scope: String = "", location: SourceLocation? = nil,
+    region: Region = .forward
   ) {
     self.operation = operation
     self.operands = operands
     self.type = type
     self.scope = scope
     self.location = location
+    self.region = region
   }
 }
 

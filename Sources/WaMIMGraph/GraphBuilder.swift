@@ -9,6 +9,8 @@ public final class GraphBuilder {
   public private(set) var error: GraphError?
   /// Where the source text stands that is being expanded; nodes remember it.
   public var location: SourceLocation?
+  /// The share of a training step that is being built.
+  public var region = Region.forward
   /// The most operations that a model may have: a description that wants more is taken for a runaway loop.
   public static let largestNodeCount = 250_000
 
@@ -108,7 +110,7 @@ public final class GraphBuilder {
     }
     do {
       let type = try operation.resultType(of: operands.map(\.type))
-      let node = Node(operation, ids, type: type, scope: scope, location: location)
+      let node = Node(operation, ids, type: type, scope: scope, location: location, region: region)
       return Tensor(builder: self, value: graph.append(node))
     } catch let mistake as GraphError {
       fail(graph.located(mistake, operands: ids, location: location))
@@ -125,7 +127,8 @@ public final class GraphBuilder {
 
   /// Something to go on with after a mistake in an operation without operands.
   private func standIn() -> Tensor {
-    let node = Node(.constant(value: 0, shape: []), [], type: TensorType(.float32, []), scope: scope, location: location)
+    let node = Node(
+      .constant(value: 0, shape: []), [], type: TensorType(.float32, []), scope: scope, location: location, region: region)
     return Tensor(builder: self, value: graph.append(node))
   }
 
@@ -154,9 +157,13 @@ public final class GraphBuilder {
     graph.loss = loss.value
   }
 
-  /// Says that the operations from number `first` on belong to the part of the model called `scope`; names stay as they are.
-  public func place(operationsFrom first: Int, in scope: String) {
-    for index in graph.nodes.indices.dropFirst(first) { graph.nodes[index].scope = scope }
+  /// Says that the operations from number `first` on belong to `region` and to the part of the model called `scope`, where those are
+  /// given; names stay as they are.
+  public func assign(operationsFrom first: Int, to region: Region?, in scope: String?) {
+    for index in graph.nodes.indices.dropFirst(first) {
+      if let scope { graph.nodes[index].scope = scope }
+      if let region { graph.nodes[index].region = region }
+    }
   }
 
   /// Makes `value` what `state` holds after the step.

@@ -59,7 +59,8 @@ struct RandomGraph {
   private mutating func add(_ operation: Operation, _ operands: [ValueID?] = []) {
     let known = operands.compactMap { $0 }
     guard known.count == operands.count, let type = try? operation.resultType(of: known.map { graph[$0].type }) else { return }
-    _ = graph.append(Node(operation, known, type: type, scope: flag() ? "" : flag() ? "blocks.\(number(0...11)).attn" : text()))
+    let scope = flag() ? "" : flag() ? "blocks.\(number(0...11)).attn" : text()
+    _ = graph.append(Node(operation, known, type: type, scope: scope, region: Region.allCases[number(0...2)]))
   }
 
   // MARK: Operations

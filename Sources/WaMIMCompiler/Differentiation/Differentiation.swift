@@ -15,6 +15,7 @@ public struct DifferentiatedGraph: Sendable {
   /// The graph with each gradient added to an accumulator, `grad.NAME`.
   public func withAccumulation() throws -> Graph {
     let builder = GraphBuilder(extending: graph)
+    builder.region = .update
     for pair in gradients {
       guard let accumulator = builder.accumulator(ofParameter: pair.parameter) else { continue }
       builder.update(accumulator, to: builder.tensor(pair.gradient) + accumulator)
@@ -26,6 +27,7 @@ public struct DifferentiatedGraph: Sendable {
   /// output `learning_rate`.
   public func withOptimizer() throws -> Graph {
     let builder = GraphBuilder(extending: graph)
+    builder.region = .update
     builder.addOptimizer(gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) })
     return try builder.finish()
   }
@@ -39,6 +41,7 @@ extension Graph {
     (start.training, start.pictures) = (training, pictures)
     let sources = parameters.map { (node: self[$0], value: start.append(self[$0])) }
     let builder = GraphBuilder(extending: start)
+    builder.region = .update
     let share = builder.input("batch_share", [], role: .batchShare)
     let accumulators = sources.compactMap { builder.accumulator(ofParameter: $0.value) }
     builder.addOptimizer(
@@ -72,6 +75,7 @@ extension Graph {
       throw GraphError("the model '\(name)' has no loss to differentiate: say what to minimise")
     }
     let builder = GraphBuilder(extending: self)
+    builder.region = .backward
     var adjoints = Adjoints(of: self, builder: builder)
     adjoints.seed(loss)
     for value in values.reversed() where value <= loss { try adjoints.propagate(through: value) }

@@ -21,7 +21,7 @@ extension Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings, units: arguments.units,
       reads: Set(operands.map(clustering.base)), writes: [value], name: graph.callName(value),
-      flops: body.productFlops(units: arguments.units), order: value.index)
+      flops: body.productFlops(units: arguments.units), order: value.index, region: graph[value].region)
   }
 
   /// The call that computes all gradients of one attention that are wanted.
@@ -40,7 +40,8 @@ extension Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings,
       units: arguments.units, reads: Set(operands.values.map(clustering.base)), writes: Set(values),
-      name: graph.callName(values[0]), flops: body.productFlops(units: arguments.units), order: values.map(\.index).max() ?? 0)
+      name: graph.callName(values[0]), flops: body.productFlops(units: arguments.units), order: values.map(\.index).max() ?? 0,
+      region: graph[values[0]].region)
   }
 
   private func attentionShape(_ operands: [ValueID], _ heads: Int) -> AttentionShape {
@@ -80,6 +81,6 @@ extension Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .index(kernel)), bindings: arguments.bindings, units: units,
       reads: Set(node.operands.map(clustering.base)), writes: [value], name: graph.callName(value), flops: shape.count,
-      order: value.index)
+      order: value.index, region: node.region)
   }
 }

@@ -7,10 +7,9 @@ extension Lowering {
     var sequences: [CallSequence] = []
     var others: [LoweredCall] = []
     for call in calls.sorted(by: { $0.order < $1.order }) {
-      let isForward = call.order <= graph.loss?.index ?? graph.nodes.count
-      if isForward, let index = sequences.firstIndex(where: { $0.takes(call, writers: writers) }) {
+      if call.region == .forward, let index = sequences.firstIndex(where: { $0.takes(call, writers: writers) }) {
         sequences[index].insert(call)
-      } else if isForward, case .wavelet(let kernel) = call.kernel.body, kernel.direction == .analysis {
+      } else if call.region == .forward, case .wavelet(let kernel) = call.kernel.body, kernel.direction == .analysis {
         sequences.append(CallSequence(startingWith: call, in: graph))
       } else {
         others.append(call)

@@ -34,6 +34,6 @@ struct Cluster {
   var domain: Domain?
   /// The matmul that the members follow, itself a member.
   var head: ValueID?
-  /// Whether the cluster belongs to the gradients.
-  var isBackward: Bool
+  /// Whether the members belong to the forward pass; what gradients need and what updates make of them may share kernels.
+  var isForward: Bool
 }

@@ -14,7 +14,6 @@ struct Clustering {
   private var ancestors: [BitSet] = []
   /// Clusters that have been merged into others.
   private var isEmpty: [Bool] = []
-  private let boundary: Int
   /// The products by blocks of rows that what follows them joins.
   private let consumed: Set<ValueID>
 
@@ -26,7 +25,6 @@ struct Clustering {
     self.storage = storage
     self.consumed = consumed
     owner = [ClusterID?](repeating: nil, count: graph.nodes.count)
-    boundary = graph.loss?.index ?? graph.nodes.count
     for value in graph.values where storage.isComputed(value, in: graph) && !graph[value].operation.isSource {
       place(value, joins: isEnabled)
     }
@@ -70,7 +68,7 @@ struct Clustering {
     let dependencies = Set(graph[value].operands.compactMap { owner[base($0).index]?.index })
     guard let domain = rowDomain(value) else {
       add(
-        Cluster(members: [value], domain: epilogueDomain(value, joins), head: head(value), isBackward: isBackward(value)),
+        Cluster(members: [value], domain: epilogueDomain(value, joins), head: head(value), isForward: isForward(value)),
         after: dependencies)
       return
     }
@@ -89,7 +87,7 @@ struct Clustering {
       let inherited = Set(graph[value].operands.compactMap { owner[base($0).index]?.index })
       addAncestors(BitSet(inherited.subtracting([home])), to: home)
     } else {
-      add(Cluster(members: [value], domain: domain, head: nil, isBackward: isBackward(value)), after: dependencies)
+      add(Cluster(members: [value], domain: domain, head: nil, isForward: isForward(value)), after: dependencies)
     }
   }
 
@@ -102,7 +100,7 @@ struct Clustering {
       guard let cluster = owner[base(operand).index]?.index else { continue }
       let isAligned = node.operation.isElementwise || node.operation.isReduction
       if isAligned, isRowAligned(operand), clusters[cluster].domain?.joined(with: domain) != nil,
-        clusters[cluster].isBackward == isBackward(value)
+        clusters[cluster].isForward == isForward(value)
       {
         result.insert(cluster)
       } else {
@@ -167,7 +165,7 @@ struct Clustering {
 
   // MARK: What values are
 
-  private func isBackward(_ value: ValueID) -> Bool { value.index > boundary }
+  private func isForward(_ value: ValueID) -> Bool { graph[value].region == .forward }
 
   /// The rows that computing `value` runs over, or nil where it is no work on rows.
   private func rowDomain(_ value: ValueID) -> Domain? {

@@ -49,7 +49,7 @@ struct ColumnLowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .columns(kernel)), bindings: arguments.bindings, units: arguments.units,
       reads: reads, writes: [reduction], name: graph.callName(reduction), flops: shape.count * max(1, instructions.count),
-      order: reduction.index)
+      order: reduction.index, region: graph[reduction].region)
   }
 
   private mutating func element(_ operand: ValueID) -> Int {

@@ -26,6 +26,8 @@ struct LoweredCall {
   var bytes = 0
   /// When it should run if nothing else decides: the index of the last value that it computes.
   var order: Int
+  /// The region of that value.
+  var region: Region
 }
 
 /// Numbers the arguments of a kernel while its body is being written.

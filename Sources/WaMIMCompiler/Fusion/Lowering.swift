@@ -63,7 +63,8 @@ struct Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: rows.arguments.arguments, body: .rows(kernel)), bindings: rows.arguments.bindings,
       units: domain.outer[0], reads: rows.reads, writes: writes, overwrites: overwritten(by: writes),
-      name: graph.callName(last), flops: cluster.members.count * elements, order: last.index)
+      name: graph.callName(last), flops: cluster.members.count * elements, order: last.index,
+      region: graph[last].region)
   }
 
   /// The states that are written over by computing `values`.
@@ -102,9 +103,7 @@ extension Graph {
       return "update \(state)"
     }
     let place = node.scope.isEmpty ? node.operation.name : node.scope
-    // Behind the loss come gradients, and what is done with them.
-    let isOfUpdate = node.scope == CosineSchedule.scope || node.scope == AdamW.scope
-    return value.index > (loss?.index ?? nodes.count) && !isOfUpdate ? "gradient \(place)" : place
+    return node.region == .backward ? "gradient \(place)" : place
   }
 }
 

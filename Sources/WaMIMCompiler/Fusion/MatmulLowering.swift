@@ -29,11 +29,12 @@ extension Lowering {
       result: matrix(value, shape[-1], accumulates ? .update : .write, partition, &arguments),
       accumulates: accumulates, workspace: workspace, epilogue: epilogue)
     let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })
+    let last = cluster.members.max() ?? value
     var call = LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .matmul(kernel)), bindings: arguments.bindings, units: partition.units,
       reads: reads, writes: writes, overwrites: overwritten(by: writes), name: graph.callName(value),
       flops: kernel.productFlops(units: partition.units) + followers.reduce(0) { $0 + graph[$1].type.shape.count },
-      order: cluster.members.map(\.index).max() ?? value.index)
+      order: last.index, region: graph[last].region)
     if !stored.values.contains(value) {
       let isMoved = call.computeInPlace(value, candidates: followers.filter { isInPlaceTarget($0, shape) })
       if !isMoved, case .rows(let block) = partition.kind { call.computeInWorkspace(value, count: block * shape[-1]) }

@@ -50,6 +50,7 @@ extension Lowering {
       call.overwrites = [update.state]
       call.writes = []
       call.order = graph.nodes.count
+      call.region = .update
       return call
     }
   }
@@ -95,6 +96,7 @@ extension Lowering {
     let kernel = RowKernel(outer: domain.outer, width: domain.width ?? 1, stages: stages)
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .rows(kernel)), bindings: arguments.bindings, units: domain.outer[0],
-      reads: reads, writes: [writes], name: graph.callName(writes), order: writes.index)
+      reads: reads, writes: [writes], name: graph.callName(writes), order: writes.index,
+      region: graph[writes].region)
   }
 }

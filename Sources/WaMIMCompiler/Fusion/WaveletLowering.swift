@@ -50,7 +50,7 @@ extension Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .wavelet(kernel)), bindings: arguments.bindings, units: arguments.units,
       reads: [clustering.base(operand)], writes: Set(results), name: graph.callName(value),
-      flops: kernel.flops * arguments.units, order: value.index)
+      flops: kernel.flops * arguments.units, order: value.index, region: graph[value].region)
   }
 }
 

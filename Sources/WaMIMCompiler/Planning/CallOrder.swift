@@ -36,11 +36,10 @@ struct CallOrder {
       }
       dependencies[index].remove(index)
     }
-    let firstUpdate = CallOrder.firstUpdate(graph)
     var priorities = calls.map { Priority(need: $0.order, order: $0.order) }
-    guard let early = arranged(by: priorities, firstUpdate) else { return nil }
-    if let loss { delayForwardPass(of: loss, early, firstUpdate, &priorities) }
-    sequence = arranged(by: priorities, firstUpdate) ?? early
+    guard let early = arranged(by: priorities) else { return nil }
+    if loss != nil { delayForwardPass(early, &priorities) }
+    sequence = arranged(by: priorities) ?? early
   }
 
   /// For each value, the calls that write some part of it.
@@ -50,17 +49,6 @@ struct CallOrder {
       for value in call.writes { writers[value, default: []].insert(index) }
     }
     return writers
-  }
-
-  /// The index of the first value that belongs to the optimiser, or to the gradients' accumulation for it.
-  private static func firstUpdate(_ graph: Graph) -> Int {
-    graph.values.first {
-      switch graph[$0].operation {
-      case .input(_, _, let role): role.isOfOptimizer
-      case .accumulator: true
-      default: false
-      }
-    }?.index ?? graph.nodes.count
   }
 
   /// When a call should run if nothing else decides: by the first call of the backward pass that needs it, then by the graph's order.
@@ -75,10 +63,10 @@ struct CallOrder {
   /// than they have to: of several decoders, one goes forwards and backwards before the next one begins.
   ///
   /// What only the loss or an output needs runs as soon as it can; the first update waits for it.
-  private func delayForwardPass(of loss: ValueID, _ sequence: [Int], _ firstUpdate: Int, _ priorities: inout [Priority]) {
+  private func delayForwardPass(_ sequence: [Int], _ priorities: inout [Priority]) {
     let users = self.users
-    for call in sequence.reversed() where calls[call].order <= loss.index {
-      let needs = users[call].filter { calls[$0].order <= firstUpdate }.map { priorities[$0].need }
+    for call in sequence.reversed() where calls[call].region == .forward {
+      let needs = users[call].filter { calls[$0].region != .update }.map { priorities[$0].need }
       priorities[call].need = needs.min() ?? .max
     }
     for call in sequence where priorities[call].need == .max {
@@ -96,12 +84,12 @@ struct CallOrder {
   }
 
   /// The calls in an order in which they can run, those of low `priorities` first; nil where they depend on each other in a circle.
-  private func arranged(by priorities: [Priority], _ firstUpdate: Int) -> [Int]? {
+  private func arranged(by priorities: [Priority]) -> [Int]? {
     var priorities = priorities
     var waiting = dependencies.map(\.count)
     let users = self.users
     var ready = calls.indices.filter { waiting[$0] == 0 }
-    for call in ready where calls[call].order > firstUpdate { priorities[call] = Priority(need: 0, order: 0) }
+    for call in ready where calls[call].region == .update { priorities[call] = Priority(need: 0, order: 0) }
     var sequence: [Int] = []
     while let position = ready.indices.min(by: { (priorities[ready[$0]], ready[$0]) < (priorities[ready[$1]], ready[$1]) }) {
       let call = ready.remove(at: position)
@@ -110,7 +98,7 @@ struct CallOrder {
         waiting[user] -= 1
         guard waiting[user] == 0 else { continue }
         // The optimiser consumes a gradient as soon as it is there, so that its memory is free again.
-        if calls[user].order > firstUpdate, let latest = dependencies[user].map({ priorities[$0] }).max() {
+        if calls[user].region == .update, let latest = dependencies[user].map({ priorities[$0] }).max() {
           priorities[user] = latest
         }
         ready.append(user)
@@ -126,18 +114,6 @@ extension Graph {
     switch self[state].operation {
     case .parameter, .state: true
     default: false
-    }
-  }
-}
-
-extension InputRole {
-  /// Whether the optimiser reads the input, and not the model.
-  fileprivate var isOfOptimizer: Bool {
-    switch self {
-    case .images, .uniformNoise: false
-    case .progress, .epochs, .warmupEpochs, .peakLearningRate, .minimumLearningRate, .weightDecay, .firstBeta, .secondBeta,
-      .epsilon, .firstMomentCorrection, .secondMomentCorrection, .batchShare:
-      true
     }
   }
 }

@@ -50,7 +50,7 @@ struct GraphRewriter {
     result.append(node)
   }
 
-  /// Adds `operation` on values of the result, its type inferred, with the scope and location of `origin`.
+  /// Adds `operation` on values of the result, its type inferred, with the scope, location and region of `origin`.
   mutating func append(_ operation: Operation, _ operands: [ValueID], like origin: Node) throws -> ValueID {
     append(try result.node(operation, operands, like: origin))
   }
@@ -66,9 +66,9 @@ struct GraphRewriter {
 }
 
 extension Graph {
-  /// `operation` on `operands` as a node, its type inferred, with the scope and location of `origin`.
+  /// `operation` on `operands` as a node, its type inferred, with the scope, location and region of `origin`.
   func node(_ operation: Operation, _ operands: [ValueID], like origin: Node) throws -> Node {
     let type = try operation.resultType(of: operands.map { self[$0].type })
-    return Node(operation, operands, type: type, scope: origin.scope, location: origin.location)
+    return Node(operation, operands, type: type, scope: origin.scope, location: origin.location, region: origin.region)
   }
 }

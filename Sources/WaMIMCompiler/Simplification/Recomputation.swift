@@ -3,21 +3,18 @@ import WaMIMGraph
 extension Graph {
   /// The graph with cheap values of the forward pass computed again where the backward pass needs them, instead of being kept.
   ///
-  /// The forward pass is what stands up to the loss, the backward pass what comes after it. Which values are kept is what
-  /// `StoragePlan` says.
+  /// Which values are kept is what `StoragePlan` says; what is computed again belongs to the backward pass.
   func withRecomputation() -> Graph {
-    guard let loss else { return self }
-    let plan = StoragePlan(self, boundary: loss)
+    let plan = StoragePlan(self)
     var recomputer = Recomputer(rewriter: GraphRewriter(self), plan: plan)
     for value in values { recomputer.rewrite(value) }
     return recomputer.rewriter.finish()
   }
 
-  /// The values that are computed up to the loss and used after it, without sources and views of sources: what a step keeps.
+  /// The values of the forward pass that are used after it, without sources and views of sources: what a step keeps.
   package var storedForBackward: [ValueID] {
-    guard let loss else { return [] }
     let persistent = persistentValues()
-    return StoragePlan.needed(in: self, boundary: loss).filter { !persistent[$0.index] }.sorted()
+    return StoragePlan.needed(in: self).filter { !persistent[$0.index] }.sorted()
   }
 
   /// Whether each value needs no memory of its own because it is a source or a view of one.
@@ -66,8 +63,8 @@ private struct Recomputer {
   }
 
   mutating func rewrite(_ value: ValueID) {
-    guard value > plan.boundary else { return rewriter.copy(value) }
     var node = rewriter.source[value]
+    guard node.region != .forward else { return rewriter.copy(value) }
     let part = node.scope.part
     node.operands = node.operands.map { place($0, in: part) }
     rewriter.replace(value, by: rewriter.append(node))
@@ -83,6 +80,7 @@ private struct Recomputer {
     }
     for value in missing.sorted() {
       var node = rewriter.source[value]
+      node.region = .backward
       node.operands = node.operands.map { copies[part]?[$0] ?? rewriter[$0] }
       copies[part, default: [:]][value] = rewriter.append(node)
     }
@@ -99,8 +97,6 @@ extension String {
 
 /// Which values of the forward pass are kept for the backward pass, and which are computed again from those.
 struct StoragePlan {
-  /// The last value of the forward pass.
-  let boundary: ValueID
   /// The values that the backward pass finds where the forward pass left them.
   private(set) var stored: Set<ValueID>
   /// The values that the backward pass computes again.
@@ -119,23 +115,22 @@ struct StoragePlan {
   /// A cheap value is computed again where that does not need more memory for its operands than it frees. Operands that are
   /// kept anyway, sources, and operands much smaller than the value count for nothing. What is compared with its own maximum is
   /// kept: computed beside other things, it may differ in the last bit, and would nowhere be equal.
-  init(_ graph: Graph, boundary: ValueID) {
+  init(_ graph: Graph) {
     self.graph = graph
-    self.boundary = boundary
     users = graph.users()
     roots = Set(graph.roots)
     persistent = graph.persistentValues()
     sizes = graph.storageSizes()
     compared = graph.valuesComparedWithMaximum()
-    stored = StoragePlan.needed(in: graph, boundary: boundary)
-    for value in graph.values.reversed() where value <= boundary && stored.contains(value) { decide(value) }
+    stored = StoragePlan.needed(in: graph)
+    for value in graph.values.reversed() where graph[value].region == .forward && stored.contains(value) { decide(value) }
   }
 
-  /// The values up to `boundary` that values after it use; sources are there anyway.
-  static func needed(in graph: Graph, boundary: ValueID) -> Set<ValueID> {
+  /// The values of the forward pass that others use; sources are there anyway.
+  static func needed(in graph: Graph) -> Set<ValueID> {
     var needed: Set<ValueID> = []
-    for value in graph.values where value > boundary {
-      for operand in graph[value].operands where operand <= boundary && !graph[operand].operation.isSource {
+    for node in graph.nodes where node.region != .forward {
+      for operand in node.operands where graph[operand].region == .forward && !graph[operand].operation.isSource {
         needed.insert(operand)
       }
     }

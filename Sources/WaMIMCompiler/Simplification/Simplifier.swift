@@ -38,7 +38,7 @@ struct Simplifier {
     rewriter.replace(value, by: try build(rewriter.mapped(value)))
   }
 
-  /// Builds `operation` on values of the new graph, with the scope and location of `origin`.
+  /// Builds `operation` on values of the new graph, with the scope, location and region of `origin`.
   mutating func build(_ operation: Operation, _ operands: [ValueID], like origin: Node) throws -> ValueID {
     try build(rewriter.result.node(operation, operands, like: origin))
   }

@@ -110,7 +110,9 @@ struct Elaborator {
       value = try replaced(value, of: binding.name, by: replacement)
     }
     if let type = binding.type { try check(value, of: binding.name, against: type) }
-    if let scope = binding.scope { builder.place(operationsFrom: first, in: scope) }
+    if let membership = binding.membership {
+      builder.assign(operationsFrom: first, to: membership.region, in: membership.scope)
+    }
     try declare(binding.name, value, at: binding.position)
   }
 

@@ -39,8 +39,9 @@ private struct Printer {
       attribute == .flag(false) ? nil : "\(parameter.label): \(written(attribute))"
     }
     let arguments = node.operands.map(name) + attributes
-    let scope = node.scope.isEmpty ? "" : " in \(quoted(node.scope))"
-    return "let \(name(value)): \(node.type) = \(node.operation.name)(\(arguments.joined(separator: ", ")))\(scope)"
+    let membership = (node.region == .forward ? [] : [node.region.rawValue]) + (node.scope.isEmpty ? [] : [quoted(node.scope)])
+    return "let \(name(value)): \(node.type) = \(node.operation.name)(\(arguments.joined(separator: ", ")))"
+      + (membership.isEmpty ? "" : " in " + membership.joined(separator: " "))
   }
 
   private func written(_ attribute: Attribute) -> String {

@@ -81,9 +81,15 @@ struct Let: Sendable {
   var name: String
   var type: TypeExpression?
   var value: Expression
-  /// The part of the model that the operations of the value are said to belong to.
-  var scope: String?
+  /// What the operations of the value are said to belong to.
+  var membership: Membership?
   var position: Position
+
+  /// A region of a training step, a part of the model, or both.
+  struct Membership: Sendable {
+    var region: Region?
+    var scope: String?
+  }
 }
 
 /// The written type of a tensor.

@@ -75,7 +75,7 @@ extension Parser {
     }
   }
 
-  /// `let NAME: TYPE = VALUE in "SCOPE"`, of which type and scope may be absent.
+  /// `let NAME: TYPE = VALUE in REGION "SCOPE"`, of which type, region and scope may be absent.
   mutating func binding() throws(Mistake) -> Let {
     advance()
     let position = token.position
@@ -83,11 +83,25 @@ extension Parser {
     let type = accept(.colon) ? try type() : nil
     try expect(.assign, "and a value after the name")
     let value = try expression()
-    let scope = accept(.in) ? try text("a part of the model") : nil
+    let membership = accept(.in) ? try membership() : nil
     if !token.startsLine, token.kind != .end, token.kind != .symbol(.rightBrace) {
       throw expected("the end of the line after the value of '\(name)'")
     }
-    return Let(name: name, type: type, value: value, scope: scope, position: position)
+    return Let(name: name, type: type, value: value, membership: membership, position: position)
+  }
+
+  /// The region of a step, the part of the model, or both.
+  private mutating func membership() throws(Mistake) -> Let.Membership {
+    guard case .identifier(let word) = token.kind else { return Let.Membership(scope: try text("a part of the model")) }
+    guard let region = Region(rawValue: word) else {
+      let names = Region.allCases.map(\.rawValue)
+      throw Mistake(
+        "'\(word)' is no region of a step: there are \(names.joined(separator: ", "))"
+          + Spelling.suggestion(for: word, among: names), at: token.position)
+    }
+    advance()
+    guard case .text = token.kind, !token.startsLine else { return Let.Membership(region: region) }
+    return Let.Membership(region: region, scope: try text("a part of the model"))
   }
 
   private mutating func type() throws(Mistake) -> TypeExpression {
