@@ -10,6 +10,8 @@ let package = Package(
     .executable(name: "wamimc", targets: ["wamimc"]),
     .library(name: "WaMIM", targets: ["WaMIM"]),
     .library(name: "WaMIMGraph", targets: ["WaMIMGraph"]),
+    .library(name: "WaMIMLayers", targets: ["WaMIMLayers"]),
+    .library(name: "WaMIMTraining", targets: ["WaMIMTraining"]),
     .library(name: "WaMIMLanguage", targets: ["WaMIMLanguage"]),
     .library(name: "WaMIMRuntime", type: .static, targets: ["WaMIMRuntime"]),
   ],
@@ -25,20 +27,29 @@ let package = Package(
         "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "WaMIM", dependencies: ["WaMIMGraph", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
+    .target(name: "WaMIM", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
     .target(
       name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
     .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
-    .target(name: "WaMIMLanguage", dependencies: ["WaMIMGraph"]),
+    .target(name: "WaMIMLanguage", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph"]),
     .target(
       name: "WaMIMCompiler",
-      dependencies: ["WaMIMGraph", "WaMIMManifest", .product(name: "BitCollections", package: "swift-collections")]),
+      dependencies: [
+        "WaMIMTraining", "WaMIMGraph", "WaMIMManifest", .product(name: "BitCollections", package: "swift-collections"),
+      ]),
     .target(name: "WaMIMInterpreter", dependencies: ["WaMIMGraph"]),
-    .target(name: "WaMIMGraph", dependencies: ["WaMIMManifest"]),
+    // What is trained, and how: layers and losses, then optimisers, schedules, and models with their recipes.
+    .target(name: "WaMIMTraining", dependencies: ["WaMIMLayers", "WaMIMGraph", "WaMIMRecipe"]),
+    .target(name: "WaMIMLayers", dependencies: ["WaMIMGraph"]),
+    .target(name: "WaMIMGraph", dependencies: ["WaMIMTypes"]),
+
+    // What models and the programs made of them have in common.
+    .target(name: "WaMIMRecipe", dependencies: ["WaMIMTypes"]),
+    .target(name: "WaMIMTypes"),
 
     // What generated programs are made of besides their own code.
-    .target(name: "WaMIMManifest", path: "codegen/manifest"),
+    .target(name: "WaMIMManifest", dependencies: ["WaMIMRecipe", "WaMIMTypes"], path: "codegen/manifest"),
     .target(name: "CProgram", path: "codegen/abi"),
     .target(
       name: "CImages", path: "codegen/images",
@@ -55,19 +66,25 @@ let package = Package(
 
     // Tests, and what they share.
     .target(
-      name: "TestSupport", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
+      name: "TestSupport", dependencies: ["WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
       exclude: ["CFakeProgram"]),
     .testTarget(
-      name: "WaMIMInterpreterTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
+      name: "WaMIMInterpreterTests",
+      dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
     .testTarget(
-      name: "WaMIMCompilerTests", dependencies: ["WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
-    .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMGraph"]),
-    .testTarget(name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMGraph", "TestSupport"]),
+      name: "WaMIMCompilerTests",
+      dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
+    .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMLayers", "WaMIMGraph"]),
+    .testTarget(name: "WaMIMTrainingTests", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter"]),
+    .testTarget(
+      name: "WaMIMLanguageTests", dependencies: ["WaMIMLanguage", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "TestSupport"]),
     // A program written by hand, which the runtime's tests run in place of a compiled one.
     .target(name: "CFakeProgram", dependencies: ["CProgram"], path: "Tests/Support/CFakeProgram"),
     .testTarget(
       name: "WaMIMLLVMTests",
-      dependencies: ["WaMIMLLVM", "WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "CPlatform", "TestSupport"],
+      dependencies: [
+        "WaMIMLLVM", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMManifest", "CPlatform", "TestSupport",
+      ],
       exclude: ["run_kernels.c"]),
     .testTarget(
       name: "WaMIMRuntimeTests", dependencies: ["WaMIMRuntime", "WaMIMManifest", "CProgram", "CFakeProgram", "TestSupport"],

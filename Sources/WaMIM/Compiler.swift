@@ -3,11 +3,13 @@ import WaMIMCompiler
 @_exported import WaMIMGraph
 import WaMIMLLVM
 import WaMIMLanguage
+@_exported import WaMIMLayers
+@_exported import WaMIMTraining
 
-/// Turns a graph into a standalone executable that trains it.
+/// Turns a model into a standalone executable that trains it.
 ///
-///     let graph = try Graph("model") { g in … }
-///     try Compiler(target: .cpu).build(graph, to: "train")
+///     let model = try Model("tiny") { g in … }
+///     try Compiler(target: .cpu).build(model, to: "train")
 public struct Compiler: Sendable {
   /// What machine the executable is for.
   public enum Target: Hashable, Sendable {
@@ -36,10 +38,10 @@ public struct Compiler: Sendable {
     self.target = target
   }
 
-  /// Compiles `graph` and links the trainer at `path`, which is replaced only when all went well.
+  /// Compiles `model` and links the trainer at `path`, which is replaced only when all went well.
   ///
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
-  public func build(_ graph: Graph, to path: String) throws {
+  public func build(_ model: Model, to path: String) throws {
     let processor = try processor
     guard processor.architecture == .native else {
       throw BackendError(
@@ -48,20 +50,20 @@ public struct Compiler: Sendable {
         of \(processor.architecture.rawValue); 'wamimc --emit obj' writes its code.
         """)
     }
-    let program = try program(for: graph)
+    let program = try program(for: model)
     let objects = try LLVMBackend(processor: processor, matmuls: matmuls).objects(for: program)
     try Linker().link(objects, to: URL(fileURLWithPath: path))
   }
 
-  /// The program that `graph` becomes: kernels and schedules, before they are code.
+  /// The program that `model` becomes: kernels and schedules, before they are code.
   ///
   /// - Throws: `GraphError` or `CompilationError` where the model cannot be trained, or a pass cannot be left out.
   public func program(
-    for graph: Graph, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
+    for model: Model, observe: (ScheduleRole, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
     for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
     return try Compilation(disabled: disabledPasses, microBatch: microBatch).program(
-      for: graph, text: Language.print(graph), compiler: Compiler.version, observe: observe)
+      for: model, text: Language.print(model), compiler: Compiler.version, observe: observe)
   }
 
   /// What the compiler does to a graph on the way to kernels, in order; `disabledPasses` takes the names of what is optional.

@@ -1,6 +1,7 @@
 import WaMIMGraph
+import WaMIMTraining
 
-/// The way from a model's graph to a program: what to do, and what to leave out.
+/// The way from a model to a program: what to do, and what to leave out.
 public struct Compilation: Sendable {
   /// The names of passes that are left out.
   public var disabled: Set<String>
@@ -24,12 +25,14 @@ public struct Compilation: Sendable {
   ///     of the program last.
   /// - Throws: `GraphError` or `CompilationError` where the model cannot be trained.
   public func program(
-    for graph: Graph, text: String, compiler: String, observe: (Purpose, Pass, Graph) -> Void = { _, _, _ in }
+    for model: Model, text: String, compiler: String, observe: (ScheduleRole, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
-    guard graph.images != nil else {
+    let graph = model.graph
+    if let problem = model.recipe.problems.first { throw CompilationError("the recipe of '\(model.name)': \(problem)") }
+    guard graph.data != nil else {
       throw GraphError("the model '\(graph.name)' takes no images: declare an input [batch, channels, height, width]")
     }
-    guard !graph.parameters.isEmpty else {
+    guard !graph.learnedParameters.isEmpty else {
       throw GraphError("the model '\(graph.name)' has no parameters, so there is nothing to train")
     }
     var least: (samples: Int, bytes: Int)?
@@ -37,7 +40,7 @@ public struct Compilation: Sendable {
     for samples in try microBatch.candidates(for: graph) {
       let program: Program
       do {
-        program = try self.program(for: graph, samples: samples, text: text, compiler: compiler, observe: observe)
+        program = try self.program(for: model, samples: samples, text: text, compiler: compiler, observe: observe)
       } catch is CompilationError where microBatch == .automatic && samples < graph.batch {
         continue
       } catch let error as CompilationError where least != nil {
@@ -53,18 +56,19 @@ public struct Compilation: Sendable {
 
   /// The program that takes `samples` samples at a time.
   private func program(
-    for graph: Graph, samples: Int, text: String, compiler: String, observe: (Purpose, Pass, Graph) -> Void
+    for model: Model, samples: Int, text: String, compiler: String, observe: (ScheduleRole, Pass, Graph) -> Void
   ) throws -> Program {
+    let graph = model.graph
     let isCut = samples < graph.batch
     let cut = isCut ? try graph.cut(into: graph.batch / samples) : CutGraph(graph: graph, combinations: [:])
     var parts: [ProgramBuilder.Part] = []
     // Only a step on a whole batch is made in one round.
-    for purpose in Purpose.allCases where !(isCut && purpose == .step) {
-      let optimized = try Passes.run(cut.graph, for: purpose, disabled: disabled) { observe(purpose, $0, $1) }
-      parts.append(.init(name: purpose.rawValue, graph: optimized))
+    for role in ScheduleRole.allCases where !(isCut && role == .step) {
+      let optimized = try Passes.run(cut.graph, for: role, disabled: disabled) { observe(role, $0, $1) }
+      parts.append(.init(role: role, graph: optimized))
     }
     let subject = ProgramBuilder.Subject(
-      model: graph, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations)
+      model: model, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations)
     var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion))
     return try builder.build(parts)
   }

@@ -1,12 +1,3 @@
-// What a graph says about training and pictures is the manifest's vocabulary, so whoever uses graphs needs its names too.
-@_exported import WaMIMManifest
-
-/// Defaults of a training run.
-public typealias Training = Manifest.Training
-
-/// How predictions become pictures.
-public typealias Pictures = Manifest.Pictures
-
 /// The index of a value, and of the node that computes it, in its graph.
 public struct ValueID: Hashable, Sendable, Comparable {
   public var index: Int
@@ -74,8 +65,6 @@ public struct Graph: Hashable, Sendable {
   public var loss: ValueID?
   public var outputs: [Output] = []
   public var updates: [Update] = []
-  public var training = Training()
-  public var pictures: Pictures?
 
   /// Creates an empty graph.
   public init(name: String) {
@@ -102,16 +91,14 @@ public struct Graph: Hashable, Sendable {
     return ValueID(nodes.count - 1)
   }
 
-  /// The images that one step takes, or nil where no input has that role.
-  public var images: ValueID? {
-    values.first {
-      if case .input(_, _, .images) = self[$0].operation { true } else { false }
-    }
+  /// The first input that a field of the data fills, or nil where there is none.
+  public var data: ValueID? {
+    values.first { if case .input(_, _, .data) = self[$0].operation { true } else { false } }
   }
 
-  /// The number of samples in one step: the first extent of the images.
+  /// The number of samples in one step: the first extent of what the data fills.
   public var batch: Int {
-    images.map { self[$0].type.shape[0] } ?? 1
+    data.map { self[$0].type.shape[0] } ?? 1
   }
 
   /// For each value, the nodes that have it as an operand, once for each time.

@@ -14,18 +14,12 @@ public final class GraphBuilder {
   /// The most operations that a model may have: a description that wants more is taken for a runaway loop.
   public static let largestNodeCount = 250_000
 
-  /// What is known of the values that are wavelet coefficients.
-  var origins: [ValueID: TargetOrigin] = [:]
-  /// The same for the target of each prediction so far, nil where nothing is known.
-  var predictionOrigins: [TargetOrigin?] = []
-  /// The number of the next prediction that a loss compares.
-  var nextPrediction = 0
-  /// The most predictions that losses may compare.
-  static let largestPredictionCount = 1_000
+  /// What layers remember of the graph so far, by the type of the note.
+  private var notes: [ObjectIdentifier: any BuilderNote] = [:]
 
-  /// The names of the parts being built, outermost first, each with those around it, so that nodes of one part share one string.
   /// Whether the operations come from a description, which may run away, and not from a stage of the compiler.
   private let isDescribed: Bool
+  /// The names of the parts being built, outermost first, each with those around it, so that nodes of one part share one string.
   private var scopes: [String] = []
   private var counters: [String: Int] = [:]
   private var outputNames: Set<String> = []
@@ -41,7 +35,6 @@ public final class GraphBuilder {
     self.graph = graph
     isDescribed = false
     outputNames = Set(graph.outputs.map(\.name))
-    nextPrediction = graph.outputs.count { $0.name.hasPrefix("loss.") }
   }
 
   /// The graph, verified.
@@ -171,17 +164,19 @@ public final class GraphBuilder {
     graph.updates.append(.init(state: state.value, value: value.value))
   }
 
-  /// Defaults of the training run.
-  public var training: Training {
-    get { graph.training }
-    set { graph.training = newValue }
-  }
+  // MARK: Notes
 
-  /// How predictions become pictures.
-  public var pictures: Pictures? {
-    get { graph.pictures }
-    set { graph.pictures = newValue }
+  /// What layers remember of the graph under `Note`.
+  public subscript<Note: BuilderNote>(note: Note.Type) -> Note {
+    get { notes[ObjectIdentifier(note)] as? Note ?? Note() }
+    set { notes[ObjectIdentifier(note)] = newValue }
   }
+}
+
+/// Something that layers have to remember while a graph is being built, and that is no part of the graph.
+public protocol BuilderNote {
+  /// Nothing to remember yet.
+  init()
 }
 
 extension Graph {

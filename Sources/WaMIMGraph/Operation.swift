@@ -1,13 +1,4 @@
-import WaMIMManifest
-
-/// Where the values of an input come from.
-public typealias InputRole = Manifest.InputRole
-
-/// A wavelet basis.
-public typealias Wavelet = Manifest.Wavelet
-
-/// The distribution that a parameter's first values are drawn from.
-public typealias Initializer = Manifest.Initializer
+@_exported import WaMIMTypes
 
 /// A primitive operation: the closed vocabulary that every layer expands to.
 ///
@@ -17,11 +8,11 @@ public enum Operation: Hashable, Sendable {
   // Sources.
 
   /// A tensor that the runtime provides anew in every step.
-  case input(name: String, type: TensorType, role: InputRole)
-  /// A tensor that the model learns.
-  case parameter(name: String, shape: Shape, initializer: Initializer)
+  case input(name: String, type: TensorType, binding: Binding)
+  /// A tensor that the model learns, updated as its group says.
+  case parameter(name: String, shape: Shape, initializer: Initializer, group: ParameterGroup = ParameterGroup())
   /// A tensor that the optimiser keeps between steps, zero before the first.
-  case state(name: String, shape: Shape)
+  case state(name: String, shape: Shape, role: StateRole)
   /// A tensor that adds up over the rounds of one step, zero before the first round.
   case accumulator(name: String, shape: Shape)
   /// A tensor whose elements are all `value`.
@@ -34,8 +25,8 @@ public enum Operation: Hashable, Sendable {
   case unary(UnaryFunction)
   /// Both operands have the same shape.
   case binary(BinaryFunction)
-  /// Integers as single-precision numbers.
-  case toFloat
+  /// The elements as numbers of another type.
+  case convert(to: ElementType)
   /// The operand itself, with no gradient flowing back through it.
   case detach
 
@@ -97,7 +88,7 @@ extension Operation {
   /// Whether each element of the result depends only on the elements at the same place in the operands.
   public var isElementwise: Bool {
     switch self {
-    case .unary, .binary, .toFloat, .detach: true
+    case .unary, .binary, .convert, .detach: true
     default: false
     }
   }

@@ -9,12 +9,16 @@ public enum Attribute: Hashable, Sendable {
   case symbol(String)
   /// A call with one list of numbers, such as `normal(0.02)`.
   case initializer(Initializer)
+  /// A call such as `data("images")`.
+  case binding(Binding)
+  /// A call such as `moment(1, of: "weight")`.
+  case role(StateRole)
   case element(ElementType)
 }
 
 /// What kind of value an attribute takes.
 public enum AttributeKind: Hashable, Sendable {
-  case integer, number, flag, text, integers, initializer, element
+  case integer, number, flag, text, integers, initializer, binding, role, element
   /// One of the named words.
   case symbol([String])
 }
@@ -27,6 +31,8 @@ public struct OperationSchema: Sendable {
   public struct Parameter: Sendable {
     public var label: String
     public var kind: AttributeKind
+    /// What the attribute is where none is written; nil where one has to be.
+    public var fallback: Attribute?
   }
 
   /// The operation's name in `.wg` and in dumps.
@@ -45,8 +51,15 @@ public struct OperationSchema: Sendable {
     self.name = name
     self.operands = operands
     self.isVariadic = variadic
-    self.attributes = attributes.map(Parameter.init)
+    self.attributes = attributes.map { Parameter(label: $0, kind: $1, fallback: $1 == .flag ? .flag(false) : nil) }
     self.summary = summary
+  }
+
+  /// The schema with an attribute more, which is `fallback` where none is written.
+  private func with(_ label: String, _ kind: AttributeKind, default fallback: Attribute) -> OperationSchema {
+    var schema = self
+    schema.attributes.append(Parameter(label: label, kind: kind, fallback: fallback))
+    return schema
   }
 }
 
@@ -62,12 +75,17 @@ extension OperationSchema {
   private static let sources: [OperationSchema] = [
     .init(
       "input", [],
-      [("name", .text), ("element", .element), ("shape", .integers), ("role", .symbol(InputRole.allCases.map(\.rawValue)))],
+      [("name", .text), ("element", .element), ("shape", .integers), ("from", .binding)],
       "A tensor that the runtime provides anew in every step."),
     .init(
       "parameter", [], [("name", .text), ("shape", .integers), ("initial", .initializer)],
-      "A tensor that the model learns."),
-    .init("state", [], [("name", .text), ("shape", .integers)], "A tensor that the optimiser keeps between steps."),
+      "A tensor that the model learns; its learning rate is the schedule's times `rate_scale`, and a frozen one keeps its values."
+    )
+    .with("rate_scale", .number, default: .number(1))
+    .with("decay", .symbol(ParameterGroup.Decay.allCases.map(\.rawValue)), default: .symbol(ParameterGroup.Decay.byRank.rawValue))
+    .with("frozen", .flag, default: .flag(false)),
+    .init(
+      "state", [], [("name", .text), ("shape", .integers), ("role", .role)], "A tensor that the optimiser keeps between steps."),
     .init("accumulator", [], [("name", .text), ("shape", .integers)], "A tensor that adds up over the rounds of one step."),
     .init("constant", [], [("value", .number), ("shape", .integers)], "A tensor whose elements are all the same."),
     .init(
@@ -84,7 +102,7 @@ extension OperationSchema {
   }
 
   private static let movement: [OperationSchema] = [
-    .init("to_float", ["x"], [], "Integers as single-precision numbers."),
+    .init("convert", ["x"], [("to", .element)], "The elements as numbers of another type: integers as floating-point numbers."),
     .init("detach", ["x"], [], "The operand, with no gradient flowing back."),
     .init("broadcast", ["x"], [("shape", .integers)], "The operand repeated along axes of extent 1."),
     .init("reshape", ["x"], [("shape", .integers)], "The same elements under another shape."),

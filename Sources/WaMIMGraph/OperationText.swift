@@ -16,7 +16,7 @@ extension Operation {
     case .positionTable: "position_table"
     case .unary(let function): function.rawValue
     case .binary(let function): function.rawValue
-    case .toFloat: "to_float"
+    case .convert: "convert"
     case .detach: "detach"
     case .broadcast: "broadcast"
     case .reshape: "reshape"
@@ -40,10 +40,15 @@ extension Operation {
   /// The values of the schema's attributes, in its order.
   public var attributes: [Attribute] {
     switch self {
-    case .input(let name, let type, let role):
-      [.text(name), .element(type.element), .integers(type.shape.dimensions), .symbol(role.rawValue)]
-    case .parameter(let name, let shape, let initializer): [.text(name), .integers(shape.dimensions), .initializer(initializer)]
-    case .state(let name, let shape), .accumulator(let name, let shape): [.text(name), .integers(shape.dimensions)]
+    case .input(let name, let type, let binding):
+      [.text(name), .element(type.element), .integers(type.shape.dimensions), .binding(binding)]
+    case .parameter(let name, let shape, let initializer, let group):
+      [
+        .text(name), .integers(shape.dimensions), .initializer(initializer), .number(group.rateScale),
+        .symbol(group.decay.rawValue), .flag(group.isFrozen),
+      ]
+    case .state(let name, let shape, let role): [.text(name), .integers(shape.dimensions), .role(role)]
+    case .accumulator(let name, let shape): [.text(name), .integers(shape.dimensions)]
     case .constant(let value, let shape): [.number(value), .integers(shape.dimensions)]
     case .positionTable(let width, let grid, let classToken): [.integer(width), .integer(grid), .flag(classToken)]
     case .broadcast(let shape), .reshape(let shape): [.integers(shape.dimensions)]
@@ -57,7 +62,8 @@ extension Operation {
     case .attentionGradient(let heads, let operand): [.integer(heads), .symbol(operand.rawValue)]
     case .scatterAdd(let rows): [.integer(rows)]
     case .waveletAnalysis(let wavelet), .waveletAdjoint(let wavelet): [.symbol(wavelet.rawValue)]
-    case .unary, .binary, .toFloat, .detach, .gather, .rank, .invertPermutation: []
+    case .convert(let element): [.element(element)]
+    case .unary, .binary, .detach, .gather, .rank, .invertPermutation: []
     }
   }
 
@@ -83,15 +89,16 @@ extension Operation {
     switch name {
     case "input":
       guard let name = read.text(0), let element = read.element(1), let shape = read.integers(2),
-        let role = read.symbol(3).flatMap(InputRole.init)
+        let binding = read.binding(3)
       else { return nil }
-      return .input(name: name, type: TensorType(element, Shape(shape)), role: role)
+      return .input(name: name, type: TensorType(element, Shape(shape)), binding: binding)
     case "parameter":
-      guard let name = read.text(0), let shape = read.integers(1), let initializer = read.initializer(2) else { return nil }
-      return .parameter(name: name, shape: Shape(shape), initializer: initializer)
+      guard let name = read.text(0), let shape = read.integers(1), let initializer = read.initializer(2), let group = read.group(3)
+      else { return nil }
+      return .parameter(name: name, shape: Shape(shape), initializer: initializer, group: group)
     case "state":
-      guard let name = read.text(0), let shape = read.integers(1) else { return nil }
-      return .state(name: name, shape: Shape(shape))
+      guard let name = read.text(0), let shape = read.integers(1), let role = read.role(2) else { return nil }
+      return .state(name: name, shape: Shape(shape), role: role)
     case "accumulator":
       guard let name = read.text(0), let shape = read.integers(1) else { return nil }
       return .accumulator(name: name, shape: Shape(shape))
@@ -101,7 +108,7 @@ extension Operation {
     case "position_table":
       guard let width = read.integer(0), let grid = read.integer(1), let classToken = read.flag(2) else { return nil }
       return .positionTable(width: width, grid: grid, classToken: classToken)
-    case "to_float": return .toFloat
+    case "convert": return read.element(0).map { .convert(to: $0) }
     case "detach": return .detach
     case "broadcast": return read.integers(0).map { .broadcast(shape: Shape($0)) }
     case "reshape": return read.integers(0).map { .reshape(shape: Shape($0)) }
@@ -171,6 +178,22 @@ private struct AttributeReader {
 
   func initializer(_ index: Int) -> Initializer? {
     if case .initializer(let value)? = self[index] { value } else { nil }
+  }
+
+  func binding(_ index: Int) -> Binding? {
+    if case .binding(let value)? = self[index] { value } else { nil }
+  }
+
+  func role(_ index: Int) -> StateRole? {
+    if case .role(let value)? = self[index] { value } else { nil }
+  }
+
+  /// The group that three attributes from `index` on say.
+  func group(_ index: Int) -> ParameterGroup? {
+    guard let scale = number(index), let decay = symbol(index + 1).flatMap(ParameterGroup.Decay.init),
+      let isFrozen = flag(index + 2)
+    else { return nil }
+    return ParameterGroup(rateScale: scale, decay: decay, isFrozen: isFrozen)
   }
 
   func element(_ index: Int) -> ElementType? {

@@ -6,7 +6,9 @@ extension Operation {
     try checkArity(operands.count)
     switch self {
     case .input(_, let type, _): return try type.checked()
-    case .parameter(_, let shape, _), .state(_, let shape), .accumulator(_, let shape), .constant(_, let shape):
+    case .state(let name, _, .parameter):
+      throw GraphError("'\(name)' is a state, so it cannot have the role of a parameter: say whose moment it is")
+    case .parameter(_, let shape, _, _), .state(_, let shape, _), .accumulator(_, let shape), .constant(_, let shape):
       return try TensorType(.float32, shape).checked()
     case .positionTable(let width, let grid, let classToken):
       guard width % 4 == 0 else {
@@ -18,7 +20,7 @@ extension Operation {
       return try TensorType(.float32, [grid * grid + (classToken ? 1 : 0), width]).checked()
     case .unary, .detach: return try operands[0].floating(self)
     case .binary: return try sameFloats(operands)
-    case .toFloat: return try TensorType(.float32, operands[0].indices(self).shape)
+    case .convert(let element): return try convertType(operands[0], to: element)
     case .broadcast(let shape): return try broadcastType(operands[0], to: shape)
     case .reshape(let shape): return try reshapeType(operands[0], to: shape)
     case .transpose(let permutation): return try transposeType(operands[0], permutation)
@@ -74,7 +76,7 @@ extension TensorType {
   }
 
   fileprivate func floating(_ operation: Operation) throws -> TensorType {
-    guard element == .float32 else {
+    guard element.isFloatingPoint else {
       throw GraphError("'\(operation.schema.name)' takes f32, not \(self)")
     }
     return self
@@ -119,6 +121,13 @@ extension Operation {
       throw GraphError("'\(schema.name)' takes operands of one shape, not \(first) and \(other)")
     }
     return first
+  }
+
+  private func convertType(_ operand: TensorType, to element: ElementType) throws -> TensorType {
+    guard !operand.element.isFloatingPoint, element.isFloatingPoint else {
+      throw GraphError("'convert' makes floating-point numbers of integers, not \(element.rawValue) of \(operand)")
+    }
+    return TensorType(element, operand.shape)
   }
 
   private func broadcastType(_ operand: TensorType, to shape: Shape) throws -> TensorType {

@@ -1,5 +1,3 @@
-import WaMIMManifest
-
 /// A value of a graph under construction.
 public struct Tensor {
   public let builder: GraphBuilder
@@ -22,15 +20,17 @@ public struct Tensor {
 extension GraphBuilder {
   /// Declares a tensor that the runtime provides in every step: by default, a batch of images [batch, channels, height, width].
   public func input(
-    _ name: String, _ shape: Shape, _ element: ElementType = .float32, role: InputRole = .images, file: String = #fileID,
+    _ name: String, _ shape: Shape, _ element: ElementType = .float32, from binding: Binding = .images, file: String = #fileID,
     line: Int = #line
   ) -> Tensor {
-    located(file, line) { add(.input(name: qualified(name), type: TensorType(element, shape), role: role)) }
+    located(file, line) { add(.input(name: qualified(name), type: TensorType(element, shape), binding: binding)) }
   }
 
   /// Declares a tensor that the model learns.
-  public func parameter(_ name: String, _ shape: Shape, _ initializer: Initializer) -> Tensor {
-    add(.parameter(name: qualified(name), shape: shape, initializer: initializer))
+  public func parameter(
+    _ name: String, _ shape: Shape, _ initializer: Initializer, group: ParameterGroup = ParameterGroup()
+  ) -> Tensor {
+    add(.parameter(name: qualified(name), shape: shape, initializer: initializer, group: group))
   }
 
   /// A tensor whose elements are all `value`.
@@ -79,8 +79,8 @@ extension Tensor {
   /// `function` of each element.
   public func applying(_ function: UnaryFunction) -> Tensor { builder.add(.unary(function), [self]) }
 
-  /// Integers as single-precision numbers.
-  public func toFloat() -> Tensor { builder.add(.toFloat, [self]) }
+  /// The elements as numbers of another type: integers become floating-point numbers.
+  public func converted(to element: ElementType) -> Tensor { builder.add(.convert(to: element), [self]) }
 
   /// The same value, with no gradient flowing back through it.
   public func detached() -> Tensor { builder.add(.detach, [self]) }

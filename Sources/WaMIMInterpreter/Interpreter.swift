@@ -65,15 +65,15 @@ extension Interpreter {
     _ operation: Operation, _ operands: [DenseTensor], type: TensorType, sources: [String: [Double]]
   ) throws -> [Double] {
     switch operation {
-    case .input(let name, _, _), .parameter(let name, _, _):
+    case .input(let name, _, _), .parameter(let name, _, _, _):
       guard let given = sources[name] else { throw GraphError("'\(name)' has no value") }
       return try sized(given, name, type)
-    case .state(let name, _), .accumulator(let name, _): return try sized(sources[name] ?? zeros(type.shape), name, type)
+    case .state(let name, _, _), .accumulator(let name, _): return try sized(sources[name] ?? zeros(type.shape), name, type)
     case .constant(let value, _): return [Double](repeating: Double(value), count: type.shape.count)
     case .positionTable(let width, let grid, let classToken): return positionTable(width: width, grid: grid, classToken: classToken)
     case .unary(let function): return operands[0].elements.map(function.callAsFunction)
     case .binary(let function): return zip(operands[0].elements, operands[1].elements).map(function.callAsFunction)
-    case .toFloat, .detach, .reshape: return operands[0].elements
+    case .convert, .detach, .reshape: return operands[0].elements
     case .broadcast(let shape): return broadcast(operands[0], to: shape)
     case .transpose(let permutation): return transpose(operands[0], permutation)
     case .slice(let axis, let start, let count, let step): return slice(operands[0], axis, start, count, step)

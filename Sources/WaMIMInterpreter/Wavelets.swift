@@ -2,7 +2,7 @@ import WaMIMGraph
 
 /// One level of a separable wavelet analysis and its adjoint, from the definition: each coefficient against each place.
 struct WaveletLevel {
-  private let bank: Manifest.WaveletFilterBank
+  private let bank: WaveletFilterBank
 
   init(_ wavelet: Wavelet) {
     bank = wavelet.analysis
@@ -51,7 +51,7 @@ struct WaveletLevel {
   }
 }
 
-extension Manifest.WaveletFilter {
+extension WaveletFilter {
   /// For each of `count` coefficients the places, among twice as many that repeat, of which it is made, and how much of each.
   fileprivate func places(ofEach count: Int) -> [[(place: Int, weight: Double)]] {
     (0..<count).map { index in

@@ -1,15 +1,15 @@
 import Foundation
-import WaMIMGraph
+import WaMIMTraining
 
-/// The `.wg` language: text to graph and graph to text.
+/// The `.wg` language: text to model and model to text.
 public enum Language {
   /// The longest text that is read, in bytes.
   public static let largestSource = 16 << 20
 
-  /// The graph that `source` describes, with values of its top level replaced by `overrides`; messages call the text `file`.
+  /// The model that `source` describes, with values of its top level replaced by `overrides`; messages call the text `file`.
   ///
   /// - Throws: `DiagnosticError`, what is wrong and where.
-  public static func graph(source: String, file: String, overrides: [Override] = []) throws(DiagnosticError) -> Graph {
+  public static func model(source: String, file: String, overrides: [Override] = []) throws(DiagnosticError) -> Model {
     let replaced = overrides.map { SourceText(name: "--set \($0.name)", text: $0.expression) }
     let sources = [SourceText(name: file, text: source)] + replaced
     do {
@@ -18,7 +18,7 @@ public enum Language {
       let (statements, mistakes) = Parser.program(tokens)
       guard mistakes.isEmpty else { throw DiagnosticError(mistakes.map(sources.diagnostic), in: sources) }
       let replacements = try parsed(overrides, for: statements)
-      return try Elaborator.graph(of: statements, replacing: replacements, sources: sources, tokens: tokens.count)
+      return try Elaborator.model(of: statements, replacing: replacements, sources: sources, tokens: tokens.count)
     } catch let error as DiagnosticError {
       throw error
     } catch let mistake as Mistake {
@@ -29,11 +29,11 @@ public enum Language {
     }
   }
 
-  /// The graph that the file at `path` describes, with values of its top level replaced by `overrides`.
+  /// The model that the file at `path` describes, with values of its top level replaced by `overrides`.
   ///
   /// - Throws: `DiagnosticError`, what is wrong and where.
-  public static func graph(contentsOf path: String, overrides: [Override] = []) throws(DiagnosticError) -> Graph {
-    try graph(source: try SourceFile.text(at: path), file: path, overrides: overrides)
+  public static func model(contentsOf path: String, overrides: [Override] = []) throws(DiagnosticError) -> Model {
+    try model(source: try SourceFile.text(at: path), file: path, overrides: overrides)
   }
 
   /// The expressions of `overrides` by the names that they replace.

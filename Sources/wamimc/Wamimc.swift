@@ -105,7 +105,7 @@ struct Wamimc: ParsableCommand {
 
   private func validateSchedule() throws {
     guard let schedule else { return }
-    guard Purpose(rawValue: schedule) != nil else {
+    guard ScheduleRole(rawValue: schedule) != nil else {
       throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients, update and forward")
     }
     guard case .afterPass? = emit else {
@@ -137,33 +137,35 @@ struct Wamimc: ParsableCommand {
   }
 
   private func compile() throws {
-    let graph = try Language.graph(contentsOf: model ?? "", overrides: overrides.map { try Override($0) })
+    let model = try Language.model(contentsOf: model ?? "", overrides: overrides.map { try Override($0) })
     var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
     compiler.disabledPasses = Set(disabled)
     compiler.matmuls = matmul
     if let budget = memory.flatMap(MemorySize.init) { compiler.microBatch = .within(bytes: budget.bytes) }
     if let microBatch { compiler.microBatch = .samples(microBatch) }
     guard let emit else {
-      return try compiler.build(graph, to: output ?? "")
+      return try compiler.build(model, to: output ?? "")
     }
     switch emit {
-    case .graph: try write(Array(Language.print(graph).utf8))
-    case .kernels: try write(Array(compiler.program(for: graph).kernelText.utf8))
-    case .plan: try write(Array(compiler.program(for: graph).planText.utf8))
+    case .graph: try write(Array(Language.print(model).utf8))
+    case .kernels: try write(Array(compiler.program(for: model).kernelText.utf8))
+    case .plan: try write(Array(compiler.program(for: model).planText.utf8))
     case .matmuls:
-      let table = try MatmulTable(compiler.program(for: graph), processor: compiler.processor)
+      let table = try MatmulTable(compiler.program(for: model), processor: compiler.processor)
       try write(Array(table.text(source: matmul).utf8))
     case .code(let kind):
-      try write(LLVMBackend(processor: compiler.processor, matmuls: matmul).emit(compiler.program(for: graph), as: kind))
-    case .afterPass(let name): try writeGraph(after: name, graph, compiler)
+      try write(LLVMBackend(processor: compiler.processor, matmuls: matmul).emit(compiler.program(for: model), as: kind))
+    case .afterPass(let name): try writeGraph(after: name, model, compiler)
     }
   }
 
-  private func writeGraph(after name: String, _ graph: Graph, _ compiler: Compiler) throws {
-    let schedule = schedule ?? Purpose.step.rawValue
+  private func writeGraph(after name: String, _ model: Model, _ compiler: Compiler) throws {
+    let schedule = schedule ?? ScheduleRole.step.rawValue
     var text: String?
-    let program = try compiler.program(for: graph) { purpose, pass, graph in
-      if purpose.rawValue == schedule, pass.name == name { text = Language.print(graph) }
+    let program = try compiler.program(for: model) { role, pass, graph in
+      if role.rawValue == schedule, pass.name == name {
+        text = Language.print(Model(graph, recipe: model.recipe, pictures: model.pictures))
+      }
     }
     guard program.schedules.contains(where: { $0.name == schedule }) else {
       let names = program.schedules.map(\.name).joined(separator: ", ")

@@ -95,7 +95,7 @@ struct AgreementTests {
 
   /// Draws what a model takes, writes it to `in.safetensors`, and returns what the interpreter makes of it.
   private func expectedResults(_ settings: [String], _ workshop: borrowing Workshop) throws -> [String: DenseTensor] {
-    let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
+    let graph = try Language.model(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) }).graph
     var generator = SeededGenerator(seed: 17)
     let sources = graph.randomSources(using: &generator)
     try workshop.write(sources, of: graph, to: "in.safetensors")
@@ -120,7 +120,7 @@ struct AgreementTests {
     of source: String, options: [String], seed: UInt64, tolerance: Double, magnitude: [Double] = [], _ context: String = ""
   ) throws -> [String] {
     let workshop = try Workshop()
-    let graph = try Language.graph(source: source, file: "model.wg")
+    let graph = try Language.model(source: source, file: "model.wg").graph
     var generator = SeededGenerator(seed: seed)
     let sources = graph.randomSources(using: &generator)
     let expected = try results(graph, sources)
@@ -147,7 +147,7 @@ struct AgreementTests {
 
   /// What the interpreter makes of `graph` as it was described: losses, predictions, targets and gradients.
   static func results(_ graph: Graph, _ sources: [String: [Double]]) throws -> [String: DenseTensor] {
-    let plain = try [Purpose.forward, .gradients].map {
+    let plain = try [ScheduleRole.forward, .gradients].map {
       try Interpreter(Passes.run(graph, for: $0, disabled: Set(Passes.all.map(\.name)))).evaluate(sources).results
     }
     return plain[0].merging(plain[1]) { forward, _ in forward }
@@ -200,7 +200,7 @@ struct AgreementTests {
   @Test func consumedGradientsUpdateAsKeptOnes() throws {
     let workshop = try Workshop()
     let settings = AgreementTests.golden + ["batch=32"]
-    let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
+    let graph = try Language.model(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) }).graph
     var generator = SeededGenerator(seed: 29)
     try workshop.write(graph.randomSources(using: &generator), of: graph, to: "in.safetensors")
     try workshop.compile("wamim_vit_demo", settings, to: "consuming")

@@ -17,8 +17,8 @@ struct ObjectTests {
     let overrides = AgreementTests.golden.compactMap { setting in
       setting.firstIndex(of: "=").map { Override(name: String(setting[..<$0]), expression: String(setting[$0...].dropFirst())) }
     }
-    let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: overrides)
-    return try Compiler().program(for: graph)
+    let model = try Language.model(contentsOf: Workshop.model("wamim_vit_demo"), overrides: overrides)
+    return try Compiler().program(for: model)
   }
 
   /// What `objects` define, by name.

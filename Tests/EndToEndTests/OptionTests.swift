@@ -17,11 +17,11 @@ struct OptionTests {
     #expect(try refusal("--disable", name, "--emit", "kernels").contains("'\(name)' cannot be left out"))
     var compiler = Compiler()
     compiler.disabledPasses = [name]
-    let graph = try Graph("model") { g in
+    let model = try Model("model") { g in
       let images = g.input("images", [1, 1, 2, 2])
       g.minimize((images * g.parameter("scale", [1], .constant(1))).total())
     }
-    let error = try #require(throws: CompilationError.self) { try compiler.program(for: graph) }
+    let error = try #require(throws: CompilationError.self) { try compiler.program(for: model) }
     #expect(error.message.contains("'\(name)' cannot be left out"))
   }
 

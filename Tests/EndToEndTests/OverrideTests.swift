@@ -74,9 +74,9 @@ struct OverrideTests {
     try #require(compilation.status == 0, "\(compilation.errors)")
     let lines = try workshop.run(workshop.path("told"), ["info"]).output.split(separator: "\n")
     for (flag, value) in [
-      ("--epochs", "2.0"), ("--warmup", "0.5 "), ("--base-lr", "0.05 "), ("--min-lr", "0.0001 "), ("--batch-accumulation", "2,"),
+      ("--epochs", "2.0"), ("--warmup", "0.5 "), ("--base-lr", "0.05 "), ("--min-lr", "0.0001 "), ("--batch-accumulation", "2 "),
       ("--weight-decay", "0.3 "), ("--betas", "0.8,0.99"), ("--epsilon", "0.0001"), ("--crop-area", "0.5..0.8"),
-      ("--crop-aspect", "0.9..1.2"), ("--horizontal-flip", "none"), ("--mean", "0.4,0.5,0.6"), ("--std", "0.2,0.3,0.4"),
+      ("--crop-aspect", "0.9..1.2"), ("--horizontal-flip", "false"), ("--mean", "0.4,0.5,0.6"), ("--std", "0.2,0.3,0.4"),
       ("--seed", "0"), ("--threads", ""),
     ] {
       let line = lines.first { $0.hasPrefix("\(flag) ") }?.dropFirst(flag.count).drop { $0 == " " }

@@ -1,5 +1,6 @@
 import TestSupport
 import WaMIMGraph
+import WaMIMLayers
 
 /// Draws graphs of what layers do to rows, in ways in which layers don't: products, activations, normalizations, maxima, and sums over
 /// elements, rows and samples, all used again by others.

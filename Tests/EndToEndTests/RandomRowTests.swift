@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import WaMIMCompiler
 import WaMIMLanguage
+import WaMIMTraining
 
 /// Random models of what is done to rows, compiled in every way, against the interpreter.
 struct RandomRowTests {
@@ -18,7 +19,7 @@ struct RandomRowTests {
     print("WAMIM_SEED=\(seed)")
     // All of a model follows from its own seed, with which it can be compiled again alone.
     for seed in (0..<UInt64(Self.count)).map({ seed &+ $0 }) {
-      let source = try Language.print(RandomRowGraph.draw(seed: seed))
+      let source = try Language.print(Model(RandomRowGraph.draw(seed: seed)))
       let options = Self.options[Int(seed % UInt64(Self.options.count))]
       try AgreementTests.checkGradients(
         of: source, options: options, seed: seed, tolerance: 1e-4, magnitude: [1], "seed \(seed)")

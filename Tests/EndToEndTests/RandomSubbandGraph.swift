@@ -1,5 +1,6 @@
 import TestSupport
 import WaMIMGraph
+import WaMIMLayers
 
 /// Draws graphs that take images apart by wavelets, in several levels of which some subbands are read, and work on rows, columns and
 /// samples of those in ways that can follow sample by sample and in ways that cannot.

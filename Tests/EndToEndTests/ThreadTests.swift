@@ -11,7 +11,7 @@ import WaMIMLanguage
   func bitsDoNotDependOnThreads(options: [String]) throws {
     let workshop = try Workshop()
     let settings = AgreementTests.golden + ["batch=24", "dim=192", "heads=3"]
-    let graph = try Language.graph(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) })
+    let graph = try Language.model(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) }).graph
     var generator = SeededGenerator(seed: 31)
     try workshop.write(graph.randomSources(using: &generator), of: graph, to: "in.safetensors")
     try workshop.compile("wamim_vit_demo", settings, options: options)

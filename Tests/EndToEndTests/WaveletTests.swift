@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import WaMIMGraph
 import WaMIMLanguage
+import WaMIMTraining
 
 /// Compiled wavelet transforms where gradients flow through them, and pictures made with them.
 struct WaveletTests {
@@ -38,7 +39,7 @@ struct WaveletTests {
   @Test func workOnSubbandsAgreesWithTheInterpreter() throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     for index in 0..<UInt64(16) {
-      let source = try Language.print(RandomSubbandGraph.draw(seed: seed &+ index))
+      let source = try Language.print(Model(RandomSubbandGraph.draw(seed: seed &+ index)))
       try AgreementTests.checkGradients(
         of: source, options: [], seed: 23, tolerance: 1e-4, magnitude: [1], "seed \(seed &+ index)")
     }

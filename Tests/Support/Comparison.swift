@@ -25,16 +25,16 @@ extension Graph {
     for node in nodes {
       let count = node.type.shape.count
       switch node.operation {
-      case .input(let name, let type, let role):
+      case .input(let name, let type, let binding):
         if type.element == .int32 {
           sources[name] = [Double](repeating: 0, count: count)
         } else {
-          sources[name] = generator.numbers(count, in: role == .images ? -2...2 : 0...1)
+          sources[name] = generator.numbers(count, in: binding == .images ? -2...2 : 0...1)
         }
-      case .parameter(let name, _, let initial):
+      case .parameter(let name, _, let initial, _):
         let centre: Double = if case .constant(let value) = initial { Double(value) } else { 0 }
         sources[name] = generator.numbers(count).map { centre + 0.4 * $0 }
-      case .state(let name, _), .accumulator(let name, _): sources[name] = generator.numbers(count, in: 0...1)
+      case .state(let name, _, _), .accumulator(let name, _): sources[name] = generator.numbers(count, in: 0...1)
       default: break
       }
     }

@@ -22,11 +22,11 @@ public struct RandomGraph {
   private mutating func build(_ count: Int) {
     for index in 0..<3 {
       values.append(builder.parameter("p\(index)", shape(), .normal(standardDeviation: 1)))
-      values.append(builder.input("x\(index)", shape(), role: .uniformNoise))
+      values.append(builder.input("x\(index)", shape(), from: .random))
     }
     values.append(builder.parameter("tokens", [2, 5, 4], .normal(standardDeviation: 1)))
     values.append(builder.parameter("images", [2, 1, 4, 4], .normal(standardDeviation: 1)))
-    let noise = builder.input("noise", [2, 5], role: .uniformNoise)
+    let noise = builder.input("noise", [2, 5], from: .random)
     let rank = builder.add(.rank, [noise])
     let indices = [rank, builder.add(.invertPermutation, [rank])]
     for index in 0..<count {

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMLayers
 
 /// A WaMIM model by its options.
 public struct WaMIMModel: Sendable, CustomStringConvertible {

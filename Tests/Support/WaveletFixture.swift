@@ -13,7 +13,7 @@ public enum WaveletFixture {
 
   /// For each wavelet the coefficients of `wavedec2(picture, wavelet, "periodization", level=levels)` in the order that it returns
   /// them: cA of the deepest level, and of each level from there on cH, cV and cD.
-  public static let coefficients: [Manifest.Wavelet: [Double]] = [
+  public static let coefficients: [Wavelet: [Double]] = [
     .haar: [
       11, 17, -3.5, -2, 2, 2, 0.5, 4, 0, 1.5, -0.5, -2.5, 2, 3.5, 1.5, -0.5, -2, 1.5, 1.5, 1.5, 3, -0.5, -0.5, -0.5, -3, 0.5, 0.5,
       0.5, -3, 0.5, 0.5, 0.5,

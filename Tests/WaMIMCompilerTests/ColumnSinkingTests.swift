@@ -49,7 +49,7 @@ struct ColumnSinkingTests {
 
   // MARK: Models
 
-  @Test(arguments: [Purpose.step, .gradients]) func visibleTokensOfADecoderHaveNoQueries(purpose: Purpose) throws {
+  @Test(arguments: [ScheduleRole.step, .gradients]) func visibleTokensOfADecoderHaveNoQueries(purpose: ScheduleRole) throws {
     let model = try WaMIMModel().graph()
     let scope = "decoders.0.blocks.0.attn.qkv"
     // 16 visible tokens and the class token of each of 3 samples, and 64 places, of which 48 are hidden.
@@ -75,7 +75,7 @@ struct ColumnSinkingTests {
   @Test func oneProductComputesQueriesKeysAndValuesOfAnEncoder() throws {
     let model = try WaMIMModel().graph()
     let disabled: Set<String> = ["sink-columns"]
-    for purpose in Purpose.allCases {
+    for purpose in ScheduleRole.allCases {
       let (graph, plain) = (try Passes.run(model, for: purpose), try Passes.run(model, for: purpose, disabled: disabled))
       let scopes = Set(graph.nodes.map(\.scope)).filter { !$0.hasPrefix("decoders.") }
       for scope in scopes { #expect(shapes(graph, "matmul", in: scope) == shapes(plain, "matmul", in: scope), "\(scope)") }
@@ -130,7 +130,7 @@ struct ColumnSinkingTests {
 
   @Test func onlyColumnsThatAreNeededAreMoved() throws {
     let graph = try graph { builder, x in
-      let places = builder.add(.rank, [builder.input("noise", [3, 5], role: .uniformNoise)])
+      let places = builder.add(.rank, [builder.input("noise", [3, 5], from: .random)])
       let moved = Tensor.concatenated([x, x.gathered(places)], axis: 1, in: builder).transposed([1, 0, 2]).reshaped([2, 15, 8])
       builder.output("key", moved.sliced(2, 2..<4))
       builder.output("value", moved.sliced(2, 4..<7))
@@ -142,7 +142,7 @@ struct ColumnSinkingTests {
 
   @Test func columnsThatGoSeparateWaysAreMovedSeparately() throws {
     let graph = try graph { builder, x in
-      let places = builder.add(.rank, [builder.input("noise", [3, 5], role: .uniformNoise)])
+      let places = builder.add(.rank, [builder.input("noise", [3, 5], from: .random)])
       let picked = x.gathered(places)
       let joined = Tensor.concatenated([x, picked], axis: 1, in: builder)
       builder.output("query", picked.sliced(2, 0..<4))

@@ -14,7 +14,7 @@ struct GoldenCaseTests {
 
   @Test(arguments: disabled) func lossesTargetsAndGradientsAgree(disabled: Set<String>) throws {
     let golden = try GoldenCase()
-    let evaluations = try [Purpose.forward, .gradients].map {
+    let evaluations = try [ScheduleRole.forward, .gradients].map {
       try Interpreter(Passes.run(golden.model.graph(), for: $0, disabled: disabled)).evaluate(golden.input.elements).results
     }
     let results = evaluations[0].merging(evaluations[1]) { forward, _ in forward }
@@ -33,8 +33,8 @@ struct GoldenCaseTests {
       sources["schedule.progress"] = [Double(step - 1)]
       sources["schedule.epochs"] = [3]
       sources["schedule.warmup"] = [0]
-      sources["schedule.peak"] = [1e-3]
-      sources["schedule.minimum"] = [1e-3]
+      sources["schedule.peak_lr"] = [1e-3]
+      sources["schedule.min_lr"] = [1e-3]
       sources["optimizer.weight_decay"] = [0.05]
       sources["optimizer.beta1"] = [0.9]
       sources["optimizer.beta2"] = [0.95]

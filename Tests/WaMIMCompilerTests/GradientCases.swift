@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMLayers
 
 extension GradientCase {
   /// Functions that try every rule, some in several ways.
@@ -105,6 +106,6 @@ extension GradientCase {
 
   /// A random permutation of `count` rows for each of two samples.
   private static func permutation(_ builder: GraphBuilder, _ count: Int) -> Tensor {
-    builder.add(.invertPermutation, [builder.add(.rank, [builder.input("noise", [2, count], role: .uniformNoise)])])
+    builder.add(.invertPermutation, [builder.add(.rank, [builder.input("noise", [2, count], from: .random)])])
   }
 }

@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMTraining
 
 /// Which arguments of kernels may share memory, and that plans let them.
 struct InPlaceTests {
@@ -56,7 +57,7 @@ struct InPlaceTests {
 
   /// Arrays that live at the same time share memory where one takes the other's place, and nowhere else.
   @Test func gradientsTakeThePlaceOfActivations() throws {
-    let program = try Compilation().program(for: WaMIMModel { $0.batch = 12 }.graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(WaMIMModel { $0.batch = 12 }.graph()), text: "", compiler: "test")
     let step = try #require(program.schedules.first { $0.name == "step" })
     let buffers = step.buffers.filter { $0.storage == .arena }
     var successions = 0

@@ -26,7 +26,7 @@ struct InvariantRowHoistingTests {
     try Graph("rows") { builder in
       let table = builder.parameter("table", [8, 4], .normal(standardDeviation: 1))
       let own = builder.input("own", [batch, 2, 4])
-      let places = builder.add(.rank, [builder.input("noise", [batch, 8], role: .uniformNoise)])
+      let places = builder.add(.rank, [builder.input("noise", [batch, 8], from: .random)])
       let picked = table.broadcast(to: [batch, 8, 4]).gathered(places.sliced(1, 0..<6))
       use(builder, .concatenated([own, picked], axis: 1, in: builder))
     }

@@ -2,16 +2,17 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMTraining
 
 /// Programs for models of real sizes: how much they compute, and what they keep in memory.
 struct ModelPlanTests {
   private func program(_ model: WaMIMModel, disabled: Set<String> = []) throws -> Program {
-    try Compilation(disabled: disabled).program(for: model.graph(), text: "", compiler: "test")
+    try Compilation(disabled: disabled).program(for: Model(model.graph()), text: "", compiler: "test")
   }
 
   /// Multiplications and additions of a step's matrix products and attention.
   private func productFlops(_ program: Program) throws -> Int {
-    let step = try #require(program.schedules.first { $0.name == Purpose.step.rawValue })
+    let step = try #require(program.schedules.first { $0.name == ScheduleRole.step.rawValue })
     return step.phases.flatMap(\.groups).flatMap(\.calls).reduce(0) { $0 + program.manifest.calls[$1.description].productFlops }
   }
 

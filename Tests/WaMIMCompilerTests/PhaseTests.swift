@@ -2,19 +2,20 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMTraining
 
 /// Where threads meet: no sooner than one needs what others have done.
 struct PhaseTests {
   private static let models = WaMIMModel.variety + [WaMIMModel(), .tiny]
 
   private func program(_ model: WaMIMModel) throws -> Program {
-    try Compilation().program(for: model.graph(), text: "", compiler: "test")
+    try Compilation().program(for: Model(model.graph()), text: "", compiler: "test")
   }
 
   /// A thread takes its samples through all layers of the encoder, one after the other, before it meets any other thread.
   @Test(arguments: models) func samplesGoThroughWholeLayers(model: WaMIMModel) throws {
     let program = try program(model)
-    for schedule in program.schedules where schedule.name != Purpose.update.rawValue {
+    for schedule in program.schedules where schedule.name != ScheduleRole.update.rawValue {
       let groups = schedule.phases.flatMap(\.groups).map { group in
         (units: group.units, layers: group.calls.compactMap(program.encoderLayer))
       }.filter { !$0.layers.isEmpty }
@@ -105,7 +106,7 @@ extension Program {
 
   /// The array at `place` of which each unit accesses `count` elements.
   private func array(_ place: Placement, _ count: Int, units: Int) -> SharedArray {
-    let bytes = place.offset..<place.offset + place.unitStride * (units - 1) + count * ElementType.byteCount
+    let bytes = place.offset..<place.offset + place.unitStride * (units - 1) + count * ElementType.float32.byteCount
     let states = manifest.states.map(\.tensor)
     return SharedArray(
       place: place, units: units, bytes: bytes,

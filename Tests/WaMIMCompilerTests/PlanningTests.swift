@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMTraining
 
 /// Plans of memory and of work: nothing overlaps that must not.
 struct PlanningTests {
@@ -28,7 +29,7 @@ struct PlanningTests {
 
   /// No group of a phase writes what another group of the same phase touches, so that threads can run them side by side.
   @Test(arguments: WaMIMModel.variety + [WaMIMModel()]) func groupsOfAPhaseDoNotMeet(model: WaMIMModel) throws {
-    let program = try Compilation().program(for: model.graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(model.graph()), text: "", compiler: "test")
     for schedule in program.schedules {
       for (index, phase) in schedule.phases.enumerated() {
         let touched = phase.groups.map { group in group.calls.flatMap { ranges(of: $0, group.units, program) } }
@@ -48,7 +49,7 @@ struct PlanningTests {
   }
 
   @Test(arguments: WaMIMModel.variety + [WaMIMModel()]) func everythingLiesWithinItsMemory(model: WaMIMModel) throws {
-    let program = try Compilation().program(for: model.graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(model.graph()), text: "", compiler: "test")
     for schedule in program.schedules {
       for group in schedule.phases.flatMap(\.groups) {
         #expect((1...max(1, group.units)).contains(group.tiles))
@@ -64,7 +65,7 @@ struct PlanningTests {
   /// Where the loss is known, no parameter and no moment has changed yet, so that the step can be left and made again.
   @Test(arguments: WaMIMModel.variety + [WaMIMModel()], [Set(), Set(Passes.all.map(\.name)), [Compilation.fusion]])
   func statesAreUpdatedAfterTheLossIsKnown(model: WaMIMModel, disabled: Set<String>) throws {
-    let program = try Compilation(disabled: disabled).program(for: model.graph(), text: "", compiler: "test")
+    let program = try Compilation(disabled: disabled).program(for: Model(model.graph()), text: "", compiler: "test")
     let states = program.manifest.states.map { $0.tensor.offset..<$0.tensor.offset + 4 * $0.tensor.count }
     for (schedule, described) in zip(program.schedules, program.manifest.schedules) {
       let written = schedule.phases.map { phase in
@@ -74,7 +75,7 @@ struct PlanningTests {
           }
         }
       }
-      switch Purpose(rawValue: schedule.name) {
+      switch ScheduleRole(rawValue: schedule.name) {
       case .step:
         let loss = try #require(described.lossPhase)
         #expect(!written[...loss].contains(true) && written[(loss + 1)...].contains(true))
@@ -88,7 +89,7 @@ struct PlanningTests {
 
   /// The gradient of a weight is added to its accumulator by the product that computes it.
   @Test func productsAccumulate() throws {
-    let program = try Compilation().program(for: WaMIMModel().graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(WaMIMModel().graph()), text: "", compiler: "test")
     let gradients = try #require(program.schedules.first { $0.name == "gradients" })
     let weights = program.manifest.accumulators.filter { $0.name.contains("mlp.fc") && $0.name.hasSuffix("weight") }
     #expect(weights.count >= 8)
@@ -108,7 +109,7 @@ struct PlanningTests {
 
   /// Nothing reads a parameter or a moment in a later phase than the one in which it is updated.
   @Test(arguments: WaMIMModel.variety + [WaMIMModel()]) func statesAreReadBeforeTheyAreUpdated(model: WaMIMModel) throws {
-    let program = try Compilation().program(for: model.graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(model.graph()), text: "", compiler: "test")
     let step = try #require(program.schedules.first { $0.name == "step" })
     let touched = step.phases.map { $0.groups.flatMap { group in group.calls.flatMap { ranges(of: $0, group.units, program) } } }
     for state in program.manifest.states.map(\.tensor) {
@@ -123,7 +124,7 @@ struct PlanningTests {
 
   /// Where the loss is known before, the optimiser follows the product that computes a weight's gradient, in the same kernel.
   @Test func gradientsAreConsumedWhereTheyAreMade() throws {
-    let program = try Compilation().program(for: WaMIMModel { $0.batch = 32 }.graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(WaMIMModel { $0.batch = 32 }.graph()), text: "", compiler: "test")
     for schedule in program.schedules {
       let consuming = schedule.phases.flatMap(\.groups).flatMap(\.calls).filter { call in
         guard case .matmul(let matmul) = program.kernels[call.kernel.index].body else { return false }
@@ -149,7 +150,7 @@ struct PlanningTests {
       let centred = rows.matmul(weight.matmul(weight))
       builder.minimize((centred * centred).total())
     }
-    let program = try Compilation().program(for: graph, text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(graph), text: "", compiler: "test")
     for call in program.schedules.flatMap(\.phases).flatMap(\.groups).flatMap(\.calls) {
       let kernel = program.kernels[call.kernel.index]
       guard case .matmul(let matmul) = kernel.body else { continue }
@@ -161,7 +162,7 @@ struct PlanningTests {
   @Test func theLargestMicroBatchThatFitsIsTaken() throws {
     let graph = try WaMIMModel { $0.batch = 12 }.graph()
     func program(_ microBatch: MicroBatch) throws -> Program {
-      try Compilation(microBatch: microBatch).program(for: graph, text: "", compiler: "test")
+      try Compilation(microBatch: microBatch).program(for: Model(graph), text: "", compiler: "test")
     }
     let divisors = [12, 6, 4, 3, 2, 1]
     let peaks = try divisors.map { try program(.samples($0)).peakBytes }
@@ -182,7 +183,8 @@ struct PlanningTests {
   /// Where nobody says anything, a large batch is cut into parts that are just large enough, and a small one is not.
   @Test func largeBatchesAreCutByThemselves() throws {
     func program(_ batch: Int, _ microBatch: MicroBatch) throws -> Program {
-      try Compilation(microBatch: microBatch).program(for: WaMIMModel { $0.batch = batch }.graph(), text: "", compiler: "test")
+      try Compilation(microBatch: microBatch).program(
+        for: Model(WaMIMModel { $0.batch = batch }.graph()), text: "", compiler: "test")
     }
     #expect(try program(24, .automatic).manifest.microBatch == 24)
     let large = try program(192, .automatic)
@@ -195,7 +197,7 @@ struct PlanningTests {
       let x = builder.input("images", [4096, 4, 2, 2]) * builder.parameter("scale", [1], .constant(1))
       builder.minimize((x / x.sum([0])).total())
     }
-    let program = try Compilation(microBatch: .automatic).program(for: graph, text: "", compiler: "test")
+    let program = try Compilation(microBatch: .automatic).program(for: Model(graph), text: "", compiler: "test")
     #expect(program.manifest.microBatch == 4096)
   }
 
@@ -205,7 +207,7 @@ struct PlanningTests {
       builder.minimize((x / x.sum([0])).total())
     }
     let error = try #require(throws: CompilationError.self) {
-      try Compilation(microBatch: .within(bytes: 64)).program(for: graph, text: "", compiler: "test")
+      try Compilation(microBatch: .within(bytes: 64)).program(for: Model(graph), text: "", compiler: "test")
     }
     #expect(error.message.contains("MiB, as the batch cannot be cut: this divide mixes"), "\(error)")
   }
@@ -227,7 +229,7 @@ struct PlanningTests {
     /// What is written, in elements from the beginning of the memory; nil where something is read.
     private var elements: Set<Int>? {
       guard kernel.arguments[argument].access == .write, let written = kernel.writtenElements(of: argument) else { return nil }
-      return Set(written.map { bytes.lowerBound / ElementType.byteCount + $0 })
+      return Set(written.map { bytes.lowerBound / ElementType.float32.byteCount + $0 })
     }
   }
 
@@ -240,7 +242,7 @@ struct PlanningTests {
       let elements =
         argument.unitStride > 0 ? argument.unitStride * (units - 1) + min(argument.count, argument.unitStride) : argument.count
       return Touched(
-        storage: placement.storage, bytes: placement.offset..<placement.offset + elements * ElementType.byteCount,
+        storage: placement.storage, bytes: placement.offset..<placement.offset + elements * ElementType.float32.byteCount,
         isWritten: argument.access == .write || argument.access == .update, kernel: kernel, argument: number)
     }
   }

@@ -19,7 +19,7 @@ struct RandomBatchGraph {
   private init(generator: SeededGenerator, builder: GraphBuilder, batch: Int) {
     (self.generator, self.builder) = (generator, builder)
     images = builder.input("images", [batch, 2, 4, 4])
-    values = [images, builder.input("noise", [batch, 5], role: .uniformNoise)]
+    values = [images, builder.input("noise", [batch, 5], from: .random)]
     values.append(builder.parameter("table", [5, 4], .normal(standardDeviation: 1)))
     values.append(builder.parameter("bias", [4], .normal(standardDeviation: 1)))
     values.append(builder.parameter("scale", [], .normal(standardDeviation: 1)))

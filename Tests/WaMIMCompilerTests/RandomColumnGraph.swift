@@ -19,7 +19,7 @@ struct RandomColumnGraph {
 
   private init(generator: SeededGenerator, builder: GraphBuilder) {
     (self.generator, self.builder) = (generator, builder)
-    indices = builder.add(.rank, [builder.input("noise", [2, 4], role: .uniformNoise)])
+    indices = builder.add(.rank, [builder.input("noise", [2, 4], from: .random)])
     values = [builder.parameter("x", [2, 4, 8], .normal(standardDeviation: 1)), builder.input("y", [2, 4, 8])]
   }
 

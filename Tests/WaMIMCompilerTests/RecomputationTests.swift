@@ -3,6 +3,7 @@ import Testing
 import WaMIMCompiler
 import WaMIMGraph
 import WaMIMInterpreter
+import WaMIMLayers
 
 /// What a step keeps for its backward pass.
 struct RecomputationTests {

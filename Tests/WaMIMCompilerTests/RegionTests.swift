@@ -2,21 +2,22 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMTraining
 
 /// The regions of nodes, through every pass.
 struct RegionTests {
   @Test(arguments: 1...60 as ClosedRange<UInt64>) func randomGraphsKeepTheirRegions(seed: UInt64) throws {
     let graph = try RandomGraph.draw(seed: seed)
-    for purpose in Purpose.allCases { try expectRegions(of: graph, for: purpose, "random graph of seed \(seed)") }
+    for role in ScheduleRole.allCases { try expectRegions(of: graph, for: role, "random graph of seed \(seed)") }
   }
 
   @Test(arguments: WaMIMModel.variety) func modelsKeepTheirRegions(model: WaMIMModel) throws {
-    for purpose in Purpose.allCases { try expectRegions(of: try model.graph(), for: purpose, "\(model)") }
+    for role in ScheduleRole.allCases { try expectRegions(of: try model.graph(), for: role, "\(model)") }
   }
 
   /// A pass may be asked for wherever regions are, not only where the compiler has it.
   @Test(arguments: 1...20 as ClosedRange<UInt64>) func everyPassKeepsDependenciesInOrder(seed: UInt64) throws {
-    let step = try RandomGraph.draw(seed: seed).differentiated().withOptimizer()
+    let step = try RandomGraph.draw(seed: seed).differentiated().with(AdamW.self)
     for pass in Passes.all where pass.isOptional {
       let graph = try pass.transform(step)
       #expect(graph.misplaced.isEmpty, "after \(pass.name): random graph of seed \(seed)")
@@ -24,16 +25,16 @@ struct RegionTests {
     }
   }
 
-  private func expectRegions(of graph: Graph, for purpose: Purpose, _ name: String) throws {
+  private func expectRegions(of graph: Graph, for role: ScheduleRole, _ name: String) throws {
     var isDifferentiated = false
-    _ = try Passes.run(graph, for: purpose) { pass, graph in
-      let place = "after \(pass.name) for \(purpose): \(name)"
+    _ = try Passes.run(graph, for: role) { pass, graph in
+      let place = "after \(pass.name) for \(role): \(name)"
       isDifferentiated = isDifferentiated || pass.name == "differentiate"
       let regions = graph.nodes.map(\.region)
       #expect(zip(regions, regions.dropFirst()).allSatisfy { $0.order <= $1.order }, "\(place)")
       #expect(graph.misplaced.isEmpty && graph.isUpdatedByUpdates, "\(place)")
       #expect(graph.loss.map { graph[$0].region == .forward } ?? true, "\(place)")
-      #expect(regions.contains(.update) == (purpose == .update || isDifferentiated), "\(place)")
+      #expect(regions.contains(.update) == (role == .update || isDifferentiated), "\(place)")
       #expect(!regions.contains(.backward) || isDifferentiated, "\(place)")
     }
   }
@@ -58,6 +59,6 @@ extension Graph {
 
   /// Whether what states hold after the step is of the region for that, and no parameter is.
   fileprivate var isUpdatedByUpdates: Bool {
-    updates.allSatisfy { self[$0.value].region == .update } && parameters.allSatisfy { self[$0].region == .forward }
+    updates.allSatisfy { self[$0.value].region == .update } && learnedParameters.allSatisfy { self[$0].region == .forward }
   }
 }

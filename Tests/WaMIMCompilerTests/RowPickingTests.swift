@@ -39,7 +39,7 @@ struct RowPickingTests {
     try Graph("chain") { builder in
       let x = builder.input("x", [2, 8, 4])
       let weight = builder.parameter("w", [4, 6], .constant(1))
-      let indices = builder.add(.rank, [builder.input("noise", [2, 8], role: .uniformNoise)])
+      let indices = builder.add(.rank, [builder.input("noise", [2, 8], from: .random)])
       use(builder, x.matmul(weight).applying(.hyperbolicTangent), indices)
     }
   }

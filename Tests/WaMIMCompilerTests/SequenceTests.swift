@@ -2,11 +2,13 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMLayers
+import WaMIMTraining
 
 /// Which calls become parts of one that each sample goes through.
 struct SequenceTests {
   private func kernels(_ model: WaMIMModel, schedule: String = "step", disabled: Set<String> = []) throws -> [Kernel] {
-    let program = try Compilation(disabled: disabled).program(for: model.graph(), text: "", compiler: "test")
+    let program = try Compilation(disabled: disabled).program(for: Model(model.graph()), text: "", compiler: "test")
     let step = try #require(program.schedules.first { $0.name == schedule })
     return step.phases.flatMap(\.groups).flatMap(\.calls).map { program.kernels[$0.kernel.index] }
   }
@@ -71,7 +73,7 @@ struct SequenceTests {
       builder.output("mean", levels[0].mean([0]))
       builder.minimize((levels[1].normalized(.subband) * weights).total())
     }
-    let program = try Compilation().program(for: graph, text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(graph), text: "", compiler: "test")
     let forward = try #require(program.schedules.first { $0.name == "forward" })
     let called = forward.phases.flatMap(\.groups).flatMap(\.calls).map { program.kernels[$0.kernel.index] }
     let sequence = try #require(called.first { $0.body.kind == "wavelet" })

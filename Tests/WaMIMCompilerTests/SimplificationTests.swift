@@ -105,7 +105,7 @@ struct SimplificationTests {
 
   @Test func scatteringByAPermutationBecomesGathering() throws {
     let graph = try Graph("permuted") { builder in
-      let rank = builder.add(.rank, [builder.input("noise", [2, 5], role: .uniformNoise)])
+      let rank = builder.add(.rank, [builder.input("noise", [2, 5], from: .random)])
       let rows = builder.parameter("rows", [2, 5, 3], .constant(1)).gathered(rank)
       builder.minimize((rows * rows).total())
     }
@@ -150,7 +150,7 @@ struct SimplificationTests {
     #expect(Double(after.nodes.count) < 0.85 * Double(before.nodes.count))
   }
 
-  @Test(arguments: Purpose.allCases.filter { $0 != .update }) func passesSaveMultiplications(purpose: Purpose) throws {
+  @Test(arguments: ScheduleRole.allCases.filter { $0 != .update }) func passesSaveMultiplications(purpose: ScheduleRole) throws {
     let model = try WaMIMModel { $0.batch = 8 }.graph()
     let before = try Passes.run(model, for: purpose, disabled: Set(Passes.all.map(\.name))).multiplications
     let after = try Passes.run(model, for: purpose).multiplications

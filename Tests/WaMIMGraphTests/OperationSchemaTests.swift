@@ -6,10 +6,17 @@ import WaMIMGraph
   /// An operation of each case.
   static let samples: [Operation] =
     [
-      .input(name: "images", type: TensorType(.float32, [2, 3, 4, 4]), role: .images),
+      .input(name: "images", type: TensorType(.float32, [2, 3, 4, 4]), binding: .images),
       .parameter(name: "weight", shape: [2, 3], initializer: .normal(standardDeviation: 0.02)),
-      .state(name: "moment", shape: [2]), .accumulator(name: "sum", shape: [2]), .constant(value: 0.5, shape: [3]),
-      .positionTable(width: 8, grid: 3, classToken: true), .toFloat, .detach, .broadcast(shape: [2, 3]), .reshape(shape: [6]),
+      .parameter(
+        name: "slow", shape: [2, 3], initializer: .constant(1),
+        group: ParameterGroup(rateScale: 0.25, decay: .never, isFrozen: true)),
+      .input(name: "noise", type: TensorType(.float32, [2, 3]), binding: .random),
+      .input(name: "rate", type: TensorType(.float32, []), binding: .hyperparameter("base_lr")),
+      .state(name: "moment", shape: [2], role: .moment(order: 2, of: "weight")), .accumulator(name: "sum", shape: [2]),
+      .constant(value: 0.5, shape: [3]),
+      .positionTable(width: 8, grid: 3, classToken: true), .convert(to: .float32), .detach, .broadcast(shape: [2, 3]),
+      .reshape(shape: [6]),
       .transpose(permutation: [1, 0]), .slice(axis: 1, start: 0, count: 2, step: 1), .pad(axis: 0, start: 1, extent: 9, step: 2),
       .concatenate(axis: 1), .matmul(transposeLeft: false, transposeRight: true), .attention(heads: 2),
       .attentionGradient(heads: 2, operand: .key), .gather, .scatterAdd(rows: 5), .rank, .invertPermutation,

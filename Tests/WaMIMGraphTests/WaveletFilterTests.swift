@@ -3,7 +3,7 @@ import WaMIMGraph
 
 /// What the table of filters has to satisfy for the transforms to be invertible and the details to be small.
 @Suite struct WaveletFilterTests {
-  typealias Filter = Manifest.WaveletFilter
+  typealias Filter = WaveletFilter
 
   /// The sum of the products of two filters, the second one `shift` coefficients further on.
   private func product(_ left: Filter, _ right: Filter, shift: Int) -> Double {

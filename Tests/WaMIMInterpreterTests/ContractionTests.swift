@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMGraph
 import WaMIMInterpreter
+import WaMIMLayers
 
 struct ContractionTests {
   @Test func matmulTransposesEitherSide() throws {

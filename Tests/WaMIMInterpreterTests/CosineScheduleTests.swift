@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMGraph
 import WaMIMInterpreter
+import WaMIMTraining
 
 /// The schedule of the learning rate as a layer, against its formula.
 struct CosineScheduleTests {
@@ -24,7 +25,7 @@ struct CosineScheduleTests {
     for progress in places where (0...formula.epochs).contains(progress) {
       let evaluation = try interpreter.evaluate([
         "schedule.progress": [progress], "schedule.epochs": [formula.epochs], "schedule.warmup": [formula.warmup],
-        "schedule.peak": [formula.peak], "schedule.minimum": [formula.minimum],
+        "schedule.peak_lr": [formula.peak], "schedule.min_lr": [formula.minimum],
       ])
       let rate = try #require(evaluation["rate"]?.elements.first)
       #expect(abs(rate - formula.rate(after: progress)) <= 1e-12 * formula.peak, "after \(progress) epochs of \(formula)")

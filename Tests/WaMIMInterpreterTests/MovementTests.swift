@@ -17,7 +17,7 @@ func evaluate(_ operation: Operation, _ operands: [(Shape, [Double])]) throws ->
 extension Operation {
   fileprivate func takesIndices(at index: Int) -> Bool {
     switch self {
-    case .toFloat, .invertPermutation: true
+    case .convert, .invertPermutation: true
     case .gather, .scatterAdd: index == 1
     default: false
     }

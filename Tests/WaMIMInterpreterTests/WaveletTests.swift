@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMGraph
 import WaMIMInterpreter
+import WaMIMLayers
 
 /// The transforms' meaning: PyWavelets' numbers, and a convolution written out here from PyWavelets' own filters.
 struct WaveletTests {

@@ -1,6 +1,7 @@
 import Foundation
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMLayers
 
 /// Evaluates kernels on whole arrays in the plainest way, to compare compiled ones with.
 ///

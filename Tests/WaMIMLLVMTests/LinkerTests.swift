@@ -83,7 +83,8 @@ import WaMIMManifest
       scratchBytes: 64)
     let manifest = Manifest(
       model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), callsBLAS: false, batch: 2, microBatch: 2,
-      states: [], accumulators: [], inputs: [], schedules: [], calls: [], training: .init(), pictures: nil, graph: "")
+      states: [], accumulators: [], inputs: [], schedules: [], calls: [], attentionHeads: [:], positionTables: [], recipe: .init(),
+      pictures: nil, graph: "")
     return Program(
       name: "added", kernels: [kernel], schedules: [schedule], constants: [ConstantData(offset: 0, elements: [1, 2, 3, 4.5])],
       arenaBytes: 16, scratchBytes: 64, accumulatorBytes: 32, manifest: manifest)

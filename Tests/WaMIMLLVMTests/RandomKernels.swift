@@ -1,6 +1,7 @@
 import TestSupport
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMLayers
 
 /// Makes kernels with random loops, layouts and expressions, and arrays to run them on.
 struct RandomKernels {

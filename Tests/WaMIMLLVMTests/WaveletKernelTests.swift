@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMLayers
 
 /// Compiled wavelet kernels against the definition.
 @Suite struct WaveletKernelTests {

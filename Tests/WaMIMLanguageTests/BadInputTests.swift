@@ -101,7 +101,7 @@ import WaMIMLanguage
     Mistake("weights", "loss weighted_sum([total(images)], [1, 2])", "1 losses need as many weights, not 2"),
     Mistake("setting", "train { optimiser: adamw() }", "did you mean 'optimizer'?"),
     Mistake("optimizer", "train { optimizer: sgd(1) }", "'optimizer' knows no 'sgd'"),
-    Mistake("learning rate", "train { optimizer: adamw(base_lr: 0) }", "'base_lr' has to be positive, but is 0.0"),
+    Mistake("learning rate", "train { optimizer: adamw(base_lr: -1) }", "'base_lr' has to be 0 or more, but is -1.0"),
     Mistake(
       "area", "train { augment: [random_resized_crop(area: 0.5..2)] }", "'area' has to be a range lower..upper between 0 and 1"),
     Mistake("setting outside", "let x = cosine(epochs: 3)", "a setting of a 'train' block"),
@@ -204,8 +204,8 @@ import WaMIMLanguage
 
   @Test("an option replaces the value")
   func replaced() throws {
-    let graph = try Language.graph(source: Self.source, file: "model.wg", overrides: [Override("dim=72")])
-    #expect(graph.nodes[0].type.shape == [2, 3, 72, 72])
+    let model = try Language.model(source: Self.source, file: "model.wg", overrides: [Override("dim=72")])
+    #expect(model.graph.nodes[0].type.shape == [2, 3, 72, 72])
   }
 
   @Test(
@@ -238,7 +238,7 @@ import WaMIMLanguage
     func complaint(_ name: String, _ bytes: Data?) throws -> String {
       let path = folder.appendingPathComponent(name).path
       if let bytes { try bytes.write(to: URL(fileURLWithPath: path)) }
-      return #expect(throws: DiagnosticError.self) { try Language.graph(contentsOf: path) }?.description ?? ""
+      return #expect(throws: DiagnosticError.self) { try Language.model(contentsOf: path) }?.description ?? ""
     }
     #expect(try complaint("missing.wg", nil).contains("no such file"))
     #expect(try complaint("empty.wg", Data()).contains("empty"))

@@ -20,7 +20,7 @@ import WaMIMLanguage
       let text = mutator.damaged(samples)
       // A crash leaves no message, so what is being tried is kept where the long search is run.
       if let path = environment["WAMIM_FUZZ_LAST"] { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) }
-      let time = clock.measure { _ = try? Language.graph(source: text, file: "fuzz.wg") }
+      let time = clock.measure { _ = try? Language.model(source: text, file: "fuzz.wg") }
       #expect(time < .seconds(5), "seed \(round): \(time)")
       (count, round) = (count + 1, round &+ 1)
     }
@@ -31,7 +31,7 @@ import WaMIMLanguage
   private func corpus() throws -> [String] {
     let path = try #require(modelPaths.first { $0.hasSuffix("demo.wg") })
     let settings = ["image=32", "patch=8", "dim=8", "depth=1", "heads=2", "taps=[1]", "levels=[2]", "weights=[1]", "batch=1"]
-    let small = try Language.graph(contentsOf: path, overrides: settings.map { try Override($0) })
+    let small = try Language.model(contentsOf: path, overrides: settings.map { try Override($0) })
     return [try String(contentsOfFile: path, encoding: .utf8), Language.print(small), MaskedAutoencoder.source]
       + BadInputTests.mistakes.map { BadInputTests.header + $0.text }
   }

@@ -1,6 +1,7 @@
 import Testing
 import WaMIMGraph
 import WaMIMLanguage
+import WaMIMLayers
 
 /// A masked autoencoder on pixels (arXiv 2111.06377), written with the language alone: no part of it is made for it.
 @Suite struct MaskedAutoencoder {
@@ -50,22 +51,22 @@ import WaMIMLanguage
 
   @Test("its parameters are named after the calls of its functions")
   func names() throws {
-    let graph = try Language.graph(source: Self.source, file: "mae.wg")
-    let names = graph.nodes.compactMap { node in
-      if case .parameter(let name, _, _) = node.operation { name } else { nil }
+    let model = try Language.model(source: Self.source, file: "mae.wg")
+    let names = model.graph.nodes.compactMap { node in
+      if case .parameter(let name, _, _, _) = node.operation { name } else { nil }
     }
     for name in ["restored.0.mask_token", "restored.0.embed.weight", "repeated.0.block.norm1.bias", "norm.weight", "head.bias"] {
       #expect(names.contains(name), "\(names)")
     }
     #expect(names.contains("repeated.0.repeated.0.block.attn.qkv.weight"))
-    #expect(graph.pictures == .patches(patch: 8, normalized: true))
-    #expect(graph.outputs.map(\.name) == ["mask", "loss", "prediction.0", "target.0"])
+    #expect(model.pictures == .patches(patch: 8, normalized: true))
+    #expect(model.graph.outputs.map(\.name) == ["mask", "loss", "prediction.0", "target.0"])
   }
 
   @Test("it prints as text that describes it")
   func roundTrip() throws {
-    let graph = try Language.graph(source: Self.source, file: "mae.wg")
-    let again = try Language.graph(source: Language.print(graph), file: "dump.wg")
-    #expect(again.withoutLocations == graph.withoutLocations)
+    let model = try Language.model(source: Self.source, file: "mae.wg")
+    let again = try Language.model(source: Language.print(model), file: "dump.wg")
+    #expect(again.withoutLocations == model.withoutLocations)
   }
 }

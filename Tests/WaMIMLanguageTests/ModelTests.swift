@@ -1,6 +1,8 @@
 import Testing
 import WaMIMGraph
 import WaMIMLanguage
+import WaMIMLayers
+import WaMIMTraining
 
 /// The models that come with the compiler.
 @Suite struct ModelTests {
@@ -11,11 +13,11 @@ import WaMIMLanguage
 
   @Test("every model compiles, has a loss, and prints as text that describes it", arguments: modelPaths)
   func roundTrip(path: String) throws {
-    let graph = try Language.graph(contentsOf: path)
-    #expect(graph.loss != nil)
-    let text = Language.print(graph)
-    let again = try Language.graph(source: text, file: "dump.wg")
-    #expect(again.withoutLocations == graph.withoutLocations)
+    let model = try Language.model(contentsOf: path)
+    #expect(model.graph.loss != nil)
+    let text = Language.print(model)
+    let again = try Language.model(source: text, file: "dump.wg")
+    #expect(again.withoutLocations == model.withoutLocations)
     #expect(Language.print(again) == text)
   }
 
@@ -25,7 +27,7 @@ import WaMIMLanguage
       "image patch dim depth heads taps ratio levels weights wavelet subbands normalization decoder_dim decoder_heads batch"
       .split(separator: " ").map(String.init)
     let error = #expect(throws: DiagnosticError.self) {
-      try Language.graph(contentsOf: path, overrides: [Override(name: "unheard_of", expression: "1")])
+      try Language.model(contentsOf: path, overrides: [Override(name: "unheard_of", expression: "1")])
     }
     for name in names { #expect(error?.description.contains(name) == true, "\(name)") }
   }
@@ -34,25 +36,25 @@ import WaMIMLanguage
   func goldenParameters(path: String) throws {
     let settings = "image=32 patch=4 dim=48 depth=4 heads=3 taps=[1,2,3,4] levels=[1,2,3,4] decoder_dim=32 decoder_heads=4 batch=3"
     let overrides = try settings.split(separator: " ").map { try Override(String($0)) }
-    let graph = try Language.graph(contentsOf: path, overrides: overrides)
+    let model = try Language.model(contentsOf: path, overrides: overrides)
     var parameters: [String: [Int]] = [:]
-    for case .parameter(let name, let shape, _) in graph.nodes.map(\.operation) { parameters[name] = shape.dimensions }
+    for case .parameter(let name, let shape, _, _) in model.graph.nodes.map(\.operation) { parameters[name] = shape.dimensions }
     #expect(parameters == ReferenceNames(image: 32, patch: 4, dim: 48, depth: 4, decoder: 32, levels: [1, 2, 3, 4]).shapes)
-    #expect(graph.batch == 3)
-    #expect(graph.outputs.map(\.name).contains("target.3"))
+    #expect(model.graph.batch == 3)
+    #expect(model.graph.outputs.map(\.name).contains("target.3"))
   }
 
   @Test("the demo's options reach the graph")
   func options() throws {
     let path = try #require(modelPaths.first { $0.hasSuffix("demo.wg") })
-    let graph = try Language.graph(
+    let model = try Language.model(
       contentsOf: path,
       overrides: [Override("wavelet=bior4.4"), Override("subbands=all"), Override("normalization=token"), Override("levels=2..5")])
-    #expect(graph.nodes.contains { $0.operation == .waveletAnalysis(.bior44) })
-    #expect(graph.pictures == .wavelet(wavelet: .bior44, levels: [2, 3, 4, 5], subbands: "all", normalization: "token"))
-    #expect(graph.training.epochs == 1.3)
-    #expect(graph.training.augmentation.cropArea == [0.9, 1])
-    #expect(graph.training.augmentation.horizontalFlip)
+    #expect(model.graph.nodes.contains { $0.operation == .waveletAnalysis(.bior44) })
+    #expect(model.pictures == .wavelet(wavelet: .bior44, levels: [2, 3, 4, 5], subbands: "all", normalization: "token"))
+    #expect(model.recipe.epochs == 1.3)
+    #expect(model.recipe.cropArea == Interval(0.9, 1))
+    #expect(model.recipe.horizontalFlip)
   }
 }
 

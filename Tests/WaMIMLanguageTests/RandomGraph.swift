@@ -1,16 +1,18 @@
 import TestSupport
 import WaMIMGraph
+import WaMIMLayers
+import WaMIMTraining
 
 /// A graph of random operations that fit together, with every kind of operation, attribute and statement in it.
 struct RandomGraph {
   private var generator: SeededGenerator
   private var graph: Graph
 
-  static func make(seed: UInt64) -> Graph {
+  static func make(seed: UInt64) -> Model {
     var random = RandomGraph(seed: seed)
     for _ in 0..<random.number(20...80) { random.grow() }
     random.finish()
-    return random.graph
+    return random.model
   }
 
   private init(seed: UInt64) {
@@ -87,14 +89,18 @@ struct RandomGraph {
     let name = "\(text()).\(graph.nodes.count)"
     switch number(0...5) {
     case 0:
-      let role = InputRole.allCases[number(0...InputRole.allCases.count - 1)]
-      add(.input(name: name, type: TensorType(flag() ? .float32 : .int32, shape()), role: role))
+      let scalars = ScheduleScalar.all.map(\.name)
+      let bindings: [Binding] = [.data(text()), .random, .hyperparameter(scalars[number(0...scalars.count - 1)])]
+      add(.input(name: name, type: TensorType(flag() ? .float32 : .int32, shape()), binding: bindings[number(0...2)]))
     case 1:
       let initializers: [Initializer] = [
         .constant(float()), .normal(standardDeviation: float()), .xavierUniform(fanIn: number(1...99), fanOut: number(1...99)),
       ]
-      add(.parameter(name: name, shape: shape(), initializer: initializers[number(0...2)]))
-    case 2: add(.state(name: name, shape: shape()))
+      let decays = ParameterGroup.Decay.allCases
+      let group = ParameterGroup(
+        rateScale: flag() ? 1 : float(), decay: decays[number(0...decays.count - 1)], isFrozen: flag())
+      add(.parameter(name: name, shape: shape(), initializer: initializers[number(0...2)], group: group))
+    case 2: add(.state(name: name, shape: shape(), role: .moment(order: number(1...2), of: text())))
     case 3: add(.accumulator(name: name, shape: shape()))
     case 4: add(.constant(value: float(), shape: shape()))
     default: add(.positionTable(width: 4 * number(1...3), grid: number(1...4), classToken: flag()))
@@ -110,7 +116,7 @@ struct RandomGraph {
       let y = value { $0 == type }
       add(.binary(BinaryFunction.allCases[number(0...BinaryFunction.allCases.count - 1)]), [x, y])
     case 2: add(.detach, [x])
-    default: add(.toFloat, [value { $0.element == .int32 }])
+    default: add(.convert(to: .float32), [value { $0.element == .int32 }])
     }
   }
 
@@ -187,32 +193,38 @@ struct RandomGraph {
       let type = graph[state].type
       if let value = value(where: { $0 == type }) { graph.updates.append(.init(state: state, value: value)) }
     }
-    graph.training = training()
-    graph.pictures =
-      [
+  }
+
+  /// The graph with a recipe and pictures.
+  private var model: Model {
+    mutating get {
+      let pictures: [Pictures?] = [
         nil, .patches(patch: number(1...16), normalized: flag()),
         .wavelet(
           wavelet: Wavelet.allCases[number(0...Wavelet.allCases.count - 1)], levels: [1, number(2...5)],
           subbands: flag() ? "all" : "detail", normalization: "token"),
-      ][number(0...2)]
+      ]
+      return Model(graph, recipe: recipe(), pictures: pictures[number(0...2)])
+    }
   }
 
-  private mutating func training() -> Training {
-    var training = Training()
-    training.baseLearningRate = double()
-    training.betas = [Double.random(in: 0..<1, using: &generator), Double.random(in: 0..<1, using: &generator)]
-    training.epsilon = double()
-    training.weightDecay = double()
-    training.epochs = double()
-    training.warmupEpochs = double()
-    training.minimumLearningRate = double()
-    training.batchAccumulation = number(1...64)
+  private mutating func recipe() -> Recipe {
+    var recipe = Recipe()
+    recipe.baseLearningRate = double()
+    recipe.betas = [Double.random(in: 0..<0.9, using: &generator), Double.random(in: 0..<0.9, using: &generator)]
+    recipe.epsilon = Double.random(in: 1e-12...1, using: &generator)
+    recipe.weightDecay = double()
+    recipe.epochs = Double.random(in: 1e-3...1e6, using: &generator)
+    recipe.warmupEpochs = double()
+    recipe.minimumLearningRate = double()
+    recipe.batchAccumulation = number(1...64)
     let area = [Double.random(in: 0.01...1, using: &generator), Double.random(in: 0.01...1, using: &generator)].sorted()
-    training.augmentation.cropArea = flag() ? nil : area
-    training.augmentation.cropAspect = [double(), double()].sorted()
-    training.augmentation.horizontalFlip = flag()
-    training.augmentation.mean = (0..<3).map { _ in -double() }
-    training.augmentation.standardDeviation = (0..<3).map { _ in double() }
-    return training
+    recipe.cropArea = flag() ? nil : Interval(area[0], area[1])
+    let aspect = [double(), double()].sorted()
+    recipe.cropAspect = Interval(aspect[0], aspect[1])
+    recipe.horizontalFlip = flag()
+    recipe.mean = (0..<3).map { _ in -double() }
+    recipe.standardDeviation = (0..<3).map { _ in double() }
+    return recipe
   }
 }

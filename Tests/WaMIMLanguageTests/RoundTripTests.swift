@@ -1,6 +1,7 @@
 import Testing
 import WaMIMGraph
 import WaMIMLanguage
+import WaMIMTraining
 
 /// Printed graphs describe the graphs that were printed.
 @Suite struct RoundTripTests {
@@ -10,12 +11,12 @@ import WaMIMLanguage
     var names: Set<String> = []
     // Some operations are rare.
     for index in 0..<UInt64(3000) where index < 300 || names != all {
-      let graph = RandomGraph.make(seed: seed &+ index)
-      try graph.verify()
-      names.formUnion(graph.nodes.map(\.operation.name))
-      let text = Language.print(graph)
-      let again = try Language.graph(source: text, file: "dump.wg")
-      #expect(again.withoutLocations == graph.withoutLocations, "seed \(seed &+ index)")
+      let model = RandomGraph.make(seed: seed &+ index)
+      try model.graph.verify()
+      names.formUnion(model.graph.nodes.map(\.operation.name))
+      let text = Language.print(model)
+      let again = try Language.model(source: text, file: "dump.wg")
+      #expect(again.withoutLocations == model.withoutLocations, "seed \(seed &+ index)")
       #expect(Language.print(again) == text, "seed \(seed &+ index)")
     }
     #expect(names == all, "every operation occurs, seed \(seed)")
@@ -23,14 +24,13 @@ import WaMIMLanguage
 
   @Test("what AdamW and its schedule add to a graph survives, too")
   func updates() throws {
-    let graph = try Graph("updates") { builder in
+    let model = try Model("updates") { builder in
       let weight = builder.parameter("weight", [3, 4], .xavierUniform(fanIn: 4, fanOut: 3))
       builder.minimize(weight.total())
-      AdamW().update(
-        [(weight, weight * 2)], rate: CosineSchedule().learningRate(in: builder), in: builder)
+      AdamW.update([(weight, weight * 2)], rate: CosineSchedule().learningRate(in: builder), in: builder)
     }
-    #expect(graph.updates.count == 3)
-    let again = try Language.graph(source: Language.print(graph), file: "dump.wg")
-    #expect(again.withoutLocations == graph.withoutLocations)
+    #expect(model.graph.updates.count == 3)
+    let again = try Language.model(source: Language.print(model), file: "dump.wg")
+    #expect(again.withoutLocations == model.withoutLocations)
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import WaMIMGraph
 import WaMIMLanguage
+import WaMIMTraining
 
 /// The repository's root.
 let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -13,12 +14,12 @@ let modelPaths: [String] = {
   return files.filter { $0.hasSuffix(".wg") }.sorted().map { folder.appendingPathComponent($0).path }
 }()
 
-extension Graph {
-  /// The graph without the places of its source text.
-  var withoutLocations: Graph {
-    var graph = self
-    for index in graph.nodes.indices { graph.nodes[index].location = nil }
-    return graph
+extension Model {
+  /// The model without the places of its source text.
+  var withoutLocations: Model {
+    var model = self
+    for index in model.graph.nodes.indices { model.graph.nodes[index].location = nil }
+    return model
   }
 }
 
@@ -32,7 +33,7 @@ let seed: UInt64 = {
 /// What the language says about `source`, or nil where it is a model.
 func complaint(about source: String, _ overrides: [Override] = []) -> String? {
   do {
-    _ = try Language.graph(source: source, file: "model.wg", overrides: overrides)
+    _ = try Language.model(source: source, file: "model.wg", overrides: overrides)
     return nil
   } catch {
     return error.description

@@ -83,9 +83,9 @@ import WaMIMRuntime
 
   @Test("Gradients have no memory where no schedule was announced that adds them up")
   func withoutAccumulators() throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
-    #expect(throws: TrainerError.self) { try model.run("gradients") }
-    #expect(throws: TrainerError.self) { try model.check("update") }
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
+    #expect(throws: TrainerError.self) { try model.run(.gradients) }
+    #expect(throws: TrainerError.self) { try model.check(.update) }
     #expect(model.accumulatedBytes(model.program.manifest.accumulators[0]).isEmpty)
   }
 
@@ -118,8 +118,9 @@ import WaMIMRuntime
       let images = model.values(input)
       for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
       model.fillNoise(seed: 1, step: 0, round: 0)
-      model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
-      model.setOptimizer(fakeOptimizer, step: step + 1)
+      var position = RunPosition.alone(step: step + 1)
+      position.batchesPerStep = batches
+      model.setScalars(fakeRecipe, at: position)
     }
     guard case .made(let losses, let rate) = result else { throw TrainerError("the step was not made") }
     #expect(rate == 0.01)

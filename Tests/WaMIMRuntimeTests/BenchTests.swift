@@ -99,20 +99,20 @@ import WaMIMRuntime
   @Test("A plan of memory adds up, and grows with threads, loaders and sources")
   func memoryPlan() throws {
     let manifest = try fakeProgram().manifest
-    let plan = manifest.memoryPlan(schedules: ["step"], threads: 2)
+    let plan = manifest.memoryPlan(schedules: [.step], threads: 2)
     #expect(plan.total == plan.rows.reduce(0) { $0 + $1.bytes })
     // The arena, and two threads' scratch memory.
     #expect(plan.total == 27_380 + 2 * 512 + MemoryPlan.processBytes + 2 * MemoryPlan.threadBytes)
-    let training = manifest.memoryPlan(schedules: ["step", "forward"], threads: 2, sources: 2, loaders: 3)
+    let training = manifest.memoryPlan(schedules: [.step, .forward], threads: 2, sources: 2, loaders: 3)
     // Two batches of bytes for each source.
     #expect(training.total - plan.total == 2 * (2 * 4 * 3 * 16 * 16 + 3 * MemoryPlan.loaderBytes))
   }
 
   @Test("A timeline holds every call and wait of every thread, in order", arguments: [1, 3])
   func timeline(threads: Int) throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads)
-    model.executor.timeline = try model.executor.makeTimeline(runs: [(try model.program.schedule("step"), 20)])
-    for _ in 0..<20 { try model.run("step") }
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads)
+    model.executor.timeline = try model.executor.makeTimeline(runs: [(try model.program.schedule(.step), 20)])
+    for _ in 0..<20 { try model.run(.step) }
     let timeline = try #require(model.executor.timeline)
     var calls: [Int32: Int] = [:]
     for thread in 0..<threads {
@@ -129,8 +129,8 @@ import WaMIMRuntime
 
   @Test("A timeline that no memory holds is refused")
   func longTimeline() throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
-    let runs = [(schedule: try model.program.schedule("step"), count: 1 << 40)]
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
+    let runs = [(schedule: try model.program.schedule(.step), count: 1 << 40)]
     let error = #expect(throws: TrainerError.self) { try model.executor.makeTimeline(runs: runs) }
     #expect(error?.message.contains("profile fewer steps") == true)
   }

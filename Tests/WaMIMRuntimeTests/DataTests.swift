@@ -52,7 +52,7 @@ import WaMIMRuntime
 
   @Test("A centre crop of any image has the model's size", arguments: [(1, 1), (300, 20), (7, 500), (31, 33), (60_000, 1)])
   func centerCrop(width: Int, height: Int) throws {
-    let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 32, height: 24, channels: 3)
+    let augmentation = Augmentation(recipe: Recipe(), width: 32, height: 24, channels: 3)
     let result = try augmentation.centerCrop(.pixels(Image(width: width, height: height, channels: 1, filledWith: 9)))
     #expect(result == Image(width: 32, height: 24, channels: 3, filledWith: 9))
   }
@@ -66,7 +66,7 @@ import WaMIMRuntime
 
   @Test("Normalising is undone by its inverse")
   func normalization() {
-    let normalization = Normalization(Manifest.Augmentation(), channels: 3)
+    let normalization = Normalization(Recipe(), channels: 3)
     let pixels = (0..<3 * 256).map { UInt8($0 / 3) }
     var values = [Float](repeating: 0, count: pixels.count)
     pixels.withUnsafeBufferPointer { pixels in
@@ -93,12 +93,12 @@ import WaMIMRuntime
     source: any ImageSource = SyntheticImages(count: 13, seed: 2, width: 30, height: 20), steps: Range<Int>, threads: Int,
     portion: Int = 4
   ) throws -> [[Float]] {
-    let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 16, height: 16, channels: 3)
+    let augmentation = Augmentation(recipe: Recipe(), width: 16, height: 16, channels: 3)
     let loader = try BatchLoader(
       source: source, order: EpochOrder(images: source.count, batch: 4, seed: 9), portion: portion, capacity: 8,
       augmentation: augmentation, steps: steps, threads: threads)
     defer { loader.stop() }
-    let normalization = Normalization(augmentation.settings, channels: 3)
+    let normalization = Normalization(augmentation.recipe, channels: 3)
     return try steps.map { _ in
       try (0..<4 / portion).flatMap { _ in
         var images = [Float](repeating: 0, count: portion * 3 * 16 * 16)

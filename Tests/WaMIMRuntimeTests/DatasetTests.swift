@@ -280,12 +280,12 @@ import WaMIMRuntime
   }
 
   private func batches(_ source: any ImageSource, threads: Int) throws -> [[Float]] {
-    let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 24, height: 16, channels: 3)
+    let augmentation = Augmentation(recipe: Recipe(), width: 24, height: 16, channels: 3)
     let loader = try BatchLoader(
       source: source, order: EpochOrder(images: source.count, batch: 3, seed: 4), portion: 3, capacity: 6,
       augmentation: augmentation, steps: 0..<6, threads: threads)
     defer { loader.stop() }
-    let normalization = Normalization(augmentation.settings, channels: 3)
+    let normalization = Normalization(augmentation.recipe, channels: 3)
     return try (0..<6).map { _ in
       var batch = [Float](repeating: 0, count: 3 * 3 * 24 * 16)
       _ = try batch.withUnsafeMutableBufferPointer { try loader.next(into: $0, normalization: normalization) }

@@ -11,23 +11,23 @@ import WaMIMRuntime
     let patch = model.values(model.program.parameters[0])
     patch[17] = 1e30
     let before = states(model)
-    #expect(try model.run("step") == false)
+    #expect(try model.run(.step) == false)
     #expect(states(model) == before)
     // Threads go on together afterwards.
-    for _ in 0..<5 { #expect(try model.run("step") == false) }
-    let found = try #require(try model.check("step"))
+    for _ in 0..<5 { #expect(try model.run(.step) == false) }
+    let found = try #require(try model.check(.step))
     #expect(found.call.name == "samples" && found.phase == 0)
     patch[17] = 0.5
-    #expect(try model.run("step"))
-    #expect(try model.scalar("loss", of: "step").isFinite)
+    #expect(try model.run(.step))
+    #expect(try model.scalar("loss", of: .step).isFinite)
   }
 
   @Test("Looking at every value changes none")
   func checking() throws {
     let (first, second) = (try preparedModel(threads: 3), try preparedModel(threads: 2))
     for _ in 0..<4 {
-      #expect(try first.run("step"))
-      #expect(try second.check("step") == nil)
+      #expect(try first.run(.step))
+      #expect(try second.check(.step) == nil)
     }
     #expect(states(first) == states(second))
     let folder = try TemporaryFolder()
@@ -51,13 +51,13 @@ import WaMIMRuntime
   @Test("The norm of gradients that the second moments tell is that of the gradients", arguments: [0, 1, 30])
   func gradientNorm(steps: Int) throws {
     let model = try preparedModel(threads: 2)
-    for _ in 0..<steps { try model.run("step") }
-    try model.run("gradients")
+    for _ in 0..<steps { try model.run(.step) }
+    try model.run(.gradients)
     let gradient = model.accumulatedBytes(model.program.manifest.accumulators[0]).bindMemory(to: Float.self)
     let expected = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-    let meter = NormMeter(model, secondBeta: fakeOptimizer.secondBeta)
+    let meter = NormMeter(model, recipe: fakeRecipe)
     let before = meter.sumOfSecondMoments()
-    try model.run("step")
+    try model.run(.step)
     let norm = try #require(meter.gradientNorm(since: before))
     #expect(abs(norm - expected) < 1e-5 * expected)
     let patch = model.values(model.program.parameters[0])
@@ -112,14 +112,13 @@ import WaMIMRuntime
 
   /// The fake program with random states and a batch in place.
   private func preparedModel(threads: Int) throws -> TrainedModel {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step", "gradients"], threads: threads)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step, .gradients], threads: threads)
     try model.initializeStates(seed: 4)
     let numbers = RandomNumbers(seed: 9, purpose: .benchmark)
     let images = model.values(try ImageBatch(model.program).input)
     for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
     model.fillNoise(seed: 1, step: 0, round: 0)
-    model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
-    model.setOptimizer(fakeOptimizer, step: 1)
+    model.setScalars(fakeRecipe, at: .alone(step: 1))
     return model
   }
 

@@ -10,7 +10,7 @@ import WaMIMRuntime
   func prefixes(prefix: String) throws {
     let folder = try TemporaryFolder()
     try write([("\(prefix)patch", [3, 4, 4], values), ("\(prefix)head", [2], [1, 2])], to: folder["in"])
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     let result = try InitialParameters.load(folder["in"], into: model)
     #expect(result.takenCount == 1 && result.untouched.isEmpty && result.surplus == ["\(prefix)head"])
     #expect(Array(model.values(model.program.parameters[0])) == values)
@@ -29,7 +29,7 @@ import WaMIMRuntime
     try bytes.withUnsafeBytes {
       try Safetensors.write([Safetensors.Tensor(name: "patch", type: type, shape: [3, 4, 4], bytes: $0)], to: folder["in"])
     }
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     _ = try InitialParameters.load(folder["in"], into: model)
     // These are multiples of 1/64 below 1, which all three types hold.
     #expect(Array(model.values(model.program.parameters[0])) == values)
@@ -38,7 +38,7 @@ import WaMIMRuntime
   @Test("A tensor of another shape is named with both shapes, and a file of other names is refused")
   func misfits() throws {
     let folder = try TemporaryFolder()
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     try write([("x.patch", [4, 12], values)], to: folder["shape"])
     try write([("y", [48], values)], to: folder["name"])
     let shape = #expect(throws: TrainerError.self) { try InitialParameters.load(folder["shape"], into: model) }

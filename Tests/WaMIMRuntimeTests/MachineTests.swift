@@ -63,16 +63,16 @@ import WaMIMRuntime
   /// Five tiles become as many as threads can share evenly, up to the number of units.
   @Test("Every call is counted once for each tile", arguments: [(1, 50), (2, 60), (3, 60), (7, 70)])
   func times(threads: Int, shared: Int) throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads, measuring: true)
-    for _ in 0..<10 { try model.run("step") }
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads, measuring: true)
+    for _ in 0..<10 { try model.run(.step) }
     let calls = (0..<5).map { model.executor.times?[$0].calls }
     #expect(calls == [40, 10, shared, shared, 0])
   }
 
   @Test("Denormal numbers are what they were to a thread that has run a schedule")
   func denormals() throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
-    try model.run("step")
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
+    try model.run(.step)
     // Not a number that the compiler knows.
     let smallest = Float(bitPattern: UInt32(min(model.executor.threadCount, 1)))
     #expect(smallest > 0 && smallest / 1 == smallest)
@@ -92,7 +92,7 @@ import WaMIMRuntime
   }
 
   private func state(afterSteps steps: Int, threads: Int) throws -> [Float] {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: threads)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads)
     try model.initializeStates(seed: 1)
     for step in 0..<steps {
       let images = try ImageBatch(model.program).input
@@ -100,9 +100,8 @@ import WaMIMRuntime
       let values = model.values(images)
       for index in values.indices { values[index] = numbers.uniform(at: UInt64(index)) }
       model.fillNoise(seed: 1, step: step, round: 0)
-      model.setSchedule(ScheduleSettings(constant: 0.01), progress: 0)
-      model.setOptimizer(fakeOptimizer, step: step + 1)
-      try model.run("step")
+      model.setScalars(fakeRecipe, at: .alone(step: step + 1))
+      try model.run(.step)
     }
     return model.program.manifest.states.flatMap { Array(model.values($0.tensor)) }
   }

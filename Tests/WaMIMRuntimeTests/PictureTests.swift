@@ -4,8 +4,8 @@ import WaMIMManifest
 import WaMIMRuntime
 
 @Suite("Pictures") struct PictureTests {
-  @Test("A transform's inverse gives the image back, and an orthogonal one keeps its energy", arguments: Manifest.Wavelet.allCases)
-  func transforms(wavelet: Manifest.Wavelet) {
+  @Test("A transform's inverse gives the image back, and an orthogonal one keeps its energy", arguments: Wavelet.allCases)
+  func transforms(wavelet: Wavelet) {
     let transform = WaveletTransform(wavelet)
     for (height, width) in [(16, 24), (2, 2), (6, 4)] {
       let image = randomPlanes(channels: 3, height: height, width: width, seed: 1)
@@ -17,8 +17,8 @@ import WaMIMRuntime
     }
   }
 
-  @Test("Coefficients are those that PyWavelets finds", arguments: Manifest.Wavelet.allCases)
-  func coefficients(wavelet: Manifest.Wavelet) throws {
+  @Test("Coefficients are those that PyWavelets finds", arguments: Wavelet.allCases)
+  func coefficients(wavelet: Wavelet) throws {
     let transform = WaveletTransform(wavelet)
     var coarse = Planes(
       channels: 1, height: WaveletFixture.height, width: WaveletFixture.width, values: WaveletFixture.picture.map { Float($0) })
@@ -36,9 +36,9 @@ import WaMIMRuntime
 
   @Test(
     "Predicting the targets themselves rebuilds the image",
-    arguments: Manifest.Wavelet.allCases,
+    arguments: Wavelet.allCases,
     [(WaveletReconstruction.Normalization.none, 3), (.none, 4), (.subband, 3), (.subband, 4), (.token, 3), (.token, 4)])
-  func perfectPrediction(wavelet: Manifest.Wavelet, targets: (normalization: WaveletReconstruction.Normalization, subbands: Int))
+  func perfectPrediction(wavelet: Wavelet, targets: (normalization: WaveletReconstruction.Normalization, subbands: Int))
     throws
   {
     let image = randomPlanes(channels: 3, height: 16, width: 16, seed: 2)

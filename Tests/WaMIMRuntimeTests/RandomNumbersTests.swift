@@ -45,7 +45,7 @@ import WaMIMRuntime
   @Test("First values follow their distributions, and depend on the name and not on the order")
   func initialValues() {
     var values = [Float](repeating: 0, count: 50_001)
-    func fill(_ name: String, _ initializer: Manifest.Initializer) {
+    func fill(_ name: String, _ initializer: Initializer) {
       values.withUnsafeMutableBufferPointer { InitialValues.fill($0, of: name, by: initializer, seed: 7) }
     }
     fill("a", .xavierUniform(fanIn: 30, fanOut: 24))

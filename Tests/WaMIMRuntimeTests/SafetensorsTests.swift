@@ -81,17 +81,17 @@ import WaMIMRuntime
     let folder = try TemporaryFolder()
     try write([("a", [2, 3], [1, 2, 3, 4, 5, 6]), ("scalar", [1], [1])], to: folder["x"])
     let reader = try SafetensorsReader(folder["x"])
-    let a = Manifest.Tensor(name: "a", type: "f32", shape: [2, 3], offset: 0)
-    let scalar = Manifest.Tensor(name: "scalar", type: "f32", shape: [], offset: 0)
+    let a = Manifest.Tensor(name: "a", type: .float32, shape: [2, 3], offset: 0)
+    let scalar = Manifest.Tensor(name: "scalar", type: .float32, shape: [], offset: 0)
     try reader.check(holds: [a, scalar])
     let missing = #expect(throws: TrainerError.self) {
-      try reader.check(holds: [a, scalar, Manifest.Tensor(name: "b", type: "f32", shape: [4], offset: 0)])
+      try reader.check(holds: [a, scalar, Manifest.Tensor(name: "b", type: .float32, shape: [4], offset: 0)])
     }
     #expect(missing?.message.contains("`b`") == true && missing?.message.contains("[4]") == true)
     let surplus = #expect(throws: TrainerError.self) { try reader.check(holds: [scalar]) }
     #expect(surplus?.message.contains("`a`") == true && surplus?.message.contains("[2, 3]") == true)
     let misshapen = #expect(throws: TrainerError.self) {
-      try reader.check(holds: [Manifest.Tensor(name: "a", type: "f32", shape: [3, 2], offset: 0), scalar])
+      try reader.check(holds: [Manifest.Tensor(name: "a", type: .float32, shape: [3, 2], offset: 0), scalar])
     }
     #expect(misshapen?.message.contains("[2, 3]") == true && misshapen?.message.contains("[3, 2]") == true)
   }

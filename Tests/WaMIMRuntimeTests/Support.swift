@@ -44,8 +44,8 @@ func fakeProgram() throws -> Program {
   try withUnsafePointer(to: wamim_fake_program) { try Program($0) }
 }
 
-/// What tests that make steps themselves tell the fake program's optimiser, whose betas and epsilon are part of its code.
-let fakeOptimizer = OptimizerSettings(firstBeta: 0.9, secondBeta: 0.95, epsilon: 1e-8, weightDecay: 0.1)
+/// What tests that make steps themselves tell the fake program, whose betas and epsilon are part of its code.
+let fakeRecipe = Recipe { $0.weightDecay = 0.1 }.withConstantRate(0.01)
 
 /// Runs the trainer with `arguments` on the fake program, and returns its exit code.
 func train(_ arguments: String...) -> Int32 { train(arguments) }

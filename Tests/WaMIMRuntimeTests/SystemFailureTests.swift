@@ -33,7 +33,7 @@ import WaMIMRuntime
 
   @Test("A failure of the system ends a run, and no image takes the place of the one that it befell")
   func loading() throws {
-    let augmentation = Augmentation(settings: Manifest.Augmentation(), width: 8, height: 8, channels: 3)
+    let augmentation = Augmentation(recipe: Recipe(), width: 8, height: 8, channels: 3)
     let unreadable = UnreadableImages()
     let source = FailingImages()
     let loader = try BatchLoader(
@@ -44,7 +44,7 @@ import WaMIMRuntime
     let error = #expect(throws: TrainerError.self) {
       for _ in 0..<2 {
         _ = try target.withUnsafeMutableBufferPointer {
-          try loader.next(into: $0, normalization: Normalization(augmentation.settings, channels: 3))
+          try loader.next(into: $0, normalization: Normalization(augmentation.recipe, channels: 3))
         }
       }
     }

@@ -1,3 +1,7 @@
+// Programs speak of tensors as graphs do, and of training as recipes do.
+@_exported import WaMIMRecipe
+@_exported import WaMIMTypes
+
 /// What a generated trainer knows about itself: the JSON that the compiler writes into it and the runtime reads.
 public struct Manifest: Codable, Sendable {
   /// The model's name, as its source declares it.
@@ -22,8 +26,12 @@ public struct Manifest: Codable, Sendable {
   public var schedules: [Schedule]
   /// What the entries of `wamim_call.description` stand for.
   public var calls: [Call]
-  /// Defaults of the training run.
-  public var training: Training
+  /// How many heads each layer with attention has, by the layer's path, such as `blocks.0.attn`.
+  public var attentionHeads: [String: Int]
+  /// The tables of positions that the program has from the start.
+  public var positionTables: [PositionTable]
+  /// What a run does where it is told nothing else.
+  public var recipe: Recipe
   /// How predictions become pictures, or nil where the model has no such meaning.
   public var pictures: Pictures?
   /// The expanded graph, as text that compiles to this program again.
@@ -31,8 +39,8 @@ public struct Manifest: Codable, Sendable {
 
   public init(
     model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int, states: [State],
-    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], training: Training, pictures: Pictures?,
-    graph: String
+    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], attentionHeads: [String: Int],
+    positionTables: [PositionTable], recipe: Recipe, pictures: Pictures?, graph: String
   ) {
     self.model = model
     self.compiler = compiler
@@ -45,7 +53,9 @@ public struct Manifest: Codable, Sendable {
     self.inputs = inputs
     self.schedules = schedules
     self.calls = calls
-    self.training = training
+    self.attentionHeads = attentionHeads
+    self.positionTables = positionTables
+    self.recipe = recipe
     self.pictures = pictures
     self.graph = graph
   }
@@ -65,16 +75,15 @@ extension Manifest {
     }
   }
 
-  /// A tensor somewhere in the arena; its elements are 32 bits wide and lie in row-major order.
+  /// A tensor somewhere in the arena, in row-major order.
   public struct Tensor: Codable, Sendable {
     public var name: String
-    /// `f32` or `i32`.
-    public var type: String
+    public var type: ElementType
     public var shape: [Int]
     /// Bytes from the start of the arena.
     public var offset: Int
 
-    public init(name: String, type: String, shape: [Int], offset: Int) {
+    public init(name: String, type: ElementType, shape: [Int], offset: Int) {
       self.name = name
       self.type = type
       self.shape = shape
@@ -83,71 +92,46 @@ extension Manifest {
 
     /// How many elements the tensor has.
     public var count: Int { shape.reduce(1, *) }
+
+    /// Bytes that the tensor takes.
+    public var byteCount: Int { count * type.byteCount }
   }
 
   /// A tensor that one step leaves for the next.
   public struct State: Codable, Sendable {
     public var tensor: Tensor
-    /// Whether the model learns it, as opposed to the optimiser's moments.
-    public var isParameter: Bool
+    public var role: StateRole
     /// How it is filled before the first step.
     public var initializer: Initializer
 
-    public init(tensor: Tensor, isParameter: Bool, initializer: Initializer) {
+    public init(tensor: Tensor, role: StateRole, initializer: Initializer) {
       self.tensor = tensor
-      self.isParameter = isParameter
+      self.role = role
       self.initializer = initializer
     }
-  }
-
-  /// The distribution that a state's first values are drawn from.
-  public enum Initializer: Codable, Sendable, Hashable {
-    case constant(Float)
-    case normal(standardDeviation: Float)
-    /// Uniform in ±sqrt(6 / (fanIn + fanOut)).
-    case xavierUniform(fanIn: Int, fanOut: Int)
-  }
-
-  /// Where the values of an input come from.
-  public enum InputRole: String, Codable, Sendable, Hashable, CaseIterable {
-    /// A batch of images, [batch, channels, height, width], normalised.
-    case images
-    /// Independent uniform numbers in [0, 1), new in every step.
-    case uniformNoise
-    /// The epochs before the step, a scalar that is mostly a fraction.
-    case progress
-    /// The epochs of the whole run, a scalar.
-    case epochs
-    /// The epochs in which the learning rate rises, a scalar.
-    case warmupEpochs
-    /// The learning rate at the end of the warm-up, a scalar.
-    case peakLearningRate
-    /// The learning rate at the end of the run, a scalar.
-    case minimumLearningRate
-    /// The weight decay, a scalar.
-    case weightDecay
-    /// AdamW's beta1, the share that the mean of gradients keeps of itself in a step, a scalar.
-    case firstBeta
-    /// AdamW's beta2, the share that the mean of squared gradients keeps of itself, a scalar.
-    case secondBeta
-    /// What AdamW adds to the root of the second moment, a scalar.
-    case epsilon
-    /// 1 / (1 - beta1 ^ step), a scalar; steps count from 1.
-    case firstMomentCorrection
-    /// 1 / (1 - beta2 ^ step), a scalar.
-    case secondMomentCorrection
-    /// 1 / the batches whose gradients a step takes together, a scalar.
-    case batchShare
   }
 
   /// A tensor that the runtime writes before each run of a schedule.
   public struct Input: Codable, Sendable {
     public var tensor: Tensor
-    public var role: InputRole
+    public var binding: Binding
 
-    public init(tensor: Tensor, role: InputRole) {
+    public init(tensor: Tensor, binding: Binding) {
       self.tensor = tensor
-      self.role = role
+      self.binding = binding
+    }
+  }
+
+  /// A fixed sine–cosine table of positions, [grid², width], led by a zero row where there is a class token.
+  public struct PositionTable: Codable, Sendable {
+    public var tensor: Tensor
+    public var grid: Int
+    public var hasClassToken: Bool
+
+    public init(tensor: Tensor, grid: Int, hasClassToken: Bool) {
+      self.tensor = tensor
+      self.grid = grid
+      self.hasClassToken = hasClassToken
     }
   }
 
@@ -174,9 +158,7 @@ extension Manifest {
 
   /// What one schedule leaves in the arena.
   public struct Schedule: Codable, Sendable {
-    /// `step` (trains on a whole batch), `gradients` (adds them to the accumulators), `update` (trains on what has been added up)
-    /// or `forward` (losses, predictions and targets).
-    public var name: String
+    public var role: ScheduleRole
     /// Such as `loss`, `loss.0`, `target.0` and, of `step` and `update`, the `learning_rate`.
     public var outputs: [Output]
     /// Bytes of the arena that this schedule uses.
@@ -190,9 +172,9 @@ extension Manifest {
     public var lossPhase: Int?
 
     public init(
-      name: String, outputs: [Output], arenaBytes: Int, scratchBytes: Int, usesAccumulators: Bool, lossPhase: Int?
+      role: ScheduleRole, outputs: [Output], arenaBytes: Int, scratchBytes: Int, usesAccumulators: Bool, lossPhase: Int?
     ) {
-      self.name = name
+      self.role = role
       self.outputs = outputs
       self.arenaBytes = arenaBytes
       self.scratchBytes = scratchBytes
@@ -224,47 +206,5 @@ extension Manifest {
       self.productFlops = productFlops
       self.bytes = bytes
     }
-  }
-
-  /// Defaults of the training run; every one of them can be overridden on the trainer's command line.
-  public struct Training: Codable, Sendable, Hashable {
-    /// Learning rate for an effective batch of 256.
-    public var baseLearningRate: Double = 2e-4
-    public var betas: [Double] = [0.9, 0.95]
-    public var epsilon: Double = 1e-8
-    public var weightDecay: Double = 0.05
-    /// Batches whose gradients one step of the optimiser takes together.
-    public var batchAccumulation = 1
-    public var epochs: Double = 400
-    public var warmupEpochs: Double = 40
-    /// Learning rate at the end of the run, whatever the batch.
-    public var minimumLearningRate: Double = 0
-    public var augmentation = Augmentation()
-
-    public init() {}
-  }
-
-  /// What happens to an image between the file and the input.
-  public struct Augmentation: Codable, Sendable, Hashable {
-    /// Range of the share of the image's area that a random crop keeps, or nil for a centre crop.
-    public var cropArea: [Double]? = [0.2, 1.0]
-    /// Range of a random crop's aspect ratio.
-    public var cropAspect: [Double] = [3.0 / 4.0, 4.0 / 3.0]
-    public var horizontalFlip = true
-    /// Mean and standard deviation of each channel, for values in [0, 1].
-    public var mean: [Double] = [0.485, 0.456, 0.406]
-    public var standardDeviation: [Double] = [0.229, 0.224, 0.225]
-
-    public init() {}
-  }
-
-  /// How predictions become pictures.
-  public enum Pictures: Codable, Sendable, Hashable {
-    /// Outputs `prediction.K` and `target.K` hold wavelet coefficients, [batch, channels · subbands, height, width], of `levels[K]`.
-    ///
-    /// `subbands` is `detail` or `all`, `normalization` is `none`, `subband` or `token`, as the model's options of these names.
-    case wavelet(wavelet: Wavelet, levels: [Int], subbands: String, normalization: String)
-    /// Output `prediction.0` holds pixels, [batch, positions, channels · patch · patch], in the order of the grid of patches.
-    case patches(patch: Int, normalized: Bool)
   }
 }

@@ -37,27 +37,27 @@ extension Manifest {
 
   /// The schedules that a step on `batches` batches runs, and how often: `step` once where one batch is taken whole, otherwise
   /// `gradients` for each part of each batch, and `update`.
-  public func stepRuns(batches: Int = 1) -> [(schedule: String, count: Int)] {
+  public func stepRuns(batches: Int = 1) -> [(schedule: ScheduleRole, count: Int)] {
     let rounds = batches * batch / microBatch
-    return rounds == 1 ? [("step", 1)] : [("gradients", rounds), ("update", 1)]
+    return rounds == 1 ? [(.step, 1)] : [(.gradients, rounds), (.update, 1)]
   }
 
   /// Bytes of the memory in which gradients add up.
-  private var accumulatorBytes: Int { accumulators.map { $0.offset + 4 * $0.count }.max() ?? 0 }
+  private var accumulatorBytes: Int { accumulators.map { $0.offset + $0.byteCount }.max() ?? 0 }
 
   /// What `loaders` threads and the batches take that they fill from `sources` sources of images.
   public func imageBytes(sources: Int, loaders: Int) -> Int {
-    let part = inputs.reduce(0) { $0 + ($1.role == .images ? $1.tensor.count : 0) }
+    let part = inputs.reduce(0) { $0 + ($1.binding == .images ? $1.tensor.count : 0) }
     return sources * (Manifest.waitingBatches * batch / microBatch * part + loaders * MemoryPlan.loaderBytes)
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
   /// sources, for which it has indices and orders of `indexBytes` bytes.
   public func memoryPlan(
-    schedules names: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
+    schedules roles: [ScheduleRole], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
   ) -> MemoryPlan {
-    let run = schedules.filter { names.contains($0.name) }
-    let states = states.reduce(0) { $0 + 4 * $1.tensor.count }
+    let run = schedules.filter { roles.contains($0.role) }
+    let states = states.reduce(0) { $0 + $1.tensor.byteCount }
     let arena = run.map(\.arenaBytes).max() ?? 0
     let scratch = run.map(\.scratchBytes).max() ?? 0
     var rows = [

@@ -24,7 +24,7 @@ struct SampleRule {
     let rule: SampleRule?
     switch node.operation {
     case .unary(.negate), .detach: rule = alike(leading)
-    case .unary, .toFloat: rule = alike(leading.axis == nil ? nil : leading)
+    case .unary, .convert: rule = alike(leading.axis == nil ? nil : leading)
     case .binary(let function): rule = leading.axis == nil ? SampleRule(ofSums: given, function) : alike(leading)
     case .broadcast(let shape): rule = alike(leading.moved { $0 + shape.rank - shapes[0].rank })
     case .reshape(let shape): rule = alike(leading.moved { shapes[0].axis($0, in: shape, multipleOf: batch) })
@@ -91,7 +91,7 @@ struct RepeatedAxes {
     case .broadcast(let shape):
       let own = axis - (shape.rank - shapes[0].rank)
       operands = [own >= 0 && shapes[0][own] != 1 ? own : nil]
-    case .unary, .binary, .toFloat, .detach: operands = shapes.map { _ in axis }
+    case .unary, .binary, .convert, .detach: operands = shapes.map { _ in axis }
     case .reshape(let shape):
       guard let own = shape.axis(axis, in: shapes[0], multipleOf: batch) else { return nil }
       operands = [own]

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMTraining
 
 /// A graph that also computes the gradient of its loss for each parameter.
 public struct DifferentiatedGraph: Sendable {
@@ -23,12 +24,12 @@ public struct DifferentiatedGraph: Sendable {
     return try builder.finish()
   }
 
-  /// The graph with each parameter updated by AdamW, as the graph's training defaults say, and the scheduled learning rate as the
-  /// output `learning_rate`.
-  public func withOptimizer() throws -> Graph {
+  /// The graph with each parameter updated by `optimizer`, and the scheduled learning rate as the output `learning_rate`.
+  public func with(_ optimizer: any Optimizer.Type) throws -> Graph {
     let builder = GraphBuilder(extending: graph)
     builder.region = .update
-    builder.addOptimizer(gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) })
+    builder.add(
+      optimizer, gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) })
     return try builder.finish()
   }
 }
@@ -36,16 +37,15 @@ public struct DifferentiatedGraph: Sendable {
 extension Graph {
   /// What is left of a step when the gradients of its rounds have been added up: each parameter updated by the mean over the
   /// step's batches, and each accumulator back at zero.
-  public func updateFromAccumulators() throws -> Graph {
+  public func updateFromAccumulators(by optimizer: any Optimizer.Type) throws -> Graph {
     var start = Graph(name: name)
-    (start.training, start.pictures) = (training, pictures)
-    let sources = parameters.map { (node: self[$0], value: start.append(self[$0])) }
+    let sources = learnedParameters.map { (node: self[$0], value: start.append(self[$0])) }
     let builder = GraphBuilder(extending: start)
     builder.region = .update
-    let share = builder.input("batch_share", [], role: .batchShare)
+    let share = builder.hyperparameter("batch_share")
     let accumulators = sources.compactMap { builder.accumulator(ofParameter: $0.value) }
-    builder.addOptimizer(
-      zip(sources, accumulators).map { (parameter: builder.tensor($0.value), gradient: $1 * share) })
+    builder.add(
+      optimizer, zip(sources, accumulators).map { (parameter: builder.tensor($0.value), gradient: $1 * share) })
     for accumulator in accumulators { builder.update(accumulator, to: builder.constant(0, accumulator.shape)) }
     return try builder.finish()
   }
@@ -57,16 +57,16 @@ extension GraphBuilder {
     graph[parameter].operation.sourceName.map { add(.accumulator(name: "grad.\($0)", shape: graph[parameter].type.shape)) }
   }
 
-  /// Adds AdamW's update of each parameter at the scheduled learning rate, which becomes an output.
-  fileprivate func addOptimizer(_ gradients: [(parameter: Tensor, gradient: Tensor)]) {
+  /// Adds the optimiser's update of each parameter at the scheduled learning rate, which becomes an output.
+  fileprivate func add(_ optimizer: any Optimizer.Type, _ gradients: [(parameter: Tensor, gradient: Tensor)]) {
     let rate = CosineSchedule().learningRate(in: self)
-    AdamW().update(gradients, rate: rate, in: self)
+    optimizer.update(gradients, rate: rate, in: self)
     output("learning_rate", rate)
   }
 }
 
 extension Graph {
-  /// The graph followed by the reverse-mode gradient of its loss for each parameter.
+  /// The graph followed by the reverse-mode gradient of its loss for each parameter that is not frozen.
   ///
   /// A parameter that the loss does not depend on has a gradient of zeros.
   /// - Throws: `GraphError` where there is no loss, or where an operation on the way to it cannot be differentiated.
@@ -79,16 +79,23 @@ extension Graph {
     var adjoints = Adjoints(of: self, builder: builder)
     adjoints.seed(loss)
     for value in values.reversed() where value <= loss { try adjoints.propagate(through: value) }
-    let gradients = parameters.map { parameter in
+    let gradients = learnedParameters.map { parameter in
       let gradient = adjoints[parameter] ?? builder.constant(0, self[parameter].type.shape)
       return DifferentiatedGraph.Gradient(parameter: parameter, gradient: gradient.value)
     }
     return DifferentiatedGraph(graph: try builder.finish(), gradients: gradients)
   }
 
-  /// The values that the model learns, in order.
-  public var parameters: [ValueID] {
-    values.filter { if case .parameter = self[$0].operation { true } else { false } }
+  /// The parameters that steps change, in order.
+  public var learnedParameters: [ValueID] {
+    values.filter { self[$0].operation.isLearned }
+  }
+}
+
+extension Operation {
+  /// Whether the operation is a parameter that steps change.
+  fileprivate var isLearned: Bool {
+    if case .parameter(_, _, _, let group) = self { !group.isFrozen } else { false }
   }
 }
 
@@ -108,7 +115,7 @@ private struct Adjoints {
     self.builder = builder
     var isLearned: [Bool] = []
     for node in graph.nodes {
-      if case .parameter = node.operation {
+      if node.operation.isLearned {
         isLearned.append(true)
       } else {
         isLearned.append(node.operands.indices.contains { node.passesGradient(to: $0) && isLearned[node.operands[$0].index] })

@@ -5,7 +5,7 @@ extension Node {
   func passesGradient(to index: Int) -> Bool {
     switch operation {
     case .input, .parameter, .state, .accumulator, .constant, .positionTable: false
-    case .toFloat, .detach, .rank, .invertPermutation, .binary(.atLeast): false
+    case .convert, .detach, .rank, .invertPermutation, .binary(.atLeast): false
     case .gather, .scatterAdd: index == 0
     case .unary, .binary, .broadcast, .reshape, .transpose, .slice, .pad, .concatenate, .reduce, .matmul, .attention,
       .attentionGradient, .waveletAnalysis, .waveletAdjoint:
@@ -52,7 +52,7 @@ struct GradientRule {
     case .waveletAdjoint(let wavelet): builder.add(.waveletAnalysis(wavelet), [gradient])
     case .attentionGradient:
       throw GraphError("the gradient of attention cannot be differentiated once more: detach it", at: node.location)
-    case .input, .parameter, .state, .accumulator, .constant, .positionTable, .toFloat, .detach, .rank, .invertPermutation:
+    case .input, .parameter, .state, .accumulator, .constant, .positionTable, .convert, .detach, .rank, .invertPermutation:
       throw GraphError("no gradient flows through '\(node.operation.name)'", at: node.location)
     }
   }

@@ -114,8 +114,10 @@ struct CallSequence {
         byteCount: graph[root].type.byteCount / units, live: (users.first ?? 0)...(users.last ?? calls.count - 1))
     }
     let planner = ArenaPlanner(requests)
-    let offsets = planner.offsets.map { start + $0 / ElementType.byteCount }
-    return (Dictionary(uniqueKeysWithValues: zip(buffers, offsets)), start + planner.byteCount / ElementType.byteCount)
+    // Workspaces count in elements, and what lies in this one is float32.
+    let elementBytes = ElementType.float32.byteCount
+    let offsets = planner.offsets.map { start + $0 / elementBytes }
+    return (Dictionary(uniqueKeysWithValues: zip(buffers, offsets)), start + planner.byteCount / elementBytes)
   }
 }
 

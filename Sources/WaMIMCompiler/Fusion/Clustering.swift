@@ -172,7 +172,7 @@ struct Clustering {
     let node = graph[value]
     if storage.separated.contains(value) { return nil }
     switch node.operation {
-    case .unary, .binary, .toFloat, .gather: return Domain(node.type.shape)
+    case .unary, .binary, .convert, .gather: return Domain(node.type.shape)
     case .detach, .broadcast, .transpose, .slice: return Domain(node.type.shape)
     case .reshape: return node.operands.first.map { Domain(graph[$0].type.shape) }
     case .reduce(_, let axes):

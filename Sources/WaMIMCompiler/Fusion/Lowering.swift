@@ -113,7 +113,7 @@ extension LoweredCall {
     zip(bindings, kernel.arguments).reduce(0) { total, pair in
       guard case .buffer = pair.0 else { return total }
       let elements = pair.1.unitStride > 0 ? pair.1.unitStride * units : pair.1.count
-      return total + elements * ElementType.byteCount * (pair.1.access == .update ? 2 : 1)
+      return total + elements * pair.1.element.byteCount * (pair.1.access == .update ? 2 : 1)
     }
   }
 }

@@ -33,7 +33,7 @@ extension Lowering {
     var needed = Set(graph.outputs.map { clustering.base($0.value) })
     for value in graph.values where clustering.cluster(of: value) != nil {
       switch graph[value].operation {
-      case .unary, .binary, .toFloat, .reduce, .concatenate, .pad, .broadcast, .reshape, .transpose, .slice, .detach: break
+      case .unary, .binary, .convert, .reduce, .concatenate, .pad, .broadcast, .reshape, .transpose, .slice, .detach: break
       default: needed.formUnion(graph[value].operands.map(clustering.base))
       }
     }

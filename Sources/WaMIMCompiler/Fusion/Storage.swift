@@ -191,7 +191,7 @@ extension Graph {
   fileprivate func canWrite(_ value: ValueID, at view: View) -> Bool {
     let node = self[value]
     switch node.operation {
-    case .unary, .binary, .toFloat, .gather, .attention, .attentionGradient, .concatenate: return true
+    case .unary, .binary, .convert, .gather, .attention, .attentionGradient, .concatenate: return true
     case .reduce(_, let axes): return axes != [self[node.operands[0]].type.shape.rank - 1]
     // The gradient of a weight, which no epilogue follows.
     case .matmul(let transposeLeft, _): return transposeLeft && node.type.shape.rank == 2 && view.isContiguous

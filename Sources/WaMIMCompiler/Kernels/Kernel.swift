@@ -61,6 +61,9 @@ public struct KernelArgument: Hashable, Sendable {
   /// The elements that a call on one unit may touch; of a whole array, all of them.
   public var count: Int
 
+  /// Bytes that a call on one unit may touch.
+  public var byteCount: Int { count * element.byteCount }
+
   public init(element: ElementType, access: Access, unitStride: Int, count: Int) {
     self.element = element
     self.access = access

@@ -87,7 +87,7 @@ extension WaveletKernel {
 
   private func filters(scaledBy scale: Double, gain: Float) -> Filters {
     let bank = wavelet.analysis
-    func taps(_ filter: Manifest.WaveletFilter) -> [Tap] {
+    func taps(_ filter: WaveletFilter) -> [Tap] {
       filter.coefficients.enumerated().map { Tap(offset: filter.first + $0, coefficient: Float($1 * scale)) }
     }
     return Filters(low: taps(bank.low), high: taps(bank.high), gain: gain)

@@ -18,15 +18,3 @@ public struct Pass: Sendable {
     self.transform = transform
   }
 }
-
-/// What a schedule of the trainer is for.
-public enum Purpose: String, Hashable, Sendable, CaseIterable {
-  /// Trains in one round: gradients and the optimiser's updates.
-  case step
-  /// Adds every gradient to its accumulator, one round of several.
-  case gradients
-  /// Updates parameters from what the rounds have added up.
-  case update
-  /// Gives losses, predictions and targets.
-  case forward
-}

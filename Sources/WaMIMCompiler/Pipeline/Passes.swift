@@ -1,34 +1,36 @@
 import WaMIMGraph
+import WaMIMTraining
 
 /// The passes in the order in which they run.
 public enum Passes {
-  /// The passes that a schedule for `purpose` goes through; one that runs twice has the same name both times.
-  public static func all(for purpose: Purpose) -> [Pass] {
+  /// The passes that the schedule `role` goes through; one that runs twice has the same name both times.
+  public static func all(for role: ScheduleRole, optimizer: any Optimizer.Type = AdamW.self) -> [Pass] {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
-    if purpose == .update { return [updateFromAccumulators] + tidy }
+    if role == .update { return [updateFromAccumulators(optimizer)] + tidy }
     let sinking = [sinkGathers, sinkSlices, hoistInvariantRows, sinkColumns]
-    let forward = [selectOutputs(purpose)] + tidy + sinking.flatMap { [$0] + tidy }
-    let backward = purpose == .forward ? [] : [differentiate(purpose)]
+    let forward = [selectOutputs(role)] + tidy + sinking.flatMap { [$0] + tidy }
+    let backward = role == .forward ? [] : [differentiate(role, optimizer)]
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
-    return forward + backward + closing + (purpose == .forward ? [] : [recompute, deadCode])
+    return forward + backward + closing + (role == .forward ? [] : [recompute, deadCode])
   }
 
   /// Every pass once: those of a training step in its order, then those that only other schedules go through.
   public static var all: [Pass] {
     var names: Set<String> = []
-    return Purpose.allCases.flatMap { all(for: $0) }.filter { names.insert($0.name).inserted }
+    return ScheduleRole.allCases.flatMap { all(for: $0) }.filter { names.insert($0.name).inserted }
   }
 
-  /// Takes `graph` through the passes for `purpose`, without those whose names are in `disabled`.
+  /// Takes `graph` through the passes for the schedule `role`, without those whose names are in `disabled`.
   ///
   /// Passes that the compiler cannot do without run all the same. `observer` sees the graph after each pass.
   /// - Throws: `GraphError`, or what `observer` throws.
   public static func run(
-    _ graph: Graph, for purpose: Purpose, disabled: Set<String> = [], observer: (Pass, Graph) throws -> Void = { _, _ in }
+    _ graph: Graph, for role: ScheduleRole, optimizer: any Optimizer.Type = AdamW.self, disabled: Set<String> = [],
+    observer: (Pass, Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
     var graph = graph
-    for pass in all(for: purpose) where !(pass.isOptional && disabled.contains(pass.name)) {
+    for pass in all(for: role, optimizer: optimizer) where !(pass.isOptional && disabled.contains(pass.name)) {
       graph = try pass.transform(graph)
       try observer(pass, graph)
     }
@@ -71,10 +73,10 @@ extension Passes {
     $0.withRecomputation()
   }
 
-  /// Leaves a graph the outputs that a schedule for `purpose` reports.
-  static func selectOutputs(_ purpose: Purpose) -> Pass {
+  /// Leaves a graph the outputs that the schedule `role` reports.
+  static func selectOutputs(_ role: ScheduleRole) -> Pass {
     Pass("select-outputs", "Drops outputs that the schedule is not for.", isOptional: false) { graph in
-      guard purpose != .forward else { return graph }
+      guard role != .forward else { return graph }
       // Training reports losses only: predictions and targets need not outlive their last use.
       var reduced = graph
       reduced.outputs = graph.outputs.filter { graph[$0.value].type.shape.count == 1 }
@@ -82,18 +84,20 @@ extension Passes {
     }
   }
 
-  /// Adds the backward pass, and the optimiser's updates or the accumulation of gradients: what a schedule for `purpose` needs.
-  static func differentiate(_ purpose: Purpose) -> Pass {
+  /// Adds the backward pass, and the optimiser's updates or the accumulation of gradients: what the schedule `role` needs.
+  static func differentiate(_ role: ScheduleRole, _ optimizer: any Optimizer.Type) -> Pass {
     Pass(
       "differentiate", "Adds the gradient of the loss for each parameter, and what the schedule does with it.", isOptional: false
     ) {
       let differentiated = try $0.differentiated()
-      return try purpose == .step ? differentiated.withOptimizer() : differentiated.withAccumulation()
+      return try role == .step ? differentiated.with(optimizer) : differentiated.withAccumulation()
     }
   }
 
-  static let updateFromAccumulators = Pass(
-    "update-from-accumulators", "Leaves of the graph what a step does when its rounds have added up their gradients.",
-    isOptional: false
-  ) { try $0.updateFromAccumulators() }
+  static func updateFromAccumulators(_ optimizer: any Optimizer.Type) -> Pass {
+    Pass(
+      "update-from-accumulators", "Leaves of the graph what a step does when its rounds have added up their gradients.",
+      isOptional: false
+    ) { try $0.updateFromAccumulators(by: optimizer) }
+  }
 }

@@ -1,18 +1,19 @@
 import WaMIMGraph
 import WaMIMManifest
+import WaMIMTraining
 
 /// Lowers and plans the schedules of a program over one arena.
 struct ProgramBuilder {
-  /// A schedule to be: its name and the graph that it carries out.
+  /// A schedule to be: what it is for and the graph that it carries out.
   struct Part {
-    var name: String
+    var role: ScheduleRole
     var graph: Graph
   }
 
   /// What a program is about besides its schedules.
   struct Subject {
     /// The model as it was described.
-    var model: Graph
+    var model: Model
     /// The graph as text.
     var text: String
     /// The compiler's version.
@@ -38,7 +39,7 @@ struct ProgramBuilder {
   mutating func build(_ parts: [Part]) throws -> Program {
     let parts = parts.map { part in
       let separated = part.graph.withSeparatedReductions()
-      return Part(name: part.name, graph: fuses ? separated.withSumsWithinUnits() : separated)
+      return Part(role: part.role, graph: fuses ? separated.withSumsWithinUnits() : separated)
     }
     let layout = PersistentLayout(parts.map(\.graph))
     var schedules: [Schedule] = []
@@ -51,9 +52,10 @@ struct ProgramBuilder {
     let model = subject.model
     let manifest = Manifest(
       model: model.name, compiler: subject.compiler, processor: .init(name: "", features: []), callsBLAS: false,
-      batch: model.batch, microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout),
+      batch: model.graph.batch, microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout),
       inputs: inputs(layout),
-      schedules: described, calls: descriptions, training: model.training, pictures: model.pictures, graph: subject.text)
+      schedules: described, calls: descriptions, attentionHeads: model.graph.attentionHeads,
+      positionTables: positionTables(layout), recipe: model.recipe, pictures: model.pictures, graph: subject.text)
     return Program(
       name: model.name, kernels: kernels, schedules: schedules, constants: constants(layout),
       arenaBytes: schedules.map(\.arenaBytes).max() ?? layout.arenaBytes, scratchBytes: schedules.map(\.scratchBytes).max() ?? 0,
@@ -67,18 +69,18 @@ struct ProgramBuilder {
     var planner = SchedulePlanner(
       graph, arrangement.order.calls, arrangement.phases, persistent: layout.places(in: graph), start: layout.arenaBytes)
     let outputs = Set(graph.outputs.map { lowering.storage[$0.value].root })
-    let schedule = planner.plan(name: part.name, outputs: outputs) { register($0) }
+    let schedule = planner.plan(name: part.role.rawValue, outputs: outputs) { register($0) }
     let tensors = graph.outputs.compactMap { output -> Manifest.Output? in
       let view = lowering.storage[output.value]
       guard let offset = planner.arenaOffset(of: view.root) else { return nil }
       let type = graph[output.value].type
       let tensor = Manifest.Tensor(
-        name: output.name, type: type.element.rawValue, shape: type.shape.dimensions,
-        offset: offset + view.offset * ElementType.byteCount)
+        name: output.name, type: type.element, shape: type.shape.dimensions,
+        offset: offset + view.offset * type.element.byteCount)
       return Manifest.Output(tensor: tensor, combination: subject.combinations[output.name] ?? .same)
     }
     let description = Manifest.Schedule(
-      name: part.name, outputs: tensors, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes,
+      role: part.role, outputs: tensors, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes,
       usesAccumulators: schedule.usesAccumulators,
       lossPhase: graph.updates.isEmpty ? nil : graph.loss.flatMap { planner.lastPhase(writing: lowering.clustering.base($0)) })
     return (schedule, description)
@@ -102,8 +104,8 @@ struct ProgramBuilder {
   private func states(_ layout: PersistentLayout) -> [Manifest.State] {
     layout.arrays.compactMap { array in
       switch array.node.operation {
-      case .parameter(_, _, let initializer): .init(tensor: array.tensor, isParameter: true, initializer: initializer)
-      case .state: .init(tensor: array.tensor, isParameter: false, initializer: .constant(0))
+      case .parameter(_, _, let initializer, _): .init(tensor: array.tensor, role: .parameter, initializer: initializer)
+      case .state(_, _, let role): .init(tensor: array.tensor, role: role, initializer: .constant(0))
       default: nil
       }
     }
@@ -115,7 +117,14 @@ struct ProgramBuilder {
 
   private func inputs(_ layout: PersistentLayout) -> [Manifest.Input] {
     layout.arrays.compactMap { array in
-      if case .input(_, _, let role) = array.node.operation { .init(tensor: array.tensor, role: role) } else { nil }
+      if case .input(_, _, let binding) = array.node.operation { .init(tensor: array.tensor, binding: binding) } else { nil }
+    }
+  }
+
+  private func positionTables(_ layout: PersistentLayout) -> [Manifest.PositionTable] {
+    layout.arrays.compactMap { array in
+      guard case .positionTable(_, let grid, let hasClassToken) = array.key else { return nil }
+      return Manifest.PositionTable(tensor: array.tensor, grid: grid, hasClassToken: hasClassToken)
     }
   }
 
@@ -128,11 +137,20 @@ struct ProgramBuilder {
   }
 }
 
+extension Graph {
+  /// How many heads each layer with attention has, by the layer's path.
+  fileprivate var attentionHeads: [String: Int] {
+    nodes.reduce(into: [:]) { heads, node in
+      if case .attention(let count) = node.operation { heads[node.scope] = count }
+    }
+  }
+}
+
 extension PersistentLayout.Array {
   /// The array as the manifest names it.
   fileprivate var tensor: Manifest.Tensor {
     .init(
-      name: node.operation.sourceName ?? "", type: node.type.element.rawValue, shape: node.type.shape.dimensions,
+      name: node.operation.sourceName ?? "", type: node.type.element, shape: node.type.shape.dimensions,
       offset: place.offset)
   }
 }

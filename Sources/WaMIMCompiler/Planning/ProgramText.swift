@@ -19,7 +19,7 @@ extension Program {
 
   /// The schedules as text: memory, buffers with their places and live ranges, phases with their calls.
   public var planText: String {
-    let states = manifest.states.reduce(0) { $0 + $1.tensor.count * ElementType.byteCount }
+    let states = manifest.states.reduce(0) { $0 + $1.tensor.byteCount }
     let parts = manifest.batch / manifest.microBatch
     var lines = [
       "plan \(name)",

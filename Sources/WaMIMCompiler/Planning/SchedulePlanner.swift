@@ -78,7 +78,7 @@ struct SchedulePlanner {
       switch binding {
       case .workspace: return Placement(storage: .scratch, offset: workspaces[index] ?? 0, unitStride: 0)
       case .buffer(let root):
-        let stride = argument.unitStride * ElementType.byteCount
+        let stride = argument.unitStride * argument.element.byteCount
         let home = persistent[root] ?? homes[root] ?? .init(storage: .arena, offset: start)
         return Placement(storage: home.storage, offset: home.offset, unitStride: home.storage == .scratch ? 0 : stride)
       }
@@ -215,8 +215,8 @@ struct SchedulePlanner {
     }
     let workers = group.calls.filter { calls[$0].bindings.contains(.workspace) }
     for call in workers {
-      let count = calls[call].kernel.arguments.reduce(0) { $0 + ($1.access == .workspace ? $1.count : 0) }
-      requests.append(.init(byteCount: count * ElementType.byteCount, live: positions[call].index...positions[call].index))
+      let bytes = calls[call].kernel.arguments.reduce(0) { $0 + ($1.access == .workspace ? $1.byteCount : 0) }
+      requests.append(.init(byteCount: bytes, live: positions[call].index...positions[call].index))
     }
     let planner = ArenaPlanner(requests)
     for (index, root) in roots.enumerated() {

@@ -23,7 +23,7 @@ extension Graph {
     case .reduce(_, let axes): return axes.contains(last) ? nil : alike
     case .gather, .scatterAdd: return [alike[0], .whole]
     case .matmul(_, let transposeRight): return [.whole, .places(axis: shapes[1].rank - (transposeRight ? 2 : 1))]
-    case .input, .parameter, .state, .accumulator, .positionTable, .toFloat, .attention, .attentionGradient, .rank,
+    case .input, .parameter, .state, .accumulator, .positionTable, .convert, .attention, .attentionGradient, .rank,
       .invertPermutation, .waveletAnalysis, .waveletAdjoint:
       return nil
     }

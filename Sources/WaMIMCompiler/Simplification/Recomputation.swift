@@ -191,7 +191,7 @@ extension Operation {
   /// Whether computing the result again costs little more than reading it.
   fileprivate var isCheap: Bool {
     switch self {
-    case .unary, .binary, .toFloat, .detach, .broadcast, .reshape, .transpose, .slice, .gather: true
+    case .unary, .binary, .convert, .detach, .broadcast, .reshape, .transpose, .slice, .gather: true
     case .input, .parameter, .state, .accumulator, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
       .attentionGradient, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis, .waveletAdjoint:
       false

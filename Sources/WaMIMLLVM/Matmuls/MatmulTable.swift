@@ -19,7 +19,7 @@ public struct MatmulTable: Sendable {
     var rows: [Row] = []
     var positions: [KernelID: Int] = [:]
     for run in program.manifest.stepRuns() {
-      for group in program.schedules.filter({ $0.name == run.schedule }).flatMap(\.phases).flatMap(\.groups) {
+      for group in program.schedules.filter({ $0.name == run.schedule.rawValue }).flatMap(\.phases).flatMap(\.groups) {
         for call in group.calls {
           let kernel = program.kernels[call.kernel.index]
           guard let cost = MatmulCost(kernel, units: group.units, tiles: group.tiles, processor: processor) else { continue }

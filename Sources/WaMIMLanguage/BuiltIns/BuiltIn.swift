@@ -1,4 +1,6 @@
 import WaMIMGraph
+import WaMIMLayers
+import WaMIMRecipe
 
 /// A parameter of a built-in function or of a setting.
 struct Parameter: Sendable {
@@ -62,6 +64,9 @@ extension BuiltIn {
   /// The primitive operations.
   static let operations: [BuiltIn] = OperationSchema.all.map(operation)
 
+  /// The settings of `train` blocks.
+  static let settings: [BuiltIn] = Setting.all.map(\.signature)
+
   /// Every function by its name.
   static let byName: [String: BuiltIn] = Dictionary(
     (operations + layers).map { ($0.name, $0) }, uniquingKeysWith: { operation, _ in operation })
@@ -79,7 +84,7 @@ extension BuiltIn {
   }
 
   /// The parameters of layers and settings, which is where words mean something.
-  private static let optionParameters = (layers + Setting.all + Setting.pictures).flatMap(\.parameters)
+  private static let optionParameters = (layers + settings + pictures).flatMap(\.parameters)
 }
 
 /// The values of a call's parameters, of the kinds that these ask for.
@@ -179,6 +184,16 @@ struct Arguments {
     case .symbol("none")?: return nil
     default: throw missing(label)
     }
+  }
+
+  func binding(_ label: String) throws -> Binding {
+    guard case .binding(let value)? = values[label] else { throw missing(label) }
+    return value
+  }
+
+  func role(_ label: String) throws -> StateRole {
+    guard case .role(let value)? = values[label] else { throw missing(label) }
+    return value
   }
 
   func initializer(_ label: String) throws -> Initializer {

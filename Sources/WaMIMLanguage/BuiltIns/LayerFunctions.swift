@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMLayers
 
 extension BuiltIn {
   private static let layerName = Parameter("name", .text, default: .text(""))

@@ -1,4 +1,6 @@
 import WaMIMGraph
+import WaMIMLayers
+import WaMIMRecipe
 
 extension BuiltIn {
   private static let axes = Parameter("axes", .integers)
@@ -52,6 +54,30 @@ extension BuiltIn {
       "The initializer that draws uniformly from ±sqrt(6 / (fan_in + fan_out))."
     ) { arguments in
       .initializer(.xavierUniform(fanIn: try arguments.integer("fan_in"), fanOut: try arguments.integer("fan_out")))
+    },
+    BuiltIn("data", [Parameter("field", .text)], "What fills an input: a field of the data by name, such as `images`.") {
+      arguments in
+      .binding(.data(try arguments.text("field")))
+    },
+    BuiltIn("random", [], "What fills an input: independent uniform numbers in [0, 1), new in every step.") { _ in
+      .binding(.random)
+    },
+    BuiltIn(
+      "hyperparameter", [Parameter("name", .text)],
+      "What fills an input: a number that a run is told by name, such as `weight_decay`."
+    ) { arguments in
+      let name = try arguments.text("name")
+      guard ScheduleScalar.byName[name] != nil else {
+        let names = Array(ScheduleScalar.byName.keys).sorted()
+        throw GraphError("a run is told no number '\(name)'\(Spelling.suggestion(for: name, among: names))")
+      }
+      return .binding(.hyperparameter(name))
+    },
+    BuiltIn(
+      "moment", [Parameter("order", .integer), Parameter("of", .text)],
+      "What a state is for: the running mean of powers of the gradients for a parameter."
+    ) { arguments in
+      .role(.moment(order: try arguments.integer("order"), of: try arguments.text("of")))
     },
   ]
 }

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMLayers
 
 /// A part of a value that is written after a dot.
 struct Member: Sendable {

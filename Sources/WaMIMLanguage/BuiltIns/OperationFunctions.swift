@@ -6,7 +6,7 @@ extension BuiltIn {
     if let function = BinaryFunction(rawValue: schema.name) { return binary(function, schema) }
     let operands = schema.operands.map { Parameter($0, schema.isVariadic ? .variadic : .tensor) }
     let attributes = schema.attributes.map { attribute in
-      Parameter(attribute.label, attribute.kind.parameterKind, default: attribute.kind == .flag ? .flag(false) : nil)
+      Parameter(attribute.label, attribute.kind.parameterKind, default: attribute.fallback.flatMap(Parameter.Default.init))
     }
     return BuiltIn(schema.name, operands + attributes, schema.summary) { arguments in
       .tensor(try added(schema, arguments))
@@ -59,12 +59,27 @@ extension BuiltIn {
     case .flag: return .flag(try arguments.flag(label))
     case .text: return .text(arguments.builder.qualified(try arguments.text(label)))
     case .initializer: return .initializer(try arguments.initializer(label))
+    case .binding: return .binding(try arguments.binding(label))
+    case .role: return .role(try arguments.role(label))
     case .symbol: return .symbol(try arguments.symbol(label))
     case .element:
       guard let element = ElementType(rawValue: try arguments.symbol(label)) else {
         throw GraphError("'\(try arguments.symbol(label))' is no type of elements")
       }
       return .element(element)
+    }
+  }
+}
+
+extension Parameter.Default {
+  /// What stands in for an attribute that is not written, or nil where nothing of the language can.
+  fileprivate init?(_ attribute: Attribute) {
+    switch attribute {
+    case .flag(let value): self = .flag(value)
+    case .number(let value): self = .number(Double(value))
+    case .integer(let value): self = .integer(value)
+    case .symbol(let word): self = .symbol(word)
+    case .text, .integers, .initializer, .binding, .role, .element: return nil
     }
   }
 }
@@ -79,6 +94,8 @@ extension AttributeKind {
     case .text: .text
     case .integers: .integers
     case .initializer: .initializer
+    case .binding: .binding
+    case .role: .role
     case .element: .symbol(ElementType.allCases.map(\.rawValue))
     case .symbol(let words): .symbol(words)
     }

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMRecipe
 
 extension Language {
   /// The tables of functions, members and settings, in Markdown, as `docs/language.md` holds them.
@@ -6,8 +7,9 @@ extension Language {
     section("Layers and helpers", BuiltIn.layers.map(row)),
     section("Members", Member.all.map { ("`\($0.name)` of \($0.owner.description)", $0.summary) }),
     section(
-      "Settings of `train`", Setting.clauses.flatMap { clause in clause.settings.map { row($0.signature, label: clause.label) } }),
-    section("Pictures", Setting.pictures.map(row)),
+      "Settings of `train`", Setting.all.map { row($0.signature, label: $0.clause.rawValue) }),
+    section("Hyperparameters and their options", Hyperparameters.all.map(row)),
+    section("Pictures", BuiltIn.pictures.map(row)),
     section("Primitive operations", BuiltIn.operations.map(row)),
   ].joined(separator: "\n\n")
 
@@ -22,6 +24,14 @@ extension Language {
     let words = function.parameters.filter { !$0.kind.words.isEmpty && $0.kind != .optionalInterval }
       .map { " `\($0.label)`: \($0.kind.words.joined(separator: ", "))." }
     return ("`\(function.name)(\(parameters.joined(separator: ", ")))`", function.summary + words.joined())
+  }
+
+  private static func row(_ hyperparameter: any AnyHyperparameter) -> (String, String) {
+    let fixed = hyperparameter.isFixed ? " A resumed run keeps it." : ""
+    return (
+      "`\(hyperparameter.option)`",
+      "\(hyperparameter.help): \(hyperparameter.allowedText). Default: \(hyperparameter.anyDefault.text).\(fixed)"
+    )
   }
 
   private static func row(_ setting: BuiltIn, label: String) -> (String, String) {

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMTraining
 
 /// Expands statements into a graph, by evaluating expressions.
 struct Elaborator {
@@ -10,6 +11,10 @@ struct Elaborator {
   var globals: [String: Binding] = [:]
   /// Where values of the top level are declared that have not been reached yet.
   var later: [String: Position] = [:]
+  /// What the `train` block has said so far.
+  var recipe = Recipe()
+  /// What a `pictures` statement says, or nil where there is none.
+  var pictures: Pictures??
   /// Where the `train` block stands that has been expanded, or nil.
   var trainingPosition: Position?
   /// What the command line puts in the place of values of the top level.

@@ -34,7 +34,7 @@ extension Elaborator {
     if lookup(call.name) != nil {
       return Mistake("'\(call.name)' is a value and cannot be called", at: call.position)
     }
-    if Setting.all.contains(where: { $0.name == call.name }) {
+    if BuiltIn.settings.contains(where: { $0.name == call.name }) {
       return Mistake("'\(call.name)' is a setting of a 'train' block, not a function", at: call.position)
     }
     let suggestion = Spelling.suggestion(for: call.name, among: Array(functions.keys) + BuiltIn.byName.keys)

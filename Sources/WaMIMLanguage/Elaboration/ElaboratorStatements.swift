@@ -1,18 +1,21 @@
 import WaMIMGraph
+import WaMIMTraining
 
 extension Elaborator {
-  /// Expands `statements` into a graph.
+  /// Expands `statements` into a model.
   ///
   /// - Throws: `Mistake`, the first one.
-  static func graph(
+  static func model(
     of statements: [Statement], replacing replacements: [String: Expression], sources: [SourceText], tokens: Int
-  ) throws -> Graph {
+  ) throws -> Model {
     var elaborator = Elaborator(try modelName(statements, sources: sources), sources: sources, tokens: tokens)
     elaborator.replacements = replacements
     try elaborator.collect(statements)
     for statement in statements { try elaborator.expand(statement) }
     do {
-      return try elaborator.builder.finish()
+      var model = try Model(finishing: elaborator.builder, recipe: elaborator.recipe)
+      if let pictures = elaborator.pictures { model.pictures = pictures }
+      return model
     } catch let error as GraphError {
       throw elaborator.mistake(error, at: nil)
     }
@@ -114,14 +117,14 @@ extension Elaborator {
 
   private mutating func expandPictures(_ expression: Expression, at position: Position) throws {
     if case .name("none") = expression.kind {
-      builder.pictures = nil
+      pictures = .some(nil)
       return
     }
-    guard case .call(let call) = expression.kind, let function = Setting.pictures.first(where: { $0.name == call.name }) else {
-      let names = Setting.pictures.map(\.name)
+    guard case .call(let call) = expression.kind, let function = BuiltIn.pictures.first(where: { $0.name == call.name }) else {
+      let names = BuiltIn.pictures.map(\.name)
       throw Mistake("pictures are made by \(names.map { "\($0)(…)" }.joined(separator: " or ")), or none", at: expression.position)
     }
-    if case .pictures(let pictures) = try evaluate(call, of: function) { builder.pictures = pictures }
+    if case .pictures(let pictures) = try evaluate(call, of: function) { self.pictures = pictures }
   }
 
   // MARK: Training
@@ -131,54 +134,48 @@ extension Elaborator {
       throw Mistake("there is a 'train' block already", at: position, notes: [.init(message: "here", position: earlier)])
     }
     trainingPosition = position
-    var training = builder.training
-    var seen: Set<String> = []
+    var seen: Set<Setting.Clause> = []
     for clause in clauses {
-      let labels = Setting.clauses.map(\.label)
-      guard let known = Setting.clauses.first(where: { $0.label == clause.label }) else {
+      let labels = Setting.Clause.allCases.map(\.rawValue)
+      guard let known = Setting.Clause(rawValue: clause.label) else {
         throw Mistake(
           "'train' has no setting '\(clause.label)': there are \(labels.joined(separator: ", "))"
             + Spelling.suggestion(for: clause.label, among: labels), at: clause.position)
       }
-      guard seen.insert(clause.label).inserted else { throw Mistake("'\(clause.label)' is set twice", at: clause.position) }
-      if known.isList {
-        try expandAugmentation(clause, known.settings, &training)
-      } else {
-        try apply(clause.value, of: clause.label, known.settings, &training)
-      }
+      guard seen.insert(known).inserted else { throw Mistake("'\(clause.label)' is set twice", at: clause.position) }
+      if known.isList { try applyList(clause, known) } else { try apply(clause.value, of: known) }
     }
-    builder.training = training
   }
 
-  private mutating func expandAugmentation(_ clause: Clause, _ settings: [Setting], _ training: inout Training) throws {
+  private mutating func applyList(_ clause: Clause, _ known: Setting.Clause) throws {
     guard case .list(let elements) = clause.value.kind else {
       throw Mistake(
         "'\(clause.label)' takes a list, such as [random_resized_crop(area: 0.2..1.0), horizontal_flip]", at: clause.value.position)
     }
     // What the list does not name is not done.
-    training.augmentation.cropArea = nil
-    training.augmentation.horizontalFlip = false
-    for element in elements { try apply(element, of: clause.label, settings, &training) }
+    for hyperparameter in Setting.all(in: known).flatMap(\.hyperparameters) {
+      if let unlisted = hyperparameter.anyUnlisted { recipe[hyperparameter] = unlisted }
+    }
+    for element in elements { try apply(element, of: known) }
   }
 
-  private mutating func apply(
-    _ expression: Expression, of label: String, _ settings: [Setting], _ training: inout Training
-  ) throws {
+  private mutating func apply(_ expression: Expression, of clause: Setting.Clause) throws {
+    let settings = Setting.all(in: clause)
+    let names = settings.map(\.name)
     let call: Call
     switch expression.kind {
     case .call(let written): call = written
     case .name(let name): call = Call(name: name, arguments: [], position: expression.position)
-    default: throw Mistake("expected a setting, such as \(settings[0].signature.name)(…)", at: expression.position)
+    default: throw Mistake("expected a setting, such as \(names[0])(…)", at: expression.position)
     }
-    let names = settings.map(\.signature.name)
-    guard let setting = settings.first(where: { $0.signature.name == call.name }) else {
+    guard let setting = settings.first(where: { $0.name == call.name }) else {
       throw Mistake(
-        "'\(label)' knows no '\(call.name)': there is \(names.joined(separator: ", "))"
+        "'\(clause.rawValue)' knows no '\(call.name)': there is \(names.joined(separator: ", "))"
           + Spelling.suggestion(for: call.name, among: names), at: call.position)
     }
     let arguments = try arguments(of: call, for: setting.signature)
-    var changed = training
-    try located(call.position) { try setting.apply(arguments, &changed) }
-    training = changed
+    var changed = recipe
+    try located(call.position) { try setting.apply(arguments, to: &changed) }
+    recipe = changed
   }
 }

@@ -23,6 +23,10 @@ enum ParameterKind: Hashable, Sendable {
   /// Two numbers `lower..upper`, or the word `none`.
   case optionalInterval
   case initializer
+  /// What fills an input.
+  case binding
+  /// What a state is for.
+  case role
   /// One of the named words.
   case symbol([String])
 
@@ -50,6 +54,8 @@ enum ParameterKind: Hashable, Sendable {
     case .interval: "a range of numbers"
     case .optionalInterval: "a range of numbers or none"
     case .initializer: "an initializer, such as normal(0.02)"
+    case .binding: "data(\"FIELD\"), random() or hyperparameter(\"NAME\")"
+    case .role: "a role, such as moment(1, of: \"NAME\")"
     case .symbol(let words): ParameterKind.alternatives(words)
     }
   }
@@ -74,7 +80,8 @@ enum ParameterKind: Hashable, Sendable {
   func converted(_ value: Value, in builder: GraphBuilder) -> Value? {
     switch (self, value) {
     case (.any, _), (.tensor, .tensor), (.operand, .tensor), (.mask, .mask), (.integer, .integer), (.flag, .flag), (.text, .text),
-      (.list, .list), (.initializer, .initializer), (.interval, .interval), (.optionalInterval, .interval),
+      (.list, .list), (.initializer, .initializer), (.binding, .binding), (.role, .role), (.interval, .interval),
+      (.optionalInterval, .interval),
       (.optionalInterval, .symbol("none")):
       return value
     case (.number, _): return value.asNumber.map(Value.number)

@@ -1,4 +1,6 @@
 import WaMIMGraph
+import WaMIMLayers
+import WaMIMRecipe
 
 /// What an expression stands for while a graph is being built.
 enum Value {
@@ -14,6 +16,8 @@ enum Value {
   /// Two numbers, as ends of an interval.
   case interval(Double, Double)
   case initializer(Initializer)
+  case binding(Binding)
+  case role(StateRole)
   case pictures(Pictures)
   case tensor(Tensor)
   indirect case mask(Mask)
@@ -30,6 +34,8 @@ enum Value {
     case .range: "a range of integers"
     case .interval: "a range of numbers"
     case .initializer: "an initializer"
+    case .binding: "what fills an input"
+    case .role: "what a state is for"
     case .pictures: "a way to make pictures"
     case .tensor: "a tensor"
     case .mask: "a mask"
@@ -48,7 +54,7 @@ enum Value {
     case .range(let lower, let upper): "the range \(lower)..\(upper)"
     case .interval(let lower, let upper): "the range \(lower)..\(upper)"
     case .tensor(let tensor): "a tensor \(tensor.type)"
-    case .initializer, .pictures, .mask: kindDescription
+    case .initializer, .binding, .role, .pictures, .mask: kindDescription
     }
   }
 
@@ -84,7 +90,7 @@ enum Value {
     switch self {
     case .integer, .number, .flag, .text, .symbol, .range, .interval: true
     case .list(let elements): elements.allSatisfy(\.isSettable)
-    case .initializer, .pictures, .tensor, .mask: false
+    case .initializer, .binding, .role, .pictures, .tensor, .mask: false
     }
   }
 }

@@ -1,14 +1,16 @@
 import WaMIMGraph
+import WaMIMTraining
 
 extension Language {
-  /// `graph` as text, one operation a line with its type; the text describes an equal graph.
-  public static func print(_ graph: Graph) -> String {
-    Printer(graph: graph).text
+  /// `model` as text, one operation a line with its type; the text describes an equal model.
+  public static func print(_ model: Model) -> String {
+    Printer(model: model, graph: model.graph).text
   }
 }
 
-/// Writes a graph as a source text.
+/// Writes a model as a source text.
 private struct Printer {
+  var model: Model
   var graph: Graph
 
   var text: String {
@@ -17,8 +19,8 @@ private struct Printer {
     lines.append("")
     lines += results
     lines += graph.updates.map { "update \(name($0.state)) = \(name($0.value))" }
-    if let pictures = graph.pictures { lines.append("pictures " + call(pictures)) }
-    lines += ["", "train {"] + training(graph.training).map { "  " + $0 } + ["}"]
+    if let pictures = model.pictures { lines.append("pictures " + call(pictures)) }
+    lines += ["", "train {"] + settings.map { "  " + $0 } + ["}"]
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -35,8 +37,7 @@ private struct Printer {
     let node = graph[value]
     let schema = node.operation.schema
     let attributes = zip(schema.attributes, node.operation.attributes).compactMap { parameter, attribute in
-      // Flags are false where nothing is said.
-      attribute == .flag(false) ? nil : "\(parameter.label): \(written(attribute))"
+      attribute == parameter.fallback ? nil : "\(parameter.label): \(written(attribute))"
     }
     let arguments = node.operands.map(name) + attributes
     let membership = (node.region == .forward ? [] : [node.region.rawValue]) + (node.scope.isEmpty ? [] : [quoted(node.scope)])
@@ -53,6 +54,11 @@ private struct Printer {
     case .integers(let values): "\(values)"
     case .symbol(let word): word
     case .element(let element): element.rawValue
+    case .binding(.data(let field)): "data(\(quoted(field)))"
+    case .binding(.random): "random()"
+    case .binding(.hyperparameter(let name)): "hyperparameter(\(quoted(name)))"
+    case .role(.moment(let order, let parameter)): "moment(\(order), of: \(quoted(parameter)))"
+    case .role(.parameter): "parameter()"
     case .initializer(.constant(let value)): "filled(\(written(value)))"
     case .initializer(.normal(let standardDeviation)): "normal(\(written(standardDeviation)))"
     case .initializer(.xavierUniform(let fanIn, let fanOut)): "xavier_uniform(fan_in: \(fanIn), fan_out: \(fanOut))"
@@ -85,31 +91,36 @@ private struct Printer {
     }
   }
 
-  private func training(_ training: Training) -> [String] {
-    let augmentation = training.augmentation
-    let area = augmentation.cropArea.map(interval) ?? "none"
-    let steps =
-      ["random_resized_crop(area: \(area), aspect: \(interval(augmentation.cropAspect)))"]
-      + (augmentation.horizontalFlip ? ["horizontal_flip"] : [])
-      + ["normalize(mean: \(written(augmentation.mean)), std: \(written(augmentation.standardDeviation)))"]
-    return [
-      "optimizer: adamw(base_lr: \(written(training.baseLearningRate)), betas: \(written(training.betas)), "
-        + "weight_decay: \(written(training.weightDecay)), epsilon: \(written(training.epsilon)), "
-        + "batch_accumulation: \(training.batchAccumulation))",
-      "schedule: cosine(epochs: \(written(training.epochs)), warmup: \(written(training.warmupEpochs)), "
-        + "min_lr: \(written(training.minimumLearningRate)))",
-      "augment: [\(steps.joined(separator: ", "))]",
-    ]
+  /// What the `train` block says, a clause a line.
+  private var settings: [String] {
+    Setting.Clause.allCases.map { clause in
+      let calls = Setting.all(in: clause).compactMap(call)
+      return clause.rawValue + ": " + (clause.isList ? "[\(calls.joined(separator: ", "))]" : calls.joined())
+    }
   }
 
-  private func interval(_ ends: [Double]) -> String {
-    ends.count == 2 ? "\(written(ends[0]))..\(written(ends[1]))" : written(ends)
+  /// The setting with its arguments, or nil where the recipe does not need it named.
+  private func call(_ setting: Setting) -> String? {
+    let hyperparameters = setting.hyperparameters
+    let arguments = hyperparameters.compactMap { hyperparameter in
+      hyperparameter.label.map { "\($0): \(written(model.recipe[hyperparameter]))" }
+    }
+    if !arguments.isEmpty { return "\(setting.name)(\(arguments.joined(separator: ", ")))" }
+    // Naming it is all that there is to say.
+    return hyperparameters.contains { setting.implied[$0.name] == model.recipe[$0] } ? setting.name : nil
   }
 
   // MARK: Literals
 
-  private func written(_ values: [Double]) -> String {
-    "[\(values.map(written).joined(separator: ", "))]"
+  private func written(_ value: HyperparameterValue) -> String {
+    switch value {
+    case .number(let number): written(number)
+    case .integer(let integer): "\(integer)"
+    case .flag(let flag): "\(flag)"
+    case .numbers(let numbers): "[\(numbers.map(written).joined(separator: ", "))]"
+    case .interval(let interval): "\(written(interval.lower))..\(written(interval.upper))"
+    case .none: "none"
+    }
   }
 
   private func written(_ value: Double) -> String {

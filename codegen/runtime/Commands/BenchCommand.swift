@@ -111,11 +111,9 @@ struct BenchCommand: ParsableCommand {
       // Uniform numbers of mean 0 and variance 1.
       for index in values.indices { values[index] = (numbers.uniform(at: UInt64(round * values.count + index)) - 0.5) * 3.4641016 }
     }
-    let training = model.program.manifest.training
     model.fillNoise(seed: 0, step: step, round: round)
-    let schedule = ScheduleSettings(
-      baseLearningRate: training.baseLearningRate, batch: model.program.manifest.batch, epochs: training.epochs, warmupEpochs: 0)
-    model.setSchedule(schedule, progress: 0)
-    model.setOptimizer(OptimizerSettings(training), step: step + 1)
+    let recipe = model.program.manifest.recipe
+    let rate = recipe.baseLearningRate * Double(model.program.manifest.batch) / 256
+    model.setScalars(recipe.withConstantRate(rate), at: .alone(step: step + 1))
   }
 }

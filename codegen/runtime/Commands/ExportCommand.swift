@@ -42,7 +42,8 @@ extension TimmEncoder {
     var layouts: [Safetensors.Layout] = []
     for tensor in tensors {
       layouts.append(
-        Safetensors.Layout(name: tensor.name, type: "F32", shape: tensor.shape, byteCount: 4 * tensor.shape.reduce(1, *)))
+        Safetensors.Layout(
+          name: tensor.name, type: "F32", shape: tensor.shape, byteCount: MemoryLayout<Float>.size * tensor.shape.reduce(1, *)))
     }
     // What libraries of PyTorch look for, and how to use the file.
     let header = try Safetensors.header(layouts, metadata: ["format": "pt", "model": createModel])
@@ -52,7 +53,8 @@ extension TimmEncoder {
         switch tensor.source {
         case .constant(let values): try file.write(values.withUnsafeBytes { Array($0) })
         case .parameter(let name):
-          let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * tensor.shape.reduce(1, *), alignment: 8)
+          let bytes = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: MemoryLayout<Float>.size * tensor.shape.reduce(1, *), alignment: 8)
           defer { bytes.deallocate() }
           try reader.read(name, into: bytes)
           try file.write(UnsafeRawBufferPointer(bytes))

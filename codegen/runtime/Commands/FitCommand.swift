@@ -4,10 +4,13 @@ import WaMIMManifest
 
 /// `fit`: trains on a folder of images.
 struct FitCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "fit",
-    abstract: "Train on a folder of images.",
-    discussion: """
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(commandName: "fit", abstract: "Train on a folder of images.", discussion: discussion)
+  }
+
+  private static var discussion: String {
+    let recipe = (try? Trainer.program().manifest.recipe) ?? Recipe()
+    return """
       Writes to the folder RUN: checkpoint.safetensors, metrics.jsonl with a line for each step, events for `tensorboard --logdir RUN`, \
       and run.json with what made the run. Interrupted by Ctrl-C or SIGTERM, it finishes the step, saves, and prints the command \
       that continues with the same bits as if nothing had happened.
@@ -17,12 +20,18 @@ struct FitCommand: ParsableCommand {
       has changed.
 
       Example: train fit --data photos --epochs 100 --out run
-      """)
+
+      HYPERPARAMETERS, each the model's where nothing is said; a run of fewer epochs than the model's warms up for its share of them:
+      \(HyperparameterOptions.help(recipe))
+      """
+  }
+
+  /// The options that are no hyperparameters, read off the help.
+  private static var optionNames: [String] {
+    helpMessage(columns: 200).split { !($0.isLetter || $0 == "-") }.filter { $0.hasPrefix("--") }.map(String.init)
+  }
 
   @OptionGroup var data: DataOptions
-
-  @Option(help: ArgumentHelp("Epochs of the whole run (default: the model's).", valueName: "n"))
-  var epochs: Double?
 
   @Option(
     name: .shortAndLong, help: ArgumentHelp("The folder to write to (default: that of --resume, or `run`).", valueName: "run"))
@@ -43,36 +52,6 @@ struct FitCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Seed of everything random (default: 0).", valueName: "n"))
   var seed: UInt64?
 
-  @Option(
-    name: .customLong("base-lr"), help: ArgumentHelp("Learning rate for a batch of 256 (default: the model's).", valueName: "rate"))
-  var baseLearningRate: Double?
-
-  @Option(
-    name: .customLong("min-lr"),
-    help: ArgumentHelp("Learning rate at the end of the run, whatever the batch (default: the model's).", valueName: "rate"))
-  var minimumLearningRate: Double?
-
-  @Option(
-    help: ArgumentHelp(
-      "Batches whose gradients each step of the optimiser takes the mean of (default: the model's).", valueName: "n"))
-  var batchAccumulation: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "Epochs of linear warm-up (default: the model's, and in a run of fewer epochs its share of them).", valueName: "n"))
-  var warmup: Double?
-
-  @Option(help: ArgumentHelp("Weight decay (default: the model's).", valueName: "x"))
-  var weightDecay: Double?
-
-  @Option(help: ArgumentHelp("AdamW's two betas, such as 0.9,0.95 (default: the model's).", valueName: "numbers"))
-  var betas: NumberList?
-
-  @Option(help: ArgumentHelp("AdamW's epsilon (default: the model's).", valueName: "x"))
-  var epsilon: Double?
-
-  @OptionGroup(title: "Augmentation (default: the model's)") var augmentation: AugmentationOptions
-
   @OptionGroup(title: "Checkpoints") var checkpoints: CheckpointOptions
 
   @OptionGroup(title: "Watching") var watching: WatchOptions
@@ -91,26 +70,16 @@ struct FitCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @Argument(parsing: .allUnrecognized, help: .hidden)
+  var hyperparameterWords: [String] = []
+
+  /// What the words say of hyperparameters.
+  var hyperparameters: HyperparameterOptions {
+    get throws { try HyperparameterOptions(words: hyperparameterWords, others: FitCommand.optionNames) }
+  }
+
   func validate() throws {
-    if let epochs, !(epochs > 0 && epochs <= 1e6) { throw ValidationError("--epochs has to be above 0, and at most a million") }
-    if let warmup, !(warmup >= 0 && warmup.isFinite) { throw ValidationError("--warmup has to be 0 or more") }
-    if let baseLearningRate, !(baseLearningRate >= 0 && baseLearningRate.isFinite) {
-      throw ValidationError("--base-lr has to be 0 or more")
-    }
-    if let minimumLearningRate, !(minimumLearningRate >= 0 && minimumLearningRate.isFinite) {
-      throw ValidationError("--min-lr has to be 0 or more")
-    }
-    if let batchAccumulation, !(1...1_000_000).contains(batchAccumulation) {
-      throw ValidationError("--batch-accumulation has to be from 1 to 1000000")
-    }
-    if let weightDecay, !(weightDecay >= 0 && weightDecay.isFinite) { throw ValidationError("--weight-decay has to be 0 or more") }
-    // In single precision, as the optimiser computes.
-    if let betas, !(betas.values.count == 2 && betas.values.allSatisfy({ $0 >= 0 && Float($0) < 1 })) {
-      throw ValidationError("--betas has to be two numbers from 0 to below 1, such as 0.9,0.95")
-    }
-    if let epsilon, !(Float(epsilon) >= Float.leastNormalMagnitude && Float(epsilon).isFinite) {
-      throw ValidationError("--epsilon has to be above 0, such as 1e-8")
-    }
+    _ = try hyperparameters
     if let limitSteps, limitSteps < 1 { throw ValidationError("--limit-steps has to be 1 or more") }
     if let loaderThreads, !(1...256).contains(loaderThreads) {
       throw ValidationError("--loader-threads has to be from 1 to 256")
@@ -129,13 +98,13 @@ struct FitCommand: ParsableCommand {
     }
     let channels = try ImageBatch(program).augmentation.channels
     let settings = try FitSettings(
-      command: self, training: program.manifest.training, channels: channels, previous: position?.options ?? [:])
+      command: self, recipe: program.manifest.recipe, channels: channels, previous: position?.options ?? [:])
     let seed = seed ?? position?.seed ?? 0
     if let position, seed != position.seed {
       throw TrainerError("the run to continue has the seed \(position.seed), not \(seed); leave --seed out")
     }
     let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
-    let batch = try ImageBatch(program, settings: settings.augmentation)
+    let batch = try ImageBatch(program, recipe: settings.recipe)
     let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath)
     let model = try makeModel(program, settings: settings, sources: [source, validation].compactMap { $0 })
     if let checkpoint {
@@ -176,9 +145,9 @@ struct FitCommand: ParsableCommand {
     _ program: Program, settings: FitSettings, sources: [any ImageSource]
   ) throws(TrainerError) -> TrainedModel {
     let evaluates = !settings.validation.isEmpty
-    let schedules = OptimizerStep.schedules(program, batches: settings.batchAccumulation)
+    let schedules = OptimizerStep.schedules(program, batches: settings.recipe.batchAccumulation)
     return try TrainedModel(
-      program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + ["forward"] : schedules,
+      program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + [.forward] : schedules,
       threads: threads.count, sources: sources.count, loaders: loaderCount,
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
@@ -197,7 +166,8 @@ struct FitCommand: ParsableCommand {
     }
     let manifest = run.model.program.manifest
     let images =
-      run.options.batchAccumulation > 1 ? "\(run.options.batchAccumulation) x \(manifest.batch) images" : "\(order.batch)"
+      run.options.recipe.batchAccumulation > 1
+      ? "\(run.options.recipe.batchAccumulation) x \(manifest.batch) images" : "\(order.batch)"
     let start = position.map { ", continuing after step \($0.step)" } ?? ""
     Console.print(
       "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(images) an epoch, \(run.totalSteps) steps, "

@@ -34,19 +34,19 @@ struct GradCommand: ParsableCommand {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
     let reader = try SafetensorsReader(input)
-    let inputs = program.manifest.inputs.filter { $0.role == .images || $0.role == .uniformNoise }.map(\.tensor)
+    let inputs = program.manifest.inputs.filter { $0.binding.isOfSamples }.map(\.tensor)
     try reader.check(holds: program.parameters + inputs.map { $0.repeated(program.microBatches) })
     let steps = adamwSteps > 0 ? OptimizerStep.schedules(program, batches: 1) : []
-    let model = try TrainedModel(program: program, schedules: ["gradients", "forward"] + steps, threads: threads.count)
+    let model = try TrainedModel(program: program, schedules: [.gradients, .forward] + steps, threads: threads.count)
     let batch = GivenBatch(model: model, reader: reader, inputs: inputs, learningRate: learningRate)
     try batch.fillStates()
     var results = TensorStore()
     for round in 0..<program.microBatches {
       try batch.fillInputs(round: round, step: 1)
-      try model.run("forward")
-      try results.addRound(of: "forward", in: model)
+      try model.run(.forward)
+      try results.addRound(of: .forward, in: model)
       try batch.fillInputs(round: round, step: 1)
-      try model.run("gradients")
+      try model.run(.gradients)
     }
     for tensor in program.manifest.accumulators {
       results.add(tensor, bytes: UnsafeRawBufferPointer(model.accumulatedBytes(tensor)))
@@ -85,7 +85,7 @@ private struct GivenBatch {
 
   /// Puts parameters and the optimiser's moments at their start.
   func fillStates() throws(TrainerError) {
-    try model.initializeStates(seed: 0) { !$0.isParameter }
+    try model.initializeStates(seed: 0) { $0.role != .parameter }
     for tensor in model.program.parameters { try reader.read(tensor.name, into: model.bytes(tensor)) }
   }
 
@@ -94,8 +94,7 @@ private struct GivenBatch {
     for tensor in inputs {
       try reader.read(tensor.name, part: round, of: model.program.microBatches, into: model.bytes(tensor))
     }
-    model.setSchedule(ScheduleSettings(constant: learningRate), progress: 0)
-    model.setOptimizer(OptimizerSettings(model.program.manifest.training), step: step)
+    model.setScalars(model.program.manifest.recipe.withConstantRate(learningRate), at: .alone(step: step))
   }
 }
 

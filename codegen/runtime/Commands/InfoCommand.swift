@@ -50,18 +50,18 @@ struct InfoCommand: ParsableCommand {
     let manifest = program.manifest
     let count = program.parameters.reduce(0) { $0 + $1.count }
     Console.print("parameters    \(count) (\(Format.count(Double(count))))")
-    let states = manifest.states.reduce(0) { $0 + 4 * $1.tensor.count }
+    let states = manifest.states.reduce(0) { $0 + $1.tensor.byteCount }
     Console.print("states        \(Format.bytes(states)) with the optimiser's moments")
     for schedule in manifest.schedules {
-      let flops = program.flops(schedule: schedule.name).all
+      let flops = program.flops(schedule: schedule.role).all
       let accumulators = schedule.usesAccumulators ? program.accumulatorBytes : 0
       Console.print(
-        "\(Format.left(schedule.name, width: 14))\(Format.count(Double(flops)))FLOP; arena \(Format.bytes(schedule.arenaBytes))"
+        "\(Format.left(schedule.role.rawValue, width: 14))\(Format.count(Double(flops)))FLOP; arena \(Format.bytes(schedule.arenaBytes))"
           + (accumulators > 0 ? ", gradients \(Format.bytes(accumulators))" : "")
           + ", scratch \(Format.bytes(schedule.scratchBytes)) a thread")
     }
     let plan = manifest.memoryPlan(
-      schedules: OptimizerStep.schedules(program, batches: manifest.training.batchAccumulation), threads: threads.count, sources: 1,
+      schedules: OptimizerStep.schedules(program, batches: manifest.recipe.batchAccumulation), threads: threads.count, sources: 1,
       loaders: Int(wamim_available_processors()))
     Console.print("memory        \(Format.bytes(plan.total)) at most while it trains:")
     for row in plan.rows { Console.print("              \(Format.left(Format.bytes(row.bytes), width: 12))\(row.name)") }
@@ -69,29 +69,14 @@ struct InfoCommand: ParsableCommand {
 
   /// What a run does where nothing else is said, each line with the option of `fit` that changes it.
   private func printTraining(_ manifest: Manifest) {
-    let training = manifest.training
-    let augmentation = training.augmentation
-    let images = training.batchAccumulation * manifest.batch
-    let peak = training.baseLearningRate * Double(images) / 256
-    func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ",") }
-    let settings: [(option: String, value: String)] = [
-      ("--epochs", "\(training.epochs)"),
-      ("--warmup", "\(training.warmupEpochs) epochs of linear warm-up, then half a cosine"),
-      ("--base-lr", "\(training.baseLearningRate) for a batch of 256, so \(peak) for this model's \(images)"),
-      ("--min-lr", "\(training.minimumLearningRate) at the end"),
-      ("--batch-accumulation", "\(training.batchAccumulation), so \(images) images a step"),
-      ("--weight-decay", "\(training.weightDecay) on tensors of two or more axes"),
-      ("--betas", "\(list(training.betas)) of AdamW"),
-      ("--epsilon", "\(training.epsilon) of AdamW"),
-      ("--crop-area", augmentation.cropArea.map { $0.map { "\($0)" }.joined(separator: "..") } ?? "none: the middle of each image"),
-      ("--crop-aspect", augmentation.cropAspect.map { "\($0)" }.joined(separator: "..")),
-      ("--horizontal-flip", augmentation.horizontalFlip ? "half of the images" : "none"),
-      ("--mean", list(augmentation.mean)),
-      ("--std", list(augmentation.standardDeviation)),
-      ("--seed", "0"),
-      ("--threads", "\(threads.count)"),
-    ]
+    let recipe = manifest.recipe
+    let images = recipe.batchAccumulation * manifest.batch
+    Console.print(
+      "images a step \(images), so a learning rate of \(recipe.baseLearningRate * Double(images) / 256) after the warm-up")
+    let settings =
+      Hyperparameters.all.map { ($0.option, "\(recipe[$0].text)  \($0.help)") }
+      + [("--seed", "0  Seed of everything random"), ("--threads", "\(threads.count)  Threads that compute")]
     Console.print("Training with `fit`, where its options say nothing else:")
-    for setting in settings { Console.print("\(Format.left(setting.option, width: 22))\(setting.value)") }
+    for (option, text) in settings { Console.print("\(Format.left(option, width: 22))\(text)") }
   }
 }

@@ -40,15 +40,13 @@ struct ReconstructCommand: ParsableCommand {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
     }
     let file = try RunFolder.checkpoint(from: checkpoint)
-    let usual = try ImageBatch(program)
     // A run may have normalised its images in its own way.
     let options = (try? Checkpoint.position(file, model: program.manifest.model))?.options ?? [:]
-    let settings = try program.manifest.training.augmentation.replaced(by: options, channels: usual.augmentation.channels)
-    let batch = try ImageBatch(program, settings: settings)
+    let batch = try ImageBatch(program, recipe: program.manifest.recipe.replaced(by: options))
     // The run knows where the images are that it was trained on.
     let source = try data.source(
       for: batch, seed: seed, data: data.data, isTurned: data.isTurned(recorded: options), runFolder: FileSystem.parent(of: file))
-    let model = try TrainedModel(program: program, schedules: ["forward"], threads: threads.count)
+    let model = try TrainedModel(program: program, schedules: [.forward], threads: threads.count)
     try Checkpoint.loadParameters(file, into: model)
     let unreadable = UnreadableImages()
     let gallery = try Gallery(

@@ -3,16 +3,16 @@ import WaMIMManifest
 
 /// What happens to an image between its file and the model: crop, resize, flip.
 package struct Augmentation: Sendable {
-  /// What the manifest asks for.
-  package let settings: Manifest.Augmentation
+  /// What says how.
+  package let recipe: Recipe
   /// The model's image size.
   package let width: Int
   package let height: Int
   /// The model's channels, 1 or 3.
   package let channels: Int
 
-  package init(settings: Manifest.Augmentation, width: Int, height: Int, channels: Int) {
-    self.settings = settings
+  package init(recipe: Recipe, width: Int, height: Int, channels: Int) {
+    self.recipe = recipe
     self.width = width
     self.height = height
     self.channels = channels
@@ -21,15 +21,15 @@ package struct Augmentation: Sendable {
   /// `image` as a training sample; `numbers` decides crop and flip.
   package func sample(_ image: LoadedImage, numbers: RandomNumbers) throws(TrainerError) -> Image {
     var numbers = numbers
-    guard let area = settings.cropArea, area.count == 2, settings.cropAspect.count == 2 else {
+    guard let area = recipe.cropArea else {
       let result = try centerCrop(image)
-      return settings.horizontalFlip && numbers.next() < 0.5 ? Self.flipped(result) : result
+      return recipe.horizontalFlip && numbers.next() < 0.5 ? Self.flipped(result) : result
     }
     let box = Self.randomBox(
-      width: image.width, height: image.height, area: area[0]...max(area[0], area[1]),
-      aspect: settings.cropAspect[0]...max(settings.cropAspect[0], settings.cropAspect[1]), numbers: &numbers)
+      width: image.width, height: image.height, area: area.lower...max(area.lower, area.upper),
+      aspect: recipe.cropAspect.lower...max(recipe.cropAspect.lower, recipe.cropAspect.upper), numbers: &numbers)
     let result = try image.resized(box, width: width, height: height).converted(toChannels: channels)
-    return settings.horizontalFlip && numbers.next() < 0.5 ? Self.flipped(result) : result
+    return recipe.horizontalFlip && numbers.next() < 0.5 ? Self.flipped(result) : result
   }
 
   /// The middle of `image`, resized so that as little as possible is cut off.

@@ -7,14 +7,15 @@ package struct ImageBatch: Sendable {
   package let augmentation: Augmentation
   package let normalization: Normalization
 
-  package init(_ program: Program) throws(TrainerError) {
+  /// - Parameter recipe: How images are treated, where it is not to be as the model says.
+  package init(_ program: Program, recipe: Recipe? = nil) throws(TrainerError) {
     guard let input = program.input(.images), input.shape.count == 4, input.shape[1] == 1 || input.shape[1] == 3 else {
       throw TrainerError(
         "this program has no input for images of the shape [batch, 1 or 3 channels, height, width], which this command needs")
     }
     self.input = input
-    let settings = program.manifest.training.augmentation
-    augmentation = Augmentation(settings: settings, width: input.shape[3], height: input.shape[2], channels: input.shape[1])
-    normalization = Normalization(settings, channels: input.shape[1])
+    let recipe = recipe ?? program.manifest.recipe
+    augmentation = Augmentation(recipe: recipe, width: input.shape[3], height: input.shape[2], channels: input.shape[1])
+    normalization = Normalization(recipe, channels: input.shape[1])
   }
 }

@@ -7,11 +7,10 @@ package struct Normalization: Sendable {
   private let mean: [Double]
   private let standardDeviation: [Double]
 
-  package init(_ settings: Manifest.Augmentation, channels: Int) {
-    mean = (0..<channels).map { $0 < settings.mean.count ? settings.mean[$0] : 0 }
-    standardDeviation = (0..<channels).map {
-      $0 < settings.standardDeviation.count && settings.standardDeviation[$0] > 0 ? settings.standardDeviation[$0] : 1
-    }
+  package init(_ recipe: Recipe, channels: Int) {
+    let (means, deviations) = (recipe.mean, recipe.standardDeviation)
+    mean = (0..<channels).map { $0 < means.count ? means[$0] : 0 }
+    standardDeviation = (0..<channels).map { $0 < deviations.count && deviations[$0] > 0 ? deviations[$0] : 1 }
     let (mean, standardDeviation) = (mean, standardDeviation)
     table = (0..<channels).flatMap { channel in
       (0..<256).map { Float((Double($0) / 255 - mean[channel]) / standardDeviation[channel]) }

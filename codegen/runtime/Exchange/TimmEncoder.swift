@@ -31,10 +31,10 @@ package struct TimmEncoder {
     let (dim, patch) = (embedding[0], embedding[2])
     let depth = (0...).first { parameters["blocks.\($0).norm1.weight"] == nil } ?? 0
     let tokens = 1 + images[2] / patch * (images[3] / patch)
-    let heads = try Self.heads(in: program.manifest.graph, depth: depth)
+    let heads = try Self.heads(in: program.manifest, depth: depth)
     tensors = try Self.tensors(
       parameters, embedding: embedding, depth: depth, hidden: hidden,
-      positions: Self.positions(in: program, count: tokens, dim: dim), tokens: tokens)
+      positions: Self.positions(in: program, grid: images[2] / patch, dim: dim), tokens: tokens)
     createModel = Self.call(
       image: images[2], channels: images[1], patch: patch, dim: dim, depth: depth, heads: heads, hidden: hidden)
   }
@@ -77,27 +77,19 @@ package struct TimmEncoder {
   }
 
   /// The table of positions, the class token's first, from the program's constants.
-  private static func positions(in program: Program, count: Int, dim: Int) throws(TrainerError) -> [Float] {
-    for constant in program.constants where Int(constant.byte_count) == 4 * count * dim {
-      guard let bytes = constant.bytes else { continue }
-      let values = Array(UnsafeRawBufferPointer(start: bytes, count: 4 * count * dim).bindMemory(to: Float.self))
-      // MAE's table has zeros for the class token.
-      if values.prefix(dim).allSatisfy({ $0 == 0 }) { return values }
+  private static func positions(in program: Program, grid: Int, dim: Int) throws(TrainerError) -> [Float] {
+    for table in program.manifest.positionTables
+    where table.hasClassToken && table.grid == grid && table.tensor.shape.last == dim {
+      if let values = program.constant(table.tensor) { return values }
     }
-    throw error("it has no table of \(count) positions of width \(dim)")
+    throw error("it has no table of positions of width \(dim) for a grid of \(grid) × \(grid)")
   }
 
-  /// The heads of the encoder's attention, which no tensor's shape tells, from the text of the graph.
-  private static func heads(in graph: String, depth: Int) throws(TrainerError) -> Int {
-    var found: Set<Int> = []
-    for line in graph.split(separator: "\n") where line.contains("= attention(") {
-      guard let part = line.firstRange(of: " in \"blocks."), let label = line.firstRange(of: "heads: "),
-        part.lowerBound > label.lowerBound
-      else { continue }
-      if let heads = Int(line[label.upperBound...].prefix { $0.isNumber }) { found.insert(heads) }
-    }
+  /// The heads of the encoder's attention, which no tensor's shape tells.
+  private static func heads(in manifest: Manifest, depth: Int) throws(TrainerError) -> Int {
+    let found = Set((0..<depth).compactMap { manifest.attentionHeads["blocks.\($0).attn"] })
     guard found.count == 1, let heads = found.first else {
-      throw error(found.isEmpty ? "its graph has no attention in `blocks`" : "its layers have different numbers of heads")
+      throw error(found.isEmpty ? "it has no attention in `blocks`" : "its layers have different numbers of heads")
     }
     return heads
   }

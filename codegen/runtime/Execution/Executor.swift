@@ -115,7 +115,7 @@ package final class Executor: @unchecked Sendable {
     let manifest = program.manifest
     let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor)
     let kept =
-      tensors.map { $0.offset..<$0.offset + 4 * $0.count }
+      tensors.map { $0.offset..<$0.offset + $0.byteCount }
       + program.constants.map { Int($0.offset)..<Int($0.offset) + Int($0.byte_count) }
     var start = 0
     let end = manifest.schedules[schedule].arenaBytes

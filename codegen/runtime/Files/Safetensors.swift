@@ -22,7 +22,10 @@ package enum Safetensors {
 
   /// The format's name of the type of a tensor of the manifest.
   static func type(of tensor: Manifest.Tensor) -> String {
-    tensor.type == "i32" ? "I32" : "F32"
+    switch tensor.type {
+    case .float32: "F32"
+    case .int32: "I32"
+    }
   }
 
   /// Replaces the file at `path` by one that holds `tensors` in their order; on failure the old file stays.

@@ -13,8 +13,8 @@ package struct TensorStore {
 
   package init() {}
 
-  /// Copies every output that a round of the schedule `schedule` has just left in `model`, or adds it to what earlier rounds left.
-  package mutating func addRound(of schedule: String, in model: TrainedModel) throws(TrainerError) {
+  /// Copies every output that a round of `schedule` has just left in `model`, or adds it to what earlier rounds left.
+  package mutating func addRound(of schedule: ScheduleRole, in model: TrainedModel) throws(TrainerError) {
     for output in model.program.manifest.schedules[try model.program.schedule(schedule)].outputs {
       let bytes = UnsafeRawBufferPointer(model.bytes(output.tensor))
       guard let index = items.firstIndex(where: { $0.name == output.tensor.name }) else {
@@ -29,8 +29,8 @@ package struct TensorStore {
       case .sum:
         items[index].bytes.withUnsafeMutableBytes { target in
           for (offset, value) in model.values(output.tensor).enumerated() {
-            let sum = target.loadUnaligned(fromByteOffset: 4 * offset, as: Float.self) + value
-            target.storeBytes(of: sum, toByteOffset: 4 * offset, as: Float.self)
+            let sum = target.loadUnaligned(fromByteOffset: MemoryLayout<Float>.stride * offset, as: Float.self) + value
+            target.storeBytes(of: sum, toByteOffset: MemoryLayout<Float>.stride * offset, as: Float.self)
           }
         }
       }

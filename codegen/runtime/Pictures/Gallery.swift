@@ -51,7 +51,7 @@ package struct Gallery {
     // Masks are those of whole batches, however they are cut.
     let (whole, rest) = drawn.quotientAndRemainder(dividingBy: model.program.manifest.batch)
     model.fillNoise(seed: seed, step: whole * model.program.manifest.batch, round: rest / samples)
-    try model.run("forward")
+    try model.run(.forward)
     return try reconstructor.rows(images: input, count: count)
   }
 

@@ -24,14 +24,14 @@ package struct Reconstructor {
     let method = try Self.method(pictures)
     var predictions: [Manifest.Tensor] = []
     for index in 0..<Self.predictionCount(pictures) {
-      predictions.append(try model.output("prediction.\(index)", of: "forward"))
+      predictions.append(try model.output("prediction.\(index)", of: .forward))
     }
     self.model = model
     self.batch = batch
     self.method = method
     self.predictions = predictions
     self.showsLevels = showsLevels
-    mask = try model.output("mask", of: "forward")
+    mask = try model.output("mask", of: .forward)
     try checkShapes()
   }
 
@@ -121,7 +121,7 @@ package struct Reconstructor {
     return image
   }
 
-  private static func method(_ pictures: Manifest.Pictures) throws(TrainerError) -> Method {
+  private static func method(_ pictures: Pictures) throws(TrainerError) -> Method {
     switch pictures {
     case .patches(let patch, let normalized): return .patches(PatchReconstruction(patch: patch, isNormalized: normalized))
     case .wavelet(let wavelet, let levels, let subbands, let normalization):
@@ -134,7 +134,7 @@ package struct Reconstructor {
     }
   }
 
-  private static func predictionCount(_ pictures: Manifest.Pictures) -> Int {
+  private static func predictionCount(_ pictures: Pictures) -> Int {
     if case .wavelet(_, let levels, _, _) = pictures { return levels.count }
     return 1
   }

@@ -18,7 +18,7 @@ package struct WaveletReconstruction {
   /// What the targets' standard deviation has under its root besides the variance.
   private static let epsilon: Float = 1e-6
 
-  package init(wavelet: Manifest.Wavelet, levels: [Int], subbands: Int, normalization: Normalization) {
+  package init(wavelet: Wavelet, levels: [Int], subbands: Int, normalization: Normalization) {
     transform = WaveletTransform(wavelet)
     self.levels = levels
     self.subbands = subbands

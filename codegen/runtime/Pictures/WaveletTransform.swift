@@ -17,7 +17,7 @@ package struct WaveletTransform: Sendable {
   private let analysis: (low: Filter, high: Filter)
   private let synthesis: (low: Filter, high: Filter)
 
-  package init(_ wavelet: Manifest.Wavelet) {
+  package init(_ wavelet: Wavelet) {
     let (analysis, synthesis) = (wavelet.analysis, wavelet.synthesis)
     self.analysis = (Filter(analysis.low), Filter(analysis.high))
     self.synthesis = (Filter(synthesis.low), Filter(synthesis.high))
@@ -62,7 +62,7 @@ private struct Filter {
   private let first: Int
   private let coefficients: [Float]
 
-  init(_ filter: Manifest.WaveletFilter) {
+  init(_ filter: WaveletFilter) {
     first = filter.first
     coefficients = filter.coefficients.map { Float($0) }
   }

@@ -1,9 +1,9 @@
 import WaMIMManifest
 
 extension Program {
-  /// Multiplications and additions in one run of the schedule `name`: all, and those in matrix products and attention.
-  func flops(schedule name: String) -> (all: Int, products: Int) {
-    guard let index = manifest.schedules.firstIndex(where: { $0.name == name }), index < schedules.count else { return (0, 0) }
+  /// Multiplications and additions in one run of the schedule for `role`: all, and those in matrix products and attention.
+  func flops(schedule role: ScheduleRole) -> (all: Int, products: Int) {
+    guard let index = manifest.schedules.firstIndex(where: { $0.role == role }), index < schedules.count else { return (0, 0) }
     let calls = descriptions(ofSchedule: index).compactMap { manifest.calls.indices.contains($0) ? manifest.calls[$0] : nil }
     return (calls.reduce(0) { $0 + $1.flops }, calls.reduce(0) { $0 + $1.productFlops })
   }
@@ -21,7 +21,7 @@ extension Program {
   func runsOfCalls() -> [Int: Int] {
     var runs: [Int: Int] = [:]
     for run in manifest.stepRuns() {
-      guard let index = manifest.schedules.firstIndex(where: { $0.name == run.schedule }) else { continue }
+      guard let index = manifest.schedules.firstIndex(where: { $0.role == run.schedule }) else { continue }
       for description in descriptions(ofSchedule: index) { runs[description, default: 0] += run.count }
     }
     return runs

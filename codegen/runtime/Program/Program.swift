@@ -37,25 +37,34 @@ package struct Program: @unchecked Sendable {
     constants = Array(UnsafeBufferPointer(start: root.constants, count: Int(root.constant_count)))
     probes = root.probes?.pointee
     try checkTensors()
+    try checkBindings()
   }
 
-  /// The index of the schedule `name`.
-  package func schedule(_ name: String) throws(TrainerError) -> Int {
-    guard let index = manifest.schedules.firstIndex(where: { $0.name == name }), index < schedules.count else {
-      let known = manifest.schedules.map(\.name).joined(separator: ", ")
-      throw TrainerError("this program has no schedule `\(name)`, which this command runs; it has: \(known)")
+  /// The index of the schedule for `role`.
+  package func schedule(_ role: ScheduleRole) throws(TrainerError) -> Int {
+    guard let index = manifest.schedules.firstIndex(where: { $0.role == role }), index < schedules.count else {
+      let known = manifest.schedules.map(\.role.rawValue).joined(separator: ", ")
+      throw TrainerError("this program has no schedule `\(role.rawValue)`, which this command runs; it has: \(known)")
     }
     return index
   }
 
   /// The states that the model learns, in the graph's order.
   package var parameters: [Manifest.Tensor] {
-    manifest.states.filter(\.isParameter).map(\.tensor)
+    manifest.states.filter { $0.role == .parameter }.map(\.tensor)
   }
 
-  /// The first input of `role`.
-  package func input(_ role: Manifest.InputRole) -> Manifest.Tensor? {
-    manifest.inputs.first { $0.role == role }?.tensor
+  /// The input that is bound to `binding`.
+  package func input(_ binding: Binding) -> Manifest.Tensor? {
+    manifest.inputs.first { $0.binding == binding }?.tensor
+  }
+
+  /// The elements of `tensor`, float32, where it is one of the program's constants.
+  package func constant(_ tensor: Manifest.Tensor) -> [Float]? {
+    guard let constant = constants.first(where: { Int($0.offset) == tensor.offset && Int($0.byte_count) == tensor.byteCount }),
+      let bytes = constant.bytes
+    else { return nil }
+    return Array(UnsafeRawBufferPointer(start: bytes, count: tensor.byteCount).bindMemory(to: Float.self))
   }
 
   /// Micro-batches that make a batch.
@@ -77,11 +86,19 @@ package struct Program: @unchecked Sendable {
     }
   }
 
+  /// Checks that there is a number for every name that an input is bound to.
+  private func checkBindings() throws(TrainerError) {
+    for input in manifest.inputs {
+      guard case .hyperparameter(let name) = input.binding, ScheduleScalar.byName[name] == nil else { continue }
+      throw TrainerError("this program asks for a number `\(name)` that this runtime does not know; compile the model again")
+    }
+  }
+
   /// Checks that `tensors` lie inside a memory of `byteCount` bytes.
   private func check(_ tensors: [Manifest.Tensor], within byteCount: Int) throws(TrainerError) {
     for tensor in tensors {
-      guard tensor.offset >= 0, tensor.offset % 4 == 0, tensor.shape.allSatisfy({ $0 >= 0 }),
-        tensor.offset + 4 * tensor.count <= byteCount
+      guard tensor.offset >= 0, tensor.offset % tensor.type.byteCount == 0, tensor.shape.allSatisfy({ $0 >= 0 }),
+        tensor.offset + tensor.byteCount <= byteCount
       else {
         throw TrainerError("the tensor `\(tensor.name)` does not fit this program's memory; compile the model again")
       }

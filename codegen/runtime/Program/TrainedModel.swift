@@ -24,13 +24,13 @@ package final class TrainedModel {
   ///   - orderBytes: What the orders will take in which images are shown.
   ///   - measuring: Whether to measure each kernel's time.
   package init(
-    program: Program, schedules: [String], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
+    program: Program, schedules: [ScheduleRole], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
     orderBytes: Int = 0, measuring: Bool = false
   ) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
     var accumulates = false
-    for name in schedules {
-      let schedule = program.manifest.schedules[try program.schedule(name)]
+    for role in schedules {
+      let schedule = program.manifest.schedules[try program.schedule(role)]
       accumulates = accumulates || schedule.usesAccumulators
     }
     memoryPlan = program.manifest.memoryPlan(
@@ -67,24 +67,17 @@ package final class TrainedModel {
 
   /// The bytes of `tensor`, in place.
   package func bytes(_ tensor: Manifest.Tensor) -> UnsafeMutableRawBufferPointer {
-    UnsafeMutableRawBufferPointer(start: memory.arena.base + tensor.offset, count: 4 * tensor.count)
+    UnsafeMutableRawBufferPointer(start: memory.arena.base + tensor.offset, count: tensor.byteCount)
   }
 
   /// The bytes of `tensor`, one of the manifest's accumulators, in place; they are there where a schedule was announced that uses them.
   package func accumulatedBytes(_ tensor: Manifest.Tensor) -> UnsafeMutableRawBufferPointer {
-    UnsafeMutableRawBufferPointer(start: memory.accumulators.base + tensor.offset, count: accumulates ? 4 * tensor.count : 0)
+    UnsafeMutableRawBufferPointer(start: memory.accumulators.base + tensor.offset, count: accumulates ? tensor.byteCount : 0)
   }
 
   /// Forgets gradients that have been added up.
   package func clearAccumulators() {
     if accumulates { memset(memory.accumulators.base, 0, program.accumulatorBytes) }
-  }
-
-  /// Writes `value` to every element of the input of `role`, where the program has one.
-  package func setInput(_ role: Manifest.InputRole, to value: Double) {
-    for input in program.manifest.inputs where input.role == role {
-      values(input.tensor).update(repeating: Float(value))
-    }
   }
 
   /// Gives every state its first value, on as many threads as kernels have.
@@ -105,52 +98,52 @@ package final class TrainedModel {
 
   /// Fills the noise of a round of `step` with independent uniform numbers: those that its samples have among all of the step.
   package func fillNoise(seed: UInt64, step: Int, round: Int) {
-    for (index, input) in program.manifest.inputs.enumerated() where input.role == .uniformNoise {
+    for (index, input) in program.manifest.inputs.enumerated() where input.binding == .random {
       let numbers = RandomNumbers(seed: seed, purpose: .noise, UInt64(step), UInt64(index))
       let values = values(input.tensor)
       for position in values.indices { values[position] = numbers.uniform(at: UInt64(round * values.count + position)) }
     }
   }
 
-  /// Runs the schedule `name`, and says whether it came to its end: one that trains stops where its loss is not finite, before it
+  /// Runs a schedule, and says whether it came to its end: one that trains stops where its loss is not finite, before it
   /// changes a state.
   @discardableResult
-  package func run(_ name: String) throws(TrainerError) -> Bool {
-    executor.run(schedule: try prepared(name))
+  package func run(_ role: ScheduleRole) throws(TrainerError) -> Bool {
+    executor.run(schedule: try prepared(role))
   }
 
-  /// Runs the schedule `name` on one thread, and returns the first call that made a number that is not finite, which ends it.
-  package func check(_ name: String) throws(TrainerError) -> (call: Manifest.Call, phase: Int)? {
-    guard let result = executor.check(schedule: try prepared(name)) else { return nil }
+  /// Runs a schedule on one thread, and returns the first call that made a number that is not finite, which ends it.
+  package func check(_ role: ScheduleRole) throws(TrainerError) -> (call: Manifest.Call, phase: Int)? {
+    guard let result = executor.check(schedule: try prepared(role)) else { return nil }
     let calls = program.manifest.calls
     let unknown = Manifest.Call(name: "call \(result.description)", kind: "?", kernel: 0, flops: 0, productFlops: 0, bytes: 0)
     return (result.description < calls.count ? calls[result.description] : unknown, result.phase)
   }
 
-  /// The index of the schedule `name`, which is about to be run.
-  private func prepared(_ name: String) throws(TrainerError) -> Int {
-    let index = try program.schedule(name)
+  /// The index of the schedule for `role`, which is about to be run.
+  private func prepared(_ role: ScheduleRole) throws(TrainerError) -> Int {
+    let index = try program.schedule(role)
     guard accumulates || !program.manifest.schedules[index].usesAccumulators else {
-      throw TrainerError("the schedule `\(name)` has no memory to add up gradients in")
+      throw TrainerError("the schedule `\(role.rawValue)` has no memory to add up gradients in")
     }
     isFresh = false
     return index
   }
 
   /// The tensor that the schedule `schedule` leaves under `name`.
-  package func output(_ name: String, of schedule: String) throws(TrainerError) -> Manifest.Tensor {
+  package func output(_ name: String, of schedule: ScheduleRole) throws(TrainerError) -> Manifest.Tensor {
     let outputs = program.manifest.schedules[try program.schedule(schedule)].outputs
     guard let output = outputs.first(where: { $0.tensor.name == name }) else {
-      throw TrainerError("the schedule `\(schedule)` of this program has no output `\(name)`")
+      throw TrainerError("the schedule `\(schedule.rawValue)` of this program has no output `\(name)`")
     }
     return output.tensor
   }
 
   /// The first element of the output `name` of `schedule`.
-  package func scalar(_ name: String, of schedule: String) throws(TrainerError) -> Float {
+  package func scalar(_ name: String, of schedule: ScheduleRole) throws(TrainerError) -> Float {
     let values = values(try output(name, of: schedule))
     guard let first = values.first else {
-      throw TrainerError("the output `\(name)` of the schedule `\(schedule)` is empty")
+      throw TrainerError("the output `\(name)` of the schedule `\(schedule.rawValue)` is empty")
     }
     return first
   }

@@ -5,7 +5,7 @@ import WaMIMManifest
 package enum InitialValues {
   /// Fills `values` with the first values of the state `name`: a function of the seed and the name, whatever else the model holds.
   package static func fill(
-    _ values: UnsafeMutableBufferPointer<Float>, of name: String, by initializer: Manifest.Initializer, seed: UInt64
+    _ values: UnsafeMutableBufferPointer<Float>, of name: String, by initializer: Initializer, seed: UInt64
   ) {
     let numbers = RandomNumbers(seed: seed, purpose: .initialValues, hash(name))
     switch initializer {

@@ -59,7 +59,7 @@ package enum Checkpoint {
   /// Checks that a file holds the parameters of `program`, either alone or with the optimiser's moments.
   static func check(_ reader: SafetensorsReader, of program: Program) throws(TrainerError) {
     let states = program.manifest.states
-    let holdsMoments = states.contains { !$0.isParameter && reader.header.entries[$0.tensor.name] != nil }
+    let holdsMoments = states.contains { $0.role != .parameter && reader.header.entries[$0.tensor.name] != nil }
     try reader.check(holds: holdsMoments ? states.map(\.tensor) : program.parameters)
   }
 

@@ -12,14 +12,13 @@ package struct NormMeter {
   private let decay: Double
   private let share: Double
 
-  /// What the compiler puts before a parameter's name for the state that holds its second moment.
-  private static let prefix = "second_moment."
-
-  /// - Parameter secondBeta: AdamW's beta2 in the steps to measure.
-  package init(_ model: TrainedModel, secondBeta: Double) {
+  /// - Parameter recipe: That of the steps to measure, whose second beta counts.
+  package init(_ model: TrainedModel, recipe: Recipe) {
     self.model = model
-    secondMoments = model.program.manifest.states.map(\.tensor).filter { $0.name.hasPrefix(Self.prefix) }
-    let beta = Float(secondBeta)
+    secondMoments = model.program.manifest.states.compactMap { state in
+      if case .moment(2, _) = state.role { state.tensor } else { nil }
+    }
+    let beta = Float(recipe.betas.last ?? 1)
     decay = Double(beta)
     share = Double(1 - beta)
   }
@@ -39,7 +38,7 @@ package struct NormMeter {
   ///
   /// - Parameter before: The sum over the second moments before that step.
   package func gradientNorm(since before: Double) -> Double? {
-    guard secondMoments.count == model.program.parameters.count, share > 0 else { return nil }
+    guard !secondMoments.isEmpty, share > 0 else { return nil }
     let square = (sumOfSecondMoments() - decay * before) / share
     return square.isFinite ? max(0, square).squareRoot() : nil
   }

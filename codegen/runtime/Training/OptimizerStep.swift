@@ -16,7 +16,7 @@ package struct OptimizerStep {
   }
 
   /// The schedules that steps on `batches` batches run.
-  package static func schedules(_ program: Program, batches: Int) -> [String] {
+  package static func schedules(_ program: Program, batches: Int) -> [ScheduleRole] {
     program.manifest.stepRuns(batches: batches).map(\.schedule)
   }
 
@@ -39,7 +39,6 @@ package struct OptimizerStep {
     var losses = RoundLosses(model, schedule: schedules[0])
     for round in 0..<rounds {
       try fill(round)
-      if rounds > 1 { model.setInput(.batchShare, to: 1 / Double(batches)) }
       if let problem = try run(schedules[0], checksValues: checksValues) { return problem }
       try losses.addRound()
     }
@@ -49,7 +48,7 @@ package struct OptimizerStep {
   }
 
   /// Runs a schedule, and says what went wrong.
-  private func run(_ schedule: String, checksValues: Bool) throws(TrainerError) -> Result? {
+  private func run(_ schedule: ScheduleRole, checksValues: Bool) throws(TrainerError) -> Result? {
     if checksValues { return try model.check(schedule).map { .found($0.call, phase: $0.phase) } }
     return try model.run(schedule) ? nil : .left(loss: try model.scalar("loss", of: schedule))
   }

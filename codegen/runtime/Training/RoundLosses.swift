@@ -15,9 +15,9 @@ package struct RoundLosses {
   private var rounds = 0
 
   /// Takes the outputs `loss`, `loss.0`, `loss.1`, … of `schedule`, as many as there are.
-  package init(_ model: TrainedModel, schedule name: String) {
+  package init(_ model: TrainedModel, schedule role: ScheduleRole) {
     self.model = model
-    let schedule = model.program.manifest.schedules.first { $0.name == name }
+    let schedule = model.program.manifest.schedules.first { $0.role == role }
     let scalars = Dictionary((schedule?.outputs ?? []).map { ($0.tensor.name, $0) }) { first, _ in first }
     var outputs = scalars["loss"].map { [$0] } ?? []
     while let target = scalars["loss.\(outputs.count - 1)"] { outputs.append(target) }

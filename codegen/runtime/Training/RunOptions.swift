@@ -1,14 +1,9 @@
+import WaMIMManifest
+
 extension TrainingRun {
   /// What a run is told.
   package struct Options: Sendable {
-    package var epochs: Double
-    package var baseLearningRate: Double
-    /// The learning rate at the end of the run.
-    package var minimumLearningRate: Double
-    /// Batches whose gradients a step takes together.
-    package var batchAccumulation: Int
-    package var warmupEpochs: Double
-    package var optimizer: OptimizerSettings
+    package var recipe: Recipe
     package var seed: UInt64
     /// Steps between checkpoints, or nil for one at the end of each epoch.
     package var checkpointEvery: Int?
@@ -33,16 +28,10 @@ extension TrainingRun {
     }
 
     package init(
-      epochs: Double, baseLearningRate: Double, minimumLearningRate: Double, batchAccumulation: Int, warmupEpochs: Double,
-      optimizer: OptimizerSettings, seed: UInt64, checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int,
+      recipe: Recipe, seed: UInt64, checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int,
       stepLimit: Int?, loaders: Int, checksValues: Bool, profile: Profile? = nil
     ) {
-      self.epochs = epochs
-      self.baseLearningRate = baseLearningRate
-      self.minimumLearningRate = minimumLearningRate
-      self.batchAccumulation = batchAccumulation
-      self.warmupEpochs = warmupEpochs
-      self.optimizer = optimizer
+      self.recipe = recipe
       self.seed = seed
       self.checkpointEvery = checkpointEvery
       self.checkpointsKept = checkpointsKept

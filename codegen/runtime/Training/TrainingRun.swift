@@ -35,11 +35,11 @@ package struct TrainingRun {
 
   /// The order of images in this run; all that a step takes are one batch of it.
   package var order: EpochOrder {
-    EpochOrder(images: source.count, batch: options.batchAccumulation * model.program.manifest.batch, seed: options.seed)
+    EpochOrder(images: source.count, batch: options.recipe.batchAccumulation * model.program.manifest.batch, seed: options.seed)
   }
 
   /// Steps of the whole run.
-  package var totalSteps: Int { Int((options.epochs * Double(order.stepsPerEpoch)).rounded(.up)) }
+  package var totalSteps: Int { Int((options.recipe.epochs * Double(order.stepsPerEpoch)).rounded(.up)) }
 
   /// Trains to the end; the states have to hold what belongs after `resumedStep` steps, or at the start where it is nil.
   package func run(from resumedStep: Int?) throws(TrainerError) -> Ending {
@@ -61,7 +61,7 @@ package struct TrainingRun {
     defer { progress.finish() }
     let profile = try options.profile.map { (profile) throws(TrainerError) in
       try StepProfile(
-        of: model, batches: options.batchAccumulation, steps: profile.steps, path: profile.path)
+        of: model, batches: options.recipe.batchAccumulation, steps: profile.steps, path: profile.path)
     }
     let checkpointInterval = options.checkpointEvery ?? order.stepsPerEpoch
     var step = firstStep
@@ -103,7 +103,7 @@ package struct TrainingRun {
     _ step: Int, loader: BatchLoader, profile: StepProfile? = nil, checksValues: Bool
   ) throws(TrainerError) -> (result: OptimizerStep.Result, waited: Double) {
     var waited = 0.0
-    let result = try OptimizerStep(model, batches: options.batchAccumulation).make(checksValues: checksValues) {
+    let result = try OptimizerStep(model, batches: options.recipe.batchAccumulation).make(checksValues: checksValues) {
       (round) throws(TrainerError) in
       let start = Clock.nanoseconds
       waited += try loader.next(into: model.values(batch.input), normalization: batch.normalization)
@@ -115,12 +115,11 @@ package struct TrainingRun {
 
   /// Writes everything but the images that a round of the step of index `step` takes.
   private func fillInputs(_ step: Int, round: Int) {
-    let schedule = ScheduleSettings(
-      baseLearningRate: options.baseLearningRate, minimum: options.minimumLearningRate, batch: order.batch,
-      epochs: options.epochs, warmupEpochs: options.warmupEpochs)
     model.fillNoise(seed: options.seed, step: step, round: round)
-    model.setSchedule(schedule, progress: Double(step) / Double(order.stepsPerEpoch))
-    model.setOptimizer(options.optimizer, step: step + 1)
+    let position = RunPosition(
+      step: step + 1, progress: Double(step) / Double(order.stepsPerEpoch), imagesPerStep: order.batch,
+      batchesPerStep: options.recipe.batchAccumulation)
+    model.setScalars(options.recipe, at: position)
   }
 
   /// Whether TensorBoard is told of the step of index `step`: the first, the last, and some between.
@@ -133,7 +132,7 @@ package struct TrainingRun {
     _ step: Int, loader: BatchLoader, profile: StepProfile?, progress: inout Progress, savedStep: Int?
   ) throws(TrainerError) -> MetricsLine {
     let start = Clock.seconds
-    let norms = isShown(step) ? NormMeter(model, secondBeta: options.optimizer.secondBeta) : nil
+    let norms = isShown(step) ? NormMeter(model, recipe: options.recipe) : nil
     let secondMoments = norms?.sumOfSecondMoments()
     let (result, waited) = try makeStep(step, loader: loader, profile: profile, checksValues: options.checksValues)
     guard case .made(let losses, let learningRate) = result else {

@@ -33,23 +33,23 @@ package struct Validation {
 
   /// The mean losses of the model on all images, or nil where an interruption asks to stop.
   package func evaluate() throws(TrainerError) -> Losses? {
-    var settings = batch.augmentation.settings
-    settings.cropArea = nil
-    settings.horizontalFlip = false
+    var recipe = batch.augmentation.recipe
+    recipe.cropArea = nil
+    recipe.horizontalFlip = false
     let augmentation = Augmentation(
-      settings: settings, width: batch.augmentation.width, height: batch.augmentation.height, channels: batch.augmentation.channels)
+      recipe: recipe, width: batch.augmentation.width, height: batch.augmentation.height, channels: batch.augmentation.channels)
     let program = model.program
     let loader = try BatchLoader(
       source: source, order: order, portion: program.manifest.microBatch, capacity: BatchLoader.capacity(batch: order.batch),
       augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders, unreadable: unreadable)
     defer { loader.stop() }
-    var losses = RoundLosses(model, schedule: "forward")
+    var losses = RoundLosses(model, schedule: .forward)
     for step in 0..<order.stepsPerEpoch {
       for round in 0..<program.microBatches {
         if wamim_interruption() != 0 { return nil }
         _ = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
         model.fillNoise(seed: Self.seed, step: step, round: round)
-        try model.run("forward")
+        try model.run(.forward)
         try losses.addRound()
       }
     }

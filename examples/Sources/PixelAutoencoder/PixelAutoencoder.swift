@@ -8,9 +8,9 @@ struct PixelAutoencoder {
   var encoderWidth = 96
   var decoderWidth = 64
 
-  /// The model as a graph: hides three quarters of the patches and predicts their pixels.
-  func graph() throws -> Graph {
-    try Graph("pixel_autoencoder") { g in
+  /// The model: hides three quarters of the patches and predicts their pixels.
+  func model() throws -> Model {
+    var model = try Model("pixel_autoencoder", recipe: recipe) { g in
       let images = g.input("images", [batch, 3, image, image])
       let mask = g.randomMask(of: images, patch: patch, ratio: 0.75)
       let features = ViT(patch: patch, dim: encoderWidth, depth: 4, heads: 4, taps: [4])(images, visibleIn: mask)
@@ -21,10 +21,17 @@ struct PixelAutoencoder {
       let difference = prediction - target
       let errors = (difference * difference).mean([2]).reshaped(mask.hidden.shape)
       g.minimize((errors * mask.hidden).total() / mask.hidden.total())
-      g.pictures = .patches(patch: patch, normalized: false)
-      g.training.baseLearningRate = 6e-3
-      g.training.epochs = 4
-      g.training.warmupEpochs = 0.5
+    }
+    model.pictures = .patches(patch: patch, normalized: false)
+    return model
+  }
+
+  /// How it is trained where the command line says nothing else.
+  private var recipe: Recipe {
+    Recipe {
+      $0.baseLearningRate = 6e-3
+      $0.epochs = 4
+      $0.warmupEpochs = 0.5
     }
   }
 

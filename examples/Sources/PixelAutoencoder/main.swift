@@ -3,7 +3,7 @@ import WaMIM
 
 let path = CommandLine.arguments.dropFirst().first ?? "train"
 do {
-  try Compiler(target: .cpu).build(PixelAutoencoder().graph(), to: path)
+  try Compiler(target: .cpu).build(PixelAutoencoder().model(), to: path)
   print("built \(path); now: \(path) fit --data synthetic --epochs 4 --out run")
 } catch {
   print("\(error)")

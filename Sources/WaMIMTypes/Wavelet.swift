@@ -1,42 +1,40 @@
-extension Manifest {
-  /// An orthogonal or biorthogonal wavelet basis, under the name that PyWavelets has for it.
-  public enum Wavelet: String, Codable, Sendable, Hashable, CaseIterable {
-    case haar
-    /// Daubechies' wavelets of two and of four vanishing moments.
-    case db2, db4
-    /// The most symmetric orthogonal wavelet of four vanishing moments.
-    case sym4
-    /// The spline wavelet of JPEG 2000's lossless compression, 5/3.
-    case bior22 = "bior2.2"
-    /// Cohen, Daubechies and Feauveau's 9/7, that of JPEG 2000's lossy compression.
-    case bior44 = "bior4.4"
-  }
+/// An orthogonal or biorthogonal wavelet basis, under the name that PyWavelets has for it.
+public enum Wavelet: String, Codable, Sendable, Hashable, CaseIterable {
+  case haar
+  /// Daubechies' wavelets of two and of four vanishing moments.
+  case db2, db4
+  /// The most symmetric orthogonal wavelet of four vanishing moments.
+  case sym4
+  /// The spline wavelet of JPEG 2000's lossless compression, 5/3.
+  case bior22 = "bior2.2"
+  /// Cohen, Daubechies and Feauveau's 9/7, that of JPEG 2000's lossy compression.
+  case bior44 = "bior4.4"
+}
 
-  /// A finite filter on every second sample of a row.
-  ///
-  /// In an analysis, coefficient k of a row x of even length N is the sum over i of `coefficients[i]` · x[2k + `first` + i], places
-  /// counted modulo N. In a synthesis, coefficient k adds `coefficients[i]` times itself to that same place. This is what
-  /// PyWavelets calls `periodization`.
-  public struct WaveletFilter: Sendable, Hashable {
-    public var first: Int
-    public var coefficients: [Double]
+/// A finite filter on every second sample of a row.
+///
+/// In an analysis, coefficient k of a row x of even length N is the sum over i of `coefficients[i]` · x[2k + `first` + i], places
+/// counted modulo N. In a synthesis, coefficient k adds `coefficients[i]` times itself to that same place. This is what
+/// PyWavelets calls `periodization`.
+public struct WaveletFilter: Sendable, Hashable {
+  public var first: Int
+  public var coefficients: [Double]
 
-    public init(first: Int, coefficients: [Double]) {
-      self.first = first
-      self.coefficients = coefficients
-    }
-  }
-
-  /// The two filters that take a row apart, or that put it together again.
-  public struct WaveletFilterBank: Sendable, Hashable {
-    /// The filter of the approximation.
-    public var low: WaveletFilter
-    /// The filter of the details.
-    public var high: WaveletFilter
+  public init(first: Int, coefficients: [Double]) {
+    self.first = first
+    self.coefficients = coefficients
   }
 }
 
-extension Manifest.Wavelet {
+/// The two filters that take a row apart, or that put it together again.
+public struct WaveletFilterBank: Sendable, Hashable {
+  /// The filter of the approximation.
+  public var low: WaveletFilter
+  /// The filter of the details.
+  public var high: WaveletFilter
+}
+
+extension Wavelet {
   /// The low-pass filters in the order and the length of PyWavelets' `dec_lo` and `rec_lo`, to the last digit of double precision.
   ///
   /// All others follow from them. PyWavelets' own numbers for sym4 and bior4.4 differ from these by up to 8e-13, as those are not exact.
@@ -80,28 +78,28 @@ extension Manifest.Wavelet {
   }
 
   /// The filters that take a row apart.
-  public var analysis: Manifest.WaveletFilterBank {
+  public var analysis: WaveletFilterBank {
     let (analysis, synthesis) = lowPass
     // PyWavelets convolves with its analysis filters, which turns them around.
     return Self.bank(low: analysis.reversed(), high: Self.alternating(synthesis, firstSign: -1).reversed())
   }
 
   /// The filters that put a row together again; those of the analysis where the wavelet is orthogonal.
-  public var synthesis: Manifest.WaveletFilterBank {
+  public var synthesis: WaveletFilterBank {
     let (analysis, synthesis) = lowPass
     return Self.bank(low: synthesis, high: Self.alternating(analysis, firstSign: 1))
   }
 
-  private static func bank(low: [Double], high: [Double]) -> Manifest.WaveletFilterBank {
+  private static func bank(low: [Double], high: [Double]) -> WaveletFilterBank {
     let first = 1 - low.count / 2
-    return Manifest.WaveletFilterBank(low: trimmed(low, first: first), high: trimmed(high, first: first))
+    return WaveletFilterBank(low: trimmed(low, first: first), high: trimmed(high, first: first))
   }
 
   /// A filter without the zeros that only make it as long as the others.
-  private static func trimmed(_ coefficients: [Double], first: Int) -> Manifest.WaveletFilter {
+  private static func trimmed(_ coefficients: [Double], first: Int) -> WaveletFilter {
     let start = coefficients.firstIndex { $0 != 0 } ?? 0
     let end = coefficients.lastIndex { $0 != 0 } ?? 0
-    return Manifest.WaveletFilter(first: first + start, coefficients: Array(coefficients[start...end]))
+    return WaveletFilter(first: first + start, coefficients: Array(coefficients[start...end]))
   }
 
   /// The quadrature mirror of a filter: every second coefficient with the opposite sign.

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// Normalises the last axis to zero mean and unit variance, then scales and shifts each channel.
 public struct LayerNorm {
   public var epsilon: Float

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 extension Tensor {
   /// The squared error against `target` [batch, channels, side, side]: its mean over channels, averaged over hidden positions.
   ///
@@ -62,19 +64,13 @@ extension Tensor {
 extension GraphBuilder {
   /// Keeps what a loss compares, and the loss, as outputs numbered by the calls.
   func recordPrediction(_ prediction: Tensor, target: Tensor, loss: Tensor) {
-    let index = nextPrediction
-    guard index < GraphBuilder.largestPredictionCount else {
-      return fail("the model compares more than \(GraphBuilder.largestPredictionCount) predictions: does a loop run away?")
+    let index = self[PredictionNotes.self].targets.count
+    guard index < PredictionNotes.largestCount else {
+      return fail("the model compares more than \(PredictionNotes.largestCount) predictions: does a loop run away?")
     }
-    nextPrediction += 1
     output("prediction.\(index)", prediction)
     output("target.\(index)", target)
     output("loss.\(index)", loss)
-    predictionOrigins.append(origins[target.value])
-    if let wavelets = Pictures(predictionOrigins) {
-      pictures = wavelets
-    } else if case .wavelet? = pictures {
-      pictures = nil
-    }
+    self[PredictionNotes.self].targets.append(self[PredictionNotes.self].origins[target.value])
   }
 }

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// A pre-norm transformer block on tokens [batch, tokens, width], with timm's parameter names.
 ///
 /// x += proj(attention(norm1(x))), then x += fc2(gelu(fc1(norm2(x)))).

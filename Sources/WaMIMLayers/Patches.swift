@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 extension Tensor {
   /// Square patches of images [batch, channels, height, width] as rows [batch, patches, channels · patch · patch].
   ///

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// Which patches of each sample are hidden, drawn anew in every step.
 public struct Mask {
   /// The side of a patch, in pixels.
@@ -39,13 +41,13 @@ extension GraphBuilder {
         fail("a ratio of \(ratio) leaves none of the \(patches) patches visible")
         return standInMask(images)
       }
-      let noise = input("noise", [batch, patches], role: .uniformNoise)
+      let noise = input("noise", [batch, patches], from: .random)
       let restore = add(.rank, [noise])
       let shuffle = add(.invertPermutation, [restore])
       let mask = Mask(
         patch: patch, grid: grid, visibleCount: visibleCount,
         visible: shuffle.sliced(1, 0..<visibleCount), hiddenPlaces: shuffle.sliced(1, visibleCount..<patches), restore: restore,
-        hidden: restore.toFloat().atLeast(constant(Float(visibleCount))))
+        hidden: restore.converted(to: .float32).atLeast(constant(Float(visibleCount))))
       output("mask", mask.hidden)
       return mask
     }

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// A decoder from the visible tokens of one tap to one target: embed, put mask tokens in, transform, rescale, predict.
 ///
 /// The paper's decoder (WaMIM, arXiv 2503.00782), its head after LocalMIM (arXiv 2303.05251).

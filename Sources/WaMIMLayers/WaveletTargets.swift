@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// Which subbands of a wavelet level are predicted.
 public enum Subbands: String, Hashable, Sendable, CaseIterable {
   /// LH, HL and HH.
@@ -45,7 +47,7 @@ extension Tensor {
       }
       let targets = levels.map { found[$0] ?? self }
       for (level, target) in zip(levels, targets) {
-        builder.origins[target.value] = TargetOrigin(wavelet: wavelet, level: level, subbands: subbands, normalization: .none)
+        builder[PredictionNotes.self].origins[target.value] = TargetOrigin(wavelet: wavelet, level: level, subbands: subbands, normalization: .none)
       }
       return targets
     }
@@ -64,33 +66,10 @@ extension Tensor {
     case .subband: result = positions.standardized([2], epsilon: epsilon).reshaped(shape)
     case .token: result = positions.standardized([1], epsilon: epsilon).reshaped(shape)
     }
-    if var origin = builder.origins[value] {
+    if var origin = builder[PredictionNotes.self].origins[value] {
       origin.normalization = normalization
-      builder.origins[result.value] = origin
+      builder[PredictionNotes.self].origins[result.value] = origin
     }
     return result
-  }
-}
-
-/// What a target of wavelet coefficients was made from: what is needed to make a picture of a prediction again.
-struct TargetOrigin: Hashable {
-  var wavelet: Wavelet
-  var level: Int
-  var subbands: Subbands
-  var normalization: TargetNormalization
-}
-
-extension Pictures {
-  /// The pictures of predictions whose targets come from `origins`, or nil where one is unknown or they do not belong together.
-  init?(_ origins: [TargetOrigin?]) {
-    let known = origins.compactMap { $0 }
-    guard let first = known.first, known.count == origins.count else { return nil }
-    for origin in known
-    where origin.wavelet != first.wavelet || origin.subbands != first.subbands || origin.normalization != first.normalization {
-      return nil
-    }
-    self = .wavelet(
-      wavelet: first.wavelet, levels: known.map(\.level), subbands: first.subbands.rawValue,
-      normalization: first.normalization.rawValue)
   }
 }

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// A vision transformer encoder that sees only the visible patches, with a layer norm on each of its taps.
 ///
 /// The paper's encoder (WaMIM, arXiv 2503.00782), with timm's parameter names.

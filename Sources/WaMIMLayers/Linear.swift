@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// An affine map of the last axis: x · weightᵀ + bias, with the weight [width, inputs] as PyTorch has it.
 public struct Linear {
   /// The extent of the result's last axis.

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 extension Tensor {
   /// The Gaussian error linear unit, exactly: x · Φ(x).
   public func gelu() -> Tensor {

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// A linear warm-up of the learning rate, then half a cosine down (Loshchilov and Hutter, arXiv 1608.03983), as MAE trains.
 ///
 /// How long and between which rates are inputs, because a run can be told otherwise than the model says.
@@ -13,11 +15,11 @@ public struct CosineSchedule {
   /// of the run. Either part may have no length: a run without warm-up starts at the peak, and one that is all warm-up ends there.
   public func learningRate(in builder: GraphBuilder) -> Tensor {
     builder.scoped(CosineSchedule.scope) {
-      let progress = builder.input("progress", [], role: .progress)
-      let epochs = builder.input("epochs", [], role: .epochs)
-      let warmup = builder.input("warmup", [], role: .warmupEpochs)
-      let peak = builder.input("peak", [], role: .peakLearningRate)
-      let minimum = builder.input("minimum", [], role: .minimumLearningRate)
+      let progress = builder.hyperparameter("progress")
+      let epochs = builder.hyperparameter("epochs")
+      let warmup = builder.hyperparameter("warmup")
+      let peak = builder.hyperparameter("peak_lr")
+      let minimum = builder.hyperparameter("min_lr")
       let (zero, one) = (builder.constant(0), builder.constant(1))
       // No length divides by 0.
       let shortest = builder.constant(.leastNormalMagnitude)

@@ -1,0 +1,59 @@
+/// How a model is trained where a run says nothing else: a value for every hyperparameter.
+///
+/// Each line of the table of hyperparameters is a property: `recipe.baseLearningRate = 1e-3`.
+@dynamicMemberLookup
+public struct Recipe: Hashable, Sendable {
+  /// The values that differ from the table's defaults, by name.
+  private var values: [String: HyperparameterValue] = [:]
+
+  /// The recipe of the defaults.
+  public init() {}
+
+  /// The recipe that `change` makes of the defaults.
+  public init(_ change: (inout Recipe) -> Void) {
+    change(&self)
+  }
+
+  public subscript<Value>(dynamicMember path: KeyPath<Hyperparameters, Hyperparameter<Value>>) -> Value {
+    get {
+      let hyperparameter = Hyperparameters.table[keyPath: path]
+      return values[hyperparameter.name].flatMap { Value($0) } ?? hyperparameter.defaultValue
+    }
+    set { self[Hyperparameters.table[keyPath: path] as any AnyHyperparameter] = newValue.hyperparameterValue }
+  }
+
+  /// The value of a hyperparameter whatever its type; one of another type is not taken.
+  public subscript(_ hyperparameter: any AnyHyperparameter) -> HyperparameterValue {
+    get { values[hyperparameter.name] ?? hyperparameter.anyDefault }
+    set { values[hyperparameter.name] = newValue == hyperparameter.anyDefault ? nil : newValue }
+  }
+
+  /// What of `values`, by name, is not allowed, in words; empty where a run can be made by the recipe.
+  public var problems: [String] {
+    Hyperparameters.all.filter { !$0.allows(self[$0]) }.map { "'\($0.name)' has to be \($0.allowedText), but is \(self[$0].text)" }
+      + (inconsistency.map { [$0] } ?? [])
+  }
+
+  /// What of the values does not go together, in words, or nil.
+  public var inconsistency: String? {
+    self.mean.count == self.standardDeviation.count ? nil : "'mean' and 'std' need one number for each channel, both as many"
+  }
+}
+
+extension Recipe: Codable {
+  public init(from decoder: any Decoder) throws {
+    let texts = try decoder.singleValueContainer().decode([String: String].self)
+    for (name, text) in texts {
+      guard let hyperparameter = Hyperparameters.byName[name], let value = hyperparameter.value(of: text) else {
+        throw DecodingError.dataCorrupted(
+          .init(codingPath: decoder.codingPath, debugDescription: "'\(name)' is no hyperparameter, or '\(text)' no value of it"))
+      }
+      self[hyperparameter] = value
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(Dictionary(uniqueKeysWithValues: Hyperparameters.all.map { ($0.name, self[$0].text) }))
+  }
+}

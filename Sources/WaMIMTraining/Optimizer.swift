@@ -1,0 +1,45 @@
+import WaMIMGraph
+
+/// A rule by which parameters follow their gradients.
+public protocol Optimizer {
+  /// Declares what the rule is told in every step.
+  init(in builder: GraphBuilder)
+
+  /// Adds what `parameter`, called `name`, becomes in a step at the learning rate `rate`, a scalar, and the states kept for it.
+  ///
+  /// The rate is the parameter's own, scaled as its group says, and `decays` tells whether weight decay shrinks it.
+  func update(_ parameter: Tensor, named name: String, by gradient: Tensor, at rate: Tensor, decays: Bool)
+}
+
+extension Optimizer {
+  /// Adds the update of each parameter by its gradient, as the parameter's group says, at the learning rate `rate`, a scalar.
+  package static func update(
+    _ gradients: [(parameter: Tensor, gradient: Tensor)], rate: Tensor, in builder: GraphBuilder
+  ) {
+    builder.scoped(optimizerScope) {
+      let optimizer = Self(in: builder)
+      for (parameter, gradient) in gradients {
+        guard case .parameter(let name, let shape, _, let group) = builder.graph[parameter.value].operation else { continue }
+        let scaled = group.rateScale == 1 ? rate : rate * group.rateScale
+        optimizer.update(parameter, named: name, by: gradient, at: scaled, decays: group.decays(shape))
+      }
+    }
+  }
+}
+
+/// The part of the model that optimisers' operations belong to.
+package let optimizerScope = "optimizer"
+
+extension GraphBuilder {
+  /// Declares a number, a scalar, that a run is told under the name that the recipe's table has for it.
+  package func hyperparameter(_ name: String) -> Tensor {
+    input(name, [], from: .hyperparameter(name))
+  }
+
+  /// Keeps a state for the parameter `name`: the running mean of the powers `order` of its gradients.
+  package func moment(_ order: Int, of name: String, _ shape: Shape) -> Tensor {
+    // Checkpoints hold the moments under these names.
+    let prefix = order == 1 ? "first_moment" : "second_moment"
+    return add(.state(name: "\(prefix).\(name)", shape: shape, role: .moment(order: order, of: name)))
+  }
+}

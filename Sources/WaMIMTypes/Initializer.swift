@@ -1,0 +1,7 @@
+/// The distribution that a parameter's first values are drawn from.
+public enum Initializer: Codable, Sendable, Hashable {
+  case constant(Float)
+  case normal(standardDeviation: Float)
+  /// Uniform in ±sqrt(6 / (fanIn + fanOut)).
+  case xavierUniform(fanIn: Int, fanOut: Int)
+}

@@ -1,0 +1,7 @@
+/// What a tensor is for that one step leaves for the next.
+public enum StateRole: Hashable, Sendable, Codable {
+  /// The model learns it.
+  case parameter
+  /// The optimiser's running mean of the powers `order` of the gradients for the parameter `of`.
+  case moment(order: Int, of: String)
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import WaMIMManifest
+
+/// The options of a command line that the table of hyperparameters has: `--base-lr 1e-3`, `--horizontal-flip`, …
+struct HyperparameterOptions {
+  /// What was said, by the hyperparameter's name.
+  private(set) var values: [String: HyperparameterValue] = [:]
+
+  /// Reads `words`, those of a command line that no other option takes.
+  ///
+  /// - Parameter others: The other options of the command, to find what a misspelt one was to be.
+  /// - Throws: `ValidationError` at a word that is no option, and at a value that is not allowed.
+  init(words: [String], others: [String]) throws {
+    var rest = words[...]
+    while let word = rest.popFirst() {
+      guard word.hasPrefix("--") else { throw ValidationError("Unexpected argument '\(word)'") }
+      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      if let (hyperparameter, flag) = HyperparameterOptions.flag(parts[0]), parts.count == 1 {
+        values[hyperparameter.name] = .flag(flag)
+        continue
+      }
+      guard let hyperparameter = Hyperparameters.all.first(where: { $0.option == parts[0] }) else {
+        throw HyperparameterOptions.unknown(parts[0], others: others)
+      }
+      guard let text = parts.count > 1 ? parts[1] : rest.popFirst() else {
+        throw ValidationError("Missing value for '\(hyperparameter.option) <\(hyperparameter.valueName)>'")
+      }
+      guard let value = hyperparameter.value(of: text) else {
+        throw ValidationError("The value '\(text)' is invalid for '\(hyperparameter.option) <\(hyperparameter.valueName)>'")
+      }
+      guard hyperparameter.allows(value) else {
+        throw ValidationError("\(hyperparameter.option) has to be \(hyperparameter.allowedText), not '\(text)'")
+      }
+      values[hyperparameter.name] = value
+    }
+  }
+
+  /// The flag that an option turns on or off, or nil where it is no flag.
+  private static func flag(_ option: String) -> (any AnyHyperparameter, Bool)? {
+    for hyperparameter in Hyperparameters.all {
+      guard case .flag = hyperparameter.anyDefault else { continue }
+      if option == hyperparameter.option { return (hyperparameter, true) }
+      if option == hyperparameter.negatedOption { return (hyperparameter, false) }
+    }
+    return nil
+  }
+
+  private static func unknown(_ option: String, others: [String]) -> ValidationError {
+    let known = others + Hyperparameters.all.map(\.option)
+    let near = known.map { ($0, distance(option, $0)) }.min { $0.1 < $1.1 }
+    let suggestion = near.map { $0.1 <= max(2, option.count / 4) ? ". Did you mean '\($0.0)'?" : "" } ?? ""
+    return ValidationError("Unknown option '\(option)'\(suggestion)")
+  }
+
+  /// The fewest letters to change, insert or remove to make `second` of `first`.
+  private static func distance(_ first: String, _ second: String) -> Int {
+    let (first, second) = (Array(first.utf8), Array(second.utf8))
+    var row = Array(0...second.count)
+    for (index, letter) in first.enumerated() {
+      var diagonal = row[0]
+      row[0] = index + 1
+      for column in second.indices {
+        let kept = diagonal + (letter == second[column] ? 0 : 1)
+        diagonal = row[column + 1]
+        row[column + 1] = min(kept, min(row[column], diagonal) + 1)
+      }
+    }
+    return row[second.count]
+  }
+
+  /// The options as a command's help lists them, with the defaults of `recipe`.
+  static func help(_ recipe: Recipe) -> String {
+    let lines = Hyperparameters.all.map { hyperparameter in
+      if case .flag = hyperparameter.anyDefault {
+        return ("\(hyperparameter.option)/\(hyperparameter.negatedOption)", hyperparameter)
+      }
+      return ("\(hyperparameter.option) <\(hyperparameter.valueName)>", hyperparameter)
+    }
+    return lines.map { option, hyperparameter in
+      let text = "\(hyperparameter.help) (default: \(recipe[hyperparameter].text))."
+      return "  " + Format.left(option, width: 24) + (option.count > 23 ? "\n" + Format.left("", width: 26) : "") + text
+    }.joined(separator: "\n")
+  }
+}
+
+extension AnyHyperparameter {
+  /// The option that turns a flag off, such as `--no-horizontal-flip`.
+  fileprivate var negatedOption: String { "--no-" + optionName }
+}
+
+extension Recipe {
+  /// The recipe with what a checkpoint records under the names of options; values that it cannot have are left alone.
+  func replaced(by recorded: [String: String]) -> Recipe {
+    var recipe = self
+    for hyperparameter in Hyperparameters.all {
+      guard let value = recorded[hyperparameter.optionName].flatMap(hyperparameter.value(of:)), hyperparameter.allows(value) else {
+        continue
+      }
+      recipe[hyperparameter] = value
+    }
+    return recipe
+  }
+
+  /// The recipe with what a command line says; a hyperparameter that is fixed keeps what `previous`, a resumed run's, has.
+  ///
+  /// - Parameter channels: Those of the model's images.
+  func replaced(
+    by options: HyperparameterOptions, resuming previous: [String: String], channels: Int
+  ) throws(TrainerError) -> Recipe {
+    var recipe = self
+    for (name, value) in options.values {
+      guard let hyperparameter = Hyperparameters.byName[name] else { continue }
+      if hyperparameter.isOfChannels, case .numbers(let numbers) = value, numbers.count != channels {
+        throw TrainerError("\(hyperparameter.option) needs a number for each of the \(channels) channels, and has \(numbers.count)")
+      }
+      if hyperparameter.isFixed, previous[hyperparameter.optionName] != nil, recipe[hyperparameter] != value {
+        throw TrainerError(
+          "the run to continue has \(hyperparameter.option) \(recipe[hyperparameter].text), not \(value.text); "
+            + "leave \(hyperparameter.option) out")
+      }
+      recipe[hyperparameter] = value
+    }
+    return recipe
+  }
+
+  /// Every value under the name of its option, as checkpoints and `run.json` record it.
+  var recorded: [String: String] {
+    Dictionary(uniqueKeysWithValues: Hyperparameters.all.map { ($0.optionName, self[$0].text) })
+  }
+}
