@@ -86,21 +86,21 @@ import WaMIMRuntime
     let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     #expect(throws: TrainerError.self) { try model.run(.gradients) }
     #expect(throws: TrainerError.self) { try model.check(.update) }
-    #expect(model.accumulatedBytes(model.program.manifest.accumulators[0]).isEmpty)
+    #expect(throws: TrainerError.self) { try model.values(model.program.manifest.accumulators[0], in: .accumulators) }
   }
 
   /// The states after two steps, whose rounds take the images that `image` says.
   private func states(batches: Int, image: (Int) -> Int) throws -> [Float] {
     let model = try prepared(batches: batches)
     for step in 0..<2 { _ = try makeStep(model, step, batches: batches, image: image) }
-    return model.program.manifest.states.flatMap { Array(model.values($0.tensor)) }
+    return try model.program.manifest.states.flatMap { try model.values($0.tensor) }
   }
 
   /// The first moments after one step, and its loss.
   private func moments(batches: Int, image: (Int) -> Int) throws -> (values: [Float], loss: Double) {
     let model = try prepared(batches: batches)
     let loss = try makeStep(model, 0, batches: batches, image: image)
-    return (Array(model.values(model.program.manifest.states[1].tensor)), loss)
+    return (try model.values(model.program.manifest.states[1].tensor), loss)
   }
 
   private func prepared(batches: Int) throws -> TrainedModel {
@@ -113,14 +113,12 @@ import WaMIMRuntime
 
   private func makeStep(_ model: TrainedModel, _ step: Int, batches: Int, image: (Int) -> Int) throws -> Double {
     let input = try ImageBatch(model.program).input
+    model.setScalars(
+      fakeRecipe, at: RunPosition(step: step + 1, progress: 0, imagesPerStep: 256, batchesPerStep: batches))
     let result = try OptimizerStep(model, batches: batches).make { (round) throws(TrainerError) in
       let numbers = RandomNumbers(seed: UInt64(image(round)), purpose: .benchmark)
-      let images = model.values(input)
-      for index in images.indices { images[index] = numbers.uniform(at: UInt64(index)) }
-      model.fillNoise(seed: 1, step: 0, round: 0)
-      var position = RunPosition.alone(step: step + 1)
-      position.batchesPerStep = batches
-      model.setScalars(fakeRecipe, at: position)
+      try model.upload((0..<input.count).map { numbers.uniform(at: UInt64($0)) }, to: input)
+      try model.fillNoise(seed: 1, step: 0, round: 0)
     }
     guard case .made(let losses, let rate) = result else { throw TrainerError("the step was not made") }
     #expect(rate == 0.01)

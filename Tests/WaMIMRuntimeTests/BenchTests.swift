@@ -111,9 +111,8 @@ import WaMIMRuntime
   @Test("A timeline holds every call and wait of every thread, in order", arguments: [1, 3])
   func timeline(threads: Int) throws {
     let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads)
-    model.executor.timeline = try model.executor.makeTimeline(runs: [(try model.program.schedule(.step), 20)])
+    let timeline = try model.device.startTimeline(runs: [(try model.program.schedule(.step), 20)])
     for _ in 0..<20 { try model.run(.step) }
-    let timeline = try #require(model.executor.timeline)
     var calls: [Int32: Int] = [:]
     for thread in 0..<threads {
       let events = timeline.events(ofThread: thread)
@@ -131,7 +130,7 @@ import WaMIMRuntime
   func longTimeline() throws {
     let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     let runs = [(schedule: try model.program.schedule(.step), count: 1 << 40)]
-    let error = #expect(throws: TrainerError.self) { try model.executor.makeTimeline(runs: runs) }
+    let error = #expect(throws: TrainerError.self) { try model.device.startTimeline(runs: runs) }
     #expect(error?.message.contains("profile fewer steps") == true)
   }
 }

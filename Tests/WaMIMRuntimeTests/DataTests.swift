@@ -94,16 +94,15 @@ import WaMIMRuntime
     portion: Int = 4
   ) throws -> [[Float]] {
     let augmentation = Augmentation(recipe: Recipe(), width: 16, height: 16, channels: 3)
+    let staging = TestStaging(slots: 8 / portion, samples: portion, augmentation: augmentation)
     let loader = try BatchLoader(
-      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 9), portion: portion, capacity: 8,
-      augmentation: augmentation, steps: steps, threads: threads)
+      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 9), staging: staging, augmentation: augmentation,
+      steps: steps, threads: threads)
     defer { loader.stop() }
-    let normalization = Normalization(augmentation.recipe, channels: 3)
     return try steps.map { _ in
       try (0..<4 / portion).flatMap { _ in
-        var images = [Float](repeating: 0, count: portion * 3 * 16 * 16)
-        _ = try images.withUnsafeMutableBufferPointer { try loader.next(into: $0, normalization: normalization) }
-        return images
+        _ = try loader.next()
+        return staging.input
       }
     }
   }

@@ -281,15 +281,14 @@ import WaMIMRuntime
 
   private func batches(_ source: any ImageSource, threads: Int) throws -> [[Float]] {
     let augmentation = Augmentation(recipe: Recipe(), width: 24, height: 16, channels: 3)
+    let staging = TestStaging(slots: 2, samples: 3, augmentation: augmentation)
     let loader = try BatchLoader(
-      source: source, order: EpochOrder(images: source.count, batch: 3, seed: 4), portion: 3, capacity: 6,
-      augmentation: augmentation, steps: 0..<6, threads: threads)
+      source: source, order: EpochOrder(images: source.count, batch: 3, seed: 4), staging: staging, augmentation: augmentation,
+      steps: 0..<6, threads: threads)
     defer { loader.stop() }
-    let normalization = Normalization(augmentation.recipe, channels: 3)
     return try (0..<6).map { _ in
-      var batch = [Float](repeating: 0, count: 3 * 3 * 24 * 16)
-      _ = try batch.withUnsafeMutableBufferPointer { try loader.next(into: $0, normalization: normalization) }
-      return batch
+      _ = try loader.next()
+      return staging.input
     }
   }
 }

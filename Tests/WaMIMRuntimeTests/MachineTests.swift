@@ -63,9 +63,10 @@ import WaMIMRuntime
   /// Five tiles become as many as threads can share evenly, up to the number of units.
   @Test("Every call is counted once for each tile", arguments: [(1, 50), (2, 60), (3, 60), (7, 70)])
   func times(threads: Int, shared: Int) throws {
-    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads, measuring: true)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads)
+    try model.device.startMeasuring()
     for _ in 0..<10 { try model.run(.step) }
-    let calls = (0..<5).map { model.executor.times?[$0].calls }
+    let calls = try model.device.measuredTimes().calls.prefix(5).map(\.calls)
     #expect(calls == [40, 10, shared, shared, 0])
   }
 
@@ -74,7 +75,7 @@ import WaMIMRuntime
     let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     try model.run(.step)
     // Not a number that the compiler knows.
-    let smallest = Float(bitPattern: UInt32(min(model.executor.threadCount, 1)))
+    let smallest = Float(bitPattern: UInt32(min(model.device.threadCount, 1)))
     #expect(smallest > 0 && smallest / 1 == smallest)
   }
 
@@ -97,12 +98,11 @@ import WaMIMRuntime
     for step in 0..<steps {
       let images = try ImageBatch(model.program).input
       let numbers = RandomNumbers(seed: UInt64(step), purpose: .benchmark)
-      let values = model.values(images)
-      for index in values.indices { values[index] = numbers.uniform(at: UInt64(index)) }
-      model.fillNoise(seed: 1, step: step, round: 0)
+      try model.upload((0..<images.count).map { numbers.uniform(at: UInt64($0)) }, to: images)
+      try model.fillNoise(seed: 1, step: step, round: 0)
       model.setScalars(fakeRecipe, at: .alone(step: step + 1))
       try model.run(.step)
     }
-    return model.program.manifest.states.flatMap { Array(model.values($0.tensor)) }
+    return try model.program.manifest.states.flatMap { try model.values($0.tensor) }
   }
 }

@@ -71,13 +71,61 @@ func tensors(_ path: String) throws -> [String: [Float]] {
 
 /// Writes tensors to a safetensors file.
 func write(_ tensors: [(name: String, shape: [Int], values: [Float])], to path: String) throws {
-  let bytes = tensors.map { tensor in tensor.values.withUnsafeBytes { Array($0) } }
-  let copies = bytes.map { source in
-    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 8)
-    copy.copyBytes(from: source)
-    return copy
+  var store = TensorStore()
+  for tensor in tensors { store.add(tensor.name, shape: tensor.shape, values: tensor.values) }
+  try store.write(to: path)
+}
+
+/// Images that wait for a test, which reads them as the input of a model.
+final class TestStaging: ImageStaging, @unchecked Sendable {
+  let slotCount: Int
+  let samplesPerSlot: Int
+  private let normalization: Normalization
+  private let augmentation: Augmentation
+  private var samples: [[Image?]]
+  private var announced: Set<Int> = []
+  private let lock = NSLock()
+  /// What was uploaded last, or is being filled.
+  private(set) var input: [Float] = []
+
+  convenience init(slots: Int, samples: Int, augmentation: Augmentation) {
+    self.init(
+      slots: slots, samples: samples, augmentation: augmentation,
+      normalization: Normalization(augmentation.recipe, channels: augmentation.channels))
   }
-  defer { for copy in copies { copy.deallocate() } }
-  try Safetensors.write(
-    zip(tensors, copies).map { Safetensors.Tensor(name: $0.name, shape: $0.shape, bytes: UnsafeRawBufferPointer($1)) }, to: path)
+
+  convenience init(slots: Int, samples: Int, batch: ImageBatch) {
+    self.init(slots: slots, samples: samples, augmentation: batch.augmentation, normalization: batch.normalization)
+  }
+
+  private init(slots: Int, samples: Int, augmentation: Augmentation, normalization: Normalization) {
+    slotCount = slots
+    samplesPerSlot = samples
+    self.augmentation = augmentation
+    self.normalization = normalization
+    self.samples = Array(repeating: Array(repeating: nil, count: samples), count: slots)
+  }
+
+  func write(_ sample: Image, place: Int, slot: Int) {
+    lock.withLock { samples[slot][place] = sample }
+  }
+
+  func announce(slot: Int) {
+    _ = lock.withLock { announced.insert(slot) }
+  }
+
+  /// Throws where the slot has not been announced, or lacks a sample.
+  func upload(slot: Int) throws(TrainerError) {
+    let (pixels, isAnnounced) = lock.withLock { (samples[slot].compactMap { $0?.pixels }, announced.remove(slot) != nil) }
+    guard isAnnounced, pixels.count == samplesPerSlot else { throw TrainerError("the slot \(slot) is not full") }
+    lock.withLock { samples[slot] = Array(repeating: nil, count: samplesPerSlot) }
+    let all = pixels.flatMap { $0 }
+    input = [Float](repeating: 0, count: all.count)
+    input.withUnsafeMutableBufferPointer { target in
+      all.withUnsafeBufferPointer {
+        normalization.apply(
+          $0, to: target, channels: augmentation.channels, positions: augmentation.width * augmentation.height)
+      }
+    }
+  }
 }

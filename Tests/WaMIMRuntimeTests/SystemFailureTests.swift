@@ -37,15 +37,13 @@ import WaMIMRuntime
     let unreadable = UnreadableImages()
     let source = FailingImages()
     let loader = try BatchLoader(
-      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 1), portion: 4, capacity: 8,
-      augmentation: augmentation, steps: 0..<2, threads: 2, unreadable: unreadable)
+      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 1),
+      staging: TestStaging(slots: 2, samples: 4, augmentation: augmentation), augmentation: augmentation, steps: 0..<2, threads: 2,
+      unreadable: unreadable)
     defer { loader.stop() }
-    var target = [Float](repeating: 0, count: 4 * 3 * 8 * 8)
     let error = #expect(throws: TrainerError.self) {
       for _ in 0..<2 {
-        _ = try target.withUnsafeMutableBufferPointer {
-          try loader.next(into: $0, normalization: Normalization(augmentation.recipe, channels: 3))
-        }
+        _ = try loader.next()
       }
     }
     #expect(error?.message == "the disk failed")

@@ -47,7 +47,7 @@ struct BenchReport {
   private func machine(_ limits: MachineLimits) -> String {
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }
-      ?? "no sgemm, as \(LimitMeter.usualLibrary) has none here (--blas names another library)"
+      ?? "no sgemm, as \(CPULimitMeter.usualLibrary) has none here (--blas names another library)"
     let matrixUnit = limits.matrixUnitFlops.map { "matrix units \(giga($0)) GFLOP/s; " } ?? ""
     return
       "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); \(matrixUnit)"

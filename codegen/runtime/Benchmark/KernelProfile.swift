@@ -25,8 +25,8 @@ package struct KernelProfile: Sendable {
   /// What `times` says of `steps` steps.
   init(_ times: KernelTimes, program: Program, steps: Int) {
     let runs = program.runsOfCalls()
-    calls = program.manifest.calls.enumerated().compactMap { index, call in
-      let entry = times[index]
+    calls = zip(program.manifest.calls, times.calls).enumerated().compactMap { index, measured in
+      let (call, entry) = measured
       guard entry.calls > 0 else { return nil }
       return Row(
         name: call.name, kind: call.kind, kernel: call.kernel, calls: entry.calls / steps,

@@ -43,17 +43,17 @@ struct BenchCommand: ParsableCommand {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
     let output = try profile.map { (path) throws(TrainerError) in try ReplacedFile(path) }
-    var meter = try LimitMeter(program, threads: threads.count)
-    try meter.measureArithmetic()
     let model = try TrainedModel(
-      program: program, schedules: OptimizerStep.schedules(program, batches: 1), threads: threads.count, measuring: true)
+      program: program, schedules: OptimizerStep.schedules(program, batches: 1), threads: threads.count)
+    var meter = try model.device.makeLimitMeter()
+    try meter.measureArithmetic()
     try model.initializeStates(seed: 0)
     try takeStep(0, model)
-    model.executor.times?.reset()
-    if output != nil { model.executor.timeline = try model.makeTimeline(batches: 1, steps: steps) }
+    try model.device.startMeasuring()
+    let timeline = output == nil ? nil : try model.startTimeline(batches: 1, steps: steps)
     let before = ProcessorUse.now()
     var taken: [(seconds: Double, loss: Double)] = []
-    for step in 1...steps { taken.append(try takeStep(step, model)) }
+    for step in 1...steps { taken.append(try takeStep(step, model, timeline: timeline)) }
     let after = ProcessorUse.now()
     let peak = Machine.peakResidentBytes
     try meter.measureArithmetic()
@@ -61,7 +61,7 @@ struct BenchCommand: ParsableCommand {
       model, taken: taken, peak: peak, limits: try meter.limits(blas: blas),
       shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
     // Last, so that a full disk takes no measurement along.
-    if let output, let timeline = model.executor.timeline {
+    if let output, let timeline {
       try ChromeTrace(timeline, calls: program.manifest.calls).write(to: output)
     }
   }
@@ -69,13 +69,13 @@ struct BenchCommand: ParsableCommand {
   private func report(
     _ model: TrainedModel, taken: [(seconds: Double, loss: Double)], peak: Int, limits: MachineLimits, shareOfOthers: Double?
   ) throws {
-    guard let times = model.executor.times else { return }
     let manifest = model.program.manifest
     let flops = model.program.flopsOfStep()
     let result = BenchResult(
       manifest: manifest, threads: threads.count, stepSeconds: taken.map(\.seconds), loss: taken.last?.loss ?? .nan,
       peakResidentBytes: peak, memoryPlan: model.memoryPlan, limits: limits,
-      profile: KernelProfile(times, program: model.program, steps: steps), productFlops: flops.products, flops: flops.all,
+      profile: KernelProfile(try model.device.measuredTimes(), program: model.program, steps: steps), productFlops: flops.products,
+      flops: flops.all,
       shareOfOthers: shareOfOthers)
     if json {
       Console.print(try JSON.encode(result.summary(everyCall: everyCall)))
@@ -86,32 +86,42 @@ struct BenchCommand: ParsableCommand {
 
   /// Makes a step, and returns the seconds that kernels took, and the loss.
   @discardableResult
-  private func takeStep(_ step: Int, _ model: TrainedModel) throws(TrainerError) -> (seconds: Double, loss: Double) {
+  private func takeStep(
+    _ step: Int, _ model: TrainedModel, timeline: Timeline? = nil
+  ) throws(TrainerError) -> (seconds: Double, loss: Double) {
     let first = Clock.nanoseconds
     var start = first
     var busy: UInt64 = 0
+    setScalars(of: model, step: step)
     let result = try OptimizerStep(model, batches: 1).make { (round) throws(TrainerError) in
       // Drawing images takes none of the step's time.
       if round > 0 { busy += Clock.nanoseconds - start }
-      fillInputs(of: model, step: step, round: round)
+      try fillInputs(of: model, step: step, round: round)
       start = Clock.nanoseconds
     }
     let end = Clock.nanoseconds
     busy += end - start
-    model.executor.timeline?.note("step \(step)", from: first, to: end)
+    timeline?.note("step \(step)", from: first, to: end)
     guard case .made(let losses, _) = result else { throw TrainerError("the loss of step \(step + 1) is not finite") }
     return (Double(busy) * 1e-9, losses.total)
   }
 
-  /// Writes random images and everything else that a round of step `step` takes.
-  private func fillInputs(of model: TrainedModel, step: Int, round: Int) {
+  /// Writes the random images and the noise of a round of step `step`.
+  private func fillInputs(of model: TrainedModel, step: Int, round: Int) throws(TrainerError) {
     if let images = model.program.input(.images) {
       let numbers = RandomNumbers(seed: 0, purpose: .benchmark, UInt64(step))
-      let values = model.values(images)
-      // Uniform numbers of mean 0 and variance 1.
-      for index in values.indices { values[index] = (numbers.uniform(at: UInt64(round * values.count + index)) - 0.5) * 3.4641016 }
+      try model.device.fill([images]) { _, elements in
+        for index in elements.indices {
+          // Uniform numbers of mean 0 and variance 1.
+          elements[index] = (numbers.uniform(at: UInt64(round * elements.count + index)) - 0.5) * 3.4641016
+        }
+      }
     }
-    model.fillNoise(seed: 0, step: step, round: round)
+    try model.fillNoise(seed: 0, step: step, round: round)
+  }
+
+  /// Sets what is the same in all rounds of step `step`.
+  private func setScalars(of model: TrainedModel, step: Int) {
     let recipe = model.program.manifest.recipe
     let rate = recipe.baseLearningRate * Double(model.program.manifest.batch) / 256
     model.setScalars(recipe.withConstantRate(rate), at: .alone(step: step + 1))

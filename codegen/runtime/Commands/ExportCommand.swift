@@ -39,26 +39,19 @@ extension TimmEncoder {
   /// Writes the encoder with the values of the parameters in `reader`'s file.
   func write(to path: String, parameters reader: SafetensorsReader, of program: Program) throws(TrainerError) {
     try Checkpoint.check(reader, of: program)
-    var layouts: [Safetensors.Layout] = []
-    for tensor in tensors {
-      layouts.append(
-        Safetensors.Layout(
-          name: tensor.name, type: "F32", shape: tensor.shape, byteCount: MemoryLayout<Float>.size * tensor.shape.reduce(1, *)))
+    let layouts = tensors.map { tensor in
+      Safetensors.Layout(name: tensor.name, shape: tensor.shape, byteCount: 4 * tensor.shape.reduce(1, *))
     }
     // What libraries of PyTorch look for, and how to use the file.
-    let header = try Safetensors.header(layouts, metadata: ["format": "pt", "model": createModel])
-    try FileSystem.replace(path) { (file) throws(TrainerError) in
-      try file.write(header)
-      for tensor in tensors {
-        switch tensor.source {
-        case .constant(let values): try file.write(values.withUnsafeBytes { Array($0) })
-        case .parameter(let name):
-          let bytes = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: MemoryLayout<Float>.size * tensor.shape.reduce(1, *), alignment: 8)
-          defer { bytes.deallocate() }
-          try reader.read(name, into: bytes)
-          try file.write(UnsafeRawBufferPointer(bytes))
-        }
+    let metadata = ["format": "pt", "model": createModel]
+    try Safetensors.write(layouts, metadata: metadata, to: path) { (index, file) throws(TrainerError) in
+      switch tensors[index].source {
+      case .constant(let values): try file.write(values.withUnsafeBytes { Array($0) })
+      case .parameter(let name):
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: layouts[index].byteCount, alignment: 8)
+        defer { bytes.deallocate() }
+        try reader.read(name, into: bytes)
+        try file.write(UnsafeRawBufferPointer(bytes))
       }
     }
   }

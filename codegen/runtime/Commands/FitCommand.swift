@@ -171,7 +171,7 @@ struct FitCommand: ParsableCommand {
     let start = position.map { ", continuing after step \($0.step)" } ?? ""
     Console.print(
       "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(images) an epoch, \(run.totalSteps) steps, "
-        + "\(Format.counted(run.model.executor.threadCount, "thread"))\(start)")
+        + "\(run.model.device.name)\(start)")
   }
 
   /// Says where the result is, and how to go on.

@@ -40,16 +40,16 @@ struct GradCommand: ParsableCommand {
     let model = try TrainedModel(program: program, schedules: [.gradients, .forward] + steps, threads: threads.count)
     let batch = GivenBatch(model: model, reader: reader, inputs: inputs, learningRate: learningRate)
     try batch.fillStates()
+    batch.setScalars(step: 1)
     var results = TensorStore()
     for round in 0..<program.microBatches {
-      try batch.fillInputs(round: round, step: 1)
+      try batch.fillInputs(round: round)
       try model.run(.forward)
       try results.addRound(of: .forward, in: model)
-      try batch.fillInputs(round: round, step: 1)
       try model.run(.gradients)
     }
     for tensor in program.manifest.accumulators {
-      results.add(tensor, bytes: UnsafeRawBufferPointer(model.accumulatedBytes(tensor)))
+      try results.add(tensor, of: model, in: .accumulators)
     }
     if adamwSteps > 0 { try takeSteps(on: batch, results: &results) }
     try results.write(to: output)
@@ -58,19 +58,20 @@ struct GradCommand: ParsableCommand {
   /// Takes the optimiser's steps, each on the same batch.
   private func takeSteps(on batch: GivenBatch, results: inout TensorStore) throws(TrainerError) {
     let model = batch.model
-    model.clearAccumulators()
+    try model.device.clearAccumulators()
     try batch.fillStates()
     var losses: [Float] = []
     for step in 1...adamwSteps {
+      batch.setScalars(step: step)
       let result = try OptimizerStep(model, batches: 1).make { (round) throws(TrainerError) in
-        try batch.fillInputs(round: round, step: step)
+        try batch.fillInputs(round: round)
       }
       guard case .made(let made, _) = result else { throw TrainerError("the loss of step \(step) is not finite") }
       losses.append(Float(made.total))
     }
     results.add("adamw.losses", shape: [losses.count], values: losses)
     for parameter in model.program.parameters {
-      results.add("adamw.\(parameter.name)", shape: parameter.shape, values: Array(model.values(parameter)))
+      results.add("adamw.\(parameter.name)", shape: parameter.shape, values: try model.values(parameter))
     }
   }
 }
@@ -86,14 +87,16 @@ private struct GivenBatch {
   /// Puts parameters and the optimiser's moments at their start.
   func fillStates() throws(TrainerError) {
     try model.initializeStates(seed: 0) { $0.role != .parameter }
-    for tensor in model.program.parameters { try reader.read(tensor.name, into: model.bytes(tensor)) }
+    for tensor in model.program.parameters { try reader.read(tensor, of: model) }
   }
 
-  /// Writes the inputs of a round of step `step`; all of them each time, as a schedule may reuse the memory of inputs that it has read.
-  func fillInputs(round: Int, step: Int) throws(TrainerError) {
-    for tensor in inputs {
-      try reader.read(tensor.name, part: round, of: model.program.microBatches, into: model.bytes(tensor))
-    }
+  /// Writes what a round takes of the batch.
+  func fillInputs(round: Int) throws(TrainerError) {
+    for tensor in inputs { try reader.read(tensor, of: model, part: round, of: model.program.microBatches) }
+  }
+
+  /// Sets what is the same in all rounds of step `step`.
+  func setScalars(step: Int) {
     model.setScalars(model.program.manifest.recipe.withConstantRate(learningRate), at: .alone(step: step))
   }
 }

@@ -2,24 +2,22 @@ import WaMIMManifest
 
 /// Reads and augments the images of coming batches on threads of its own, while the model works on the current ones.
 ///
-/// Batches are handed out in equal portions. What a batch holds depends on the seed and the step alone, whatever the number of threads: each image's random numbers come from
-/// the seed, the epoch and its place, and an image that cannot be read is replaced by the next one that can.
+/// Images wait as bytes where the device wants them, and it takes them in equal portions. What a batch holds depends on the seed and the
+/// step alone, whatever the number of threads: each image's random numbers come from the seed, the epoch and its place, and an image that
+/// cannot be read is replaced by the next one that can.
 package final class BatchLoader: @unchecked Sendable {
   private let source: any ImageSource
   private let order: EpochOrder
   private let augmentation: Augmentation
   private let unreadable: UnreadableImages
-  /// Images that are handed out at a time, and how often that makes a batch.
-  private let portion: Int
+  /// Where portions are filled and wait: each in the slot of its number, counted round and round.
+  private let staging: any ImageStaging
+  /// How many portions make a batch.
   private let portionsPerBatch: Int
-  /// Portions that are being filled or wait.
-  private let depth: Int
   private let lastPortion: Int
-  private let sampleBytes: Int
   private let lock = ThreadLock()
   /// Held while a large image is decoded: one at a time, so that their memory does not grow with the number of threads.
   private let largeImages = ThreadLock()
-  private let pixels: UnsafeMutableBufferPointer<UInt8>
 
   // What follows is protected by the lock.
 
@@ -39,40 +37,28 @@ package final class BatchLoader: @unchecked Sendable {
   /// An image of more pixels is large.
   private static let largePixels = 1 << 24
 
-  /// Images that a loader for a program that takes `batch` images a batch holds: one batch more than the model works on.
-  package static func capacity(batch: Int) -> Int { Manifest.waitingBatches * batch }
-
   /// Starts `threads` threads that read the batches of `steps`.
   ///
   /// - Parameters:
-  ///   - portion: Images to hand out at a time, of which a batch of `order` is a multiple.
-  ///   - capacity: Images to hold, a multiple of `portion` and at least twice as many.
+  ///   - staging: Where images wait; a batch of `order` is a multiple of what a slot holds, and there are at least two.
   ///   - unreadable: Takes note of the images that cannot be read.
   package init(
-    source: any ImageSource, order: EpochOrder, portion: Int, capacity: Int, augmentation: Augmentation, steps: Range<Int>,
+    source: any ImageSource, order: EpochOrder, staging: any ImageStaging, augmentation: Augmentation, steps: Range<Int>,
     threads: Int, unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) {
     self.source = source
     self.unreadable = unreadable
     self.order = order
     self.augmentation = augmentation
-    self.portion = portion
-    depth = max(2, capacity / portion)
-    portionsPerBatch = order.batch / portion
+    self.staging = staging
+    portionsPerBatch = order.batch / staging.samplesPerSlot
     lastPortion = steps.upperBound * portionsPerBatch
     nextPortion = steps.lowerBound * portionsPerBatch
     currentPortion = nextPortion
-    ready = [Int](repeating: 0, count: depth)
-    sampleBytes = augmentation.width * augmentation.height * augmentation.channels
-    pixels = .allocate(capacity: depth * portion * sampleBytes)
-    pixels.initialize(repeating: 0)
+    ready = [Int](repeating: 0, count: staging.slotCount)
     for index in 0..<max(1, threads) {
       self.threads.append(try WorkerThread(name: "loader \(index)") { self.work() })
     }
-  }
-
-  deinit {
-    pixels.deallocate()
   }
 
   /// Ends the threads; no batch can be taken afterwards.
@@ -85,24 +71,19 @@ package final class BatchLoader: @unchecked Sendable {
     threads = []
   }
 
-  /// Waits for the next portion, writes it to `target` as [batch, channels, height, width], and frees its place.
+  /// Waits for the next portion, hands it to the device, normalised, and frees its place.
   ///
   /// - Returns: Seconds spent waiting.
-  package func next(
-    into target: UnsafeMutableBufferPointer<Float>, normalization: Normalization
-  ) throws(TrainerError) -> Double {
+  package func next() throws(TrainerError) -> Double {
     let start = Clock.seconds
-    let slot = currentPortion % depth
+    let slot = currentPortion % staging.slotCount
     let problem = lock.withLock {
-      while ready[slot] < portion && failure == nil { lock.sleep() }
+      while ready[slot] < staging.samplesPerSlot && failure == nil { lock.sleep() }
       return failure
     }
     if let problem { throw problem }
     let waited = Clock.seconds - start
-    let portionBytes = portion * sampleBytes
-    normalization.apply(
-      UnsafeBufferPointer(rebasing: pixels[slot * portionBytes..<(slot + 1) * portionBytes]), to: target,
-      channels: augmentation.channels, positions: augmentation.width * augmentation.height)
+    try staging.upload(slot: slot)
     lock.withLock {
       ready[slot] = 0
       currentPortion += 1
@@ -118,8 +99,7 @@ package final class BatchLoader: @unchecked Sendable {
         let numbers = RandomNumbers(
           seed: order.seed, purpose: .augmentation, UInt64(item.epoch), UInt64(item.placeInEpoch))
         let sample = try readableSample(from: item.image, numbers: numbers)
-        let start = (item.portion % depth * portion + item.place) * sampleBytes
-        _ = UnsafeMutableBufferPointer(rebasing: pixels[start..<start + sampleBytes]).update(from: sample.pixels)
+        staging.write(sample, place: item.place, slot: item.portion % staging.slotCount)
       } catch {
         lock.withLock {
           failure = failure ?? error
@@ -128,10 +108,17 @@ package final class BatchLoader: @unchecked Sendable {
         }
         return
       }
-      lock.withLock {
-        ready[item.portion % depth] += 1
-        if ready[item.portion % depth] == portion { lock.wakeAll() }
-      }
+      noteReady(slot: item.portion % staging.slotCount)
+    }
+  }
+
+  /// Takes note of a sample that has been written to `slot`.
+  private func noteReady(slot: Int) {
+    lock.withLock {
+      ready[slot] += 1
+      guard ready[slot] == staging.samplesPerSlot else { return }
+      staging.announce(slot: slot)
+      lock.wakeAll()
     }
   }
 
@@ -147,16 +134,16 @@ package final class BatchLoader: @unchecked Sendable {
   /// Waits until there is an image to read and a place for it; nil when there are none left.
   private func take() -> Item? {
     lock.withLock {
-      while !isStopping && nextPortion < lastPortion && nextPortion >= currentPortion + depth { lock.sleep() }
+      while !isStopping && nextPortion < lastPortion && nextPortion >= currentPortion + staging.slotCount { lock.sleep() }
       guard !isStopping, nextPortion < lastPortion else { return nil }
       let portionsPerEpoch = order.stepsPerEpoch * portionsPerBatch
       let epoch = nextPortion / portionsPerEpoch
-      let placeInEpoch = nextPortion % portionsPerEpoch * portion + nextPlace
+      let placeInEpoch = nextPortion % portionsPerEpoch * staging.samplesPerSlot + nextPlace
       let item = Item(
         portion: nextPortion, place: nextPlace, epoch: epoch, placeInEpoch: placeInEpoch,
         image: Int(permutation(epoch: epoch)[placeInEpoch]))
       nextPlace += 1
-      if nextPlace == portion {
+      if nextPlace == staging.samplesPerSlot {
         nextPlace = 0
         nextPortion += 1
       }

@@ -18,4 +18,7 @@ package struct ImageBatch: Sendable {
     augmentation = Augmentation(recipe: recipe, width: input.shape[3], height: input.shape[2], channels: input.shape[1])
     normalization = Normalization(recipe, channels: input.shape[1])
   }
+
+  /// Bytes of a sample's pixels, which are as many as its elements.
+  package var sampleBytes: Int { augmentation.width * augmentation.height * augmentation.channels }
 }

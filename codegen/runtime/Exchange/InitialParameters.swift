@@ -47,7 +47,7 @@ package struct InitialParameters {
       throw TrainerError(
         "\(path) has no tensor in common with this model, whose names are those of timm's ViT, such as `\(parameters[0].name)`")
     }
-    for (parameter, name) in matches { try read(name, from: reader, into: model.values(parameter)) }
+    for (parameter, name) in matches { try read(name, from: reader, into: parameter, of: model) }
     result.takenCount = matches.count
     // A checkpoint's moments are no surplus: they belong to the run that it is from.
     let known = Set(matches.map(\.name) + model.program.manifest.states.map(\.tensor.name))
@@ -65,13 +65,13 @@ package struct InitialParameters {
   }
 
   private static func read(
-    _ name: String, from reader: SafetensorsReader, into target: UnsafeMutableBufferPointer<Float>
+    _ name: String, from reader: SafetensorsReader, into parameter: Manifest.Tensor, of model: TrainedModel
   ) throws(TrainerError) {
     guard let entry = reader.header.entries[name] else { return }
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: entry.range.count, alignment: 8)
     defer { bytes.deallocate() }
     try reader.read(name, into: bytes)
-    ElementConversion.convert(UnsafeRawBufferPointer(bytes), of: entry.type, to: target)
+    try model.upload(ElementConversion.floats(UnsafeRawBufferPointer(bytes), of: entry.type, count: parameter.count), to: parameter)
   }
 
   /// The parts of the model that `names` belong to, with how many there are of each.

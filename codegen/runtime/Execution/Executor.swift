@@ -7,13 +7,13 @@ import Synchronization
 ///
 /// A phase is a list of tasks, each one tile of one group; threads take them from a counter, so who runs a tile changes from run to
 /// run, but what a tile computes does not. The thread that calls `run` is one of the workers.
-package final class Executor: @unchecked Sendable {
+final class Executor: @unchecked Sendable {
   /// Threads that run kernels, the caller's included.
-  package let threadCount: Int
-  /// How long each kind of call has taken, where the executor was told to measure it.
-  package let times: KernelTimes?
+  let threadCount: Int
+  /// Where to count the time of each kind of call, or nil; changed between runs only.
+  private(set) var times: KernelTimeCounters?
   /// Where to note each call, or nil; to be changed between runs only.
-  package var timeline: Timeline?
+  var timeline: Timeline?
 
   private let program: Program
   private let memory: ProgramMemory
@@ -29,11 +29,12 @@ package final class Executor: @unchecked Sendable {
 
   private enum Job {
     case run(schedule: Int, firstTask: Int)
+    case forEach(count: Int, firstTask: Int, body: @Sendable (Int) -> Void)
     case stop
   }
 
   /// Starts `threadCount - 1` threads beside the caller's, each with scratch memory of its own.
-  package init(program: Program, memory: ProgramMemory, threadCount: Int, measuring: Bool = false) throws(TrainerError) {
+  init(program: Program, memory: ProgramMemory, threadCount: Int) throws(TrainerError) {
     self.program = program
     self.memory = memory
     self.threadCount = threadCount
@@ -45,7 +46,6 @@ package final class Executor: @unchecked Sendable {
       scratch.append(try MappedMemory(byteCount: program.scratchBytes, for: "a thread's scratch memory"))
     }
     self.scratch = scratch
-    times = measuring ? KernelTimes(threads: threadCount, descriptions: program.manifest.calls.count) : nil
     wamim_limit_blas_to_calling_thread()
     for thread in 1..<max(threadCount, 1) {
       threads.append(try WorkerThread(name: "worker \(thread)") { self.work(as: thread) })
@@ -53,7 +53,7 @@ package final class Executor: @unchecked Sendable {
   }
 
   /// Ends the threads; no schedule can run afterwards.
-  package func stop() {
+  func stop() {
     if threads.isEmpty { return }
     job = .stop
     barrier.wait()
@@ -64,8 +64,7 @@ package final class Executor: @unchecked Sendable {
   /// Runs the schedule of index `schedule`, and says whether it came to its end.
   ///
   /// A schedule that changes states or accumulators is left where its loss is not finite, before it changes a state.
-  @discardableResult
-  package func run(schedule: Int) -> Bool {
+  func run(schedule: Int) -> Bool {
     // The thread is the caller's, whose other numbers keep their meaning.
     let control = wamim_flush_denormals()
     defer { wamim_restore_denormals(control) }
@@ -77,11 +76,34 @@ package final class Executor: @unchecked Sendable {
     return isComplete
   }
 
+  /// Calls `body` for each index below `count`, on all threads, which take one after the other; returns when all calls have.
+  func forEach(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    // On the caller's thread as on the others.
+    let control = wamim_flush_denormals()
+    defer { wamim_restore_denormals(control) }
+    if count <= 1 || threadCount == 1 { return (0..<count).forEach(body) }
+    job = .forEach(count: count, firstTask: firstTask, body: body)
+    barrier.wait()
+    firstTask = takeEach(count, firstTask: firstTask, body: body)
+    job = .stop
+  }
+
+  /// Takes indices until there are none left, and returns where the counter then stands.
+  private func takeEach(_ count: Int, firstTask: Int, body: (Int) -> Void) -> Int {
+    while true {
+      let index = nextTask.add(1, ordering: .relaxed).oldValue - firstTask
+      guard index < count else { break }
+      body(index)
+    }
+    barrier.wait()
+    return firstTask + count + threadCount
+  }
+
   /// Runs the schedule of index `schedule` on the calling thread alone, up to the first call that makes a number that is not finite
   /// where there was none.
   ///
   /// - Returns: That call, or nil where the schedule came to its end.
-  package func check(schedule: Int) -> NonFiniteResult? {
+  func check(schedule: Int) -> NonFiniteResult? {
     let control = wamim_flush_denormals()
     defer { wamim_restore_denormals(control) }
     let manifest = program.manifest
@@ -126,8 +148,13 @@ package final class Executor: @unchecked Sendable {
     memset(scratch[0].base, 0, program.scratchBytes)
   }
 
+  /// Counts the time of each kind of call from now on, beginning at zero.
+  func startMeasuring() {
+    times = KernelTimeCounters(threads: threadCount, descriptions: program.manifest.calls.count)
+  }
+
   /// A timeline with room for all of `runs`: how often schedules, each named by its index, are to run.
-  package func makeTimeline(runs: [(schedule: Int, count: Int)]) throws(TrainerError) -> Timeline {
+  func makeTimeline(runs: [(schedule: Int, count: Int)]) throws(TrainerError) -> Timeline {
     let capacity = runs.reduce(0) { $0 + $1.count * (plans[$1.schedule].callCount + plans[$1.schedule].phases.count) }
     return try Timeline(threads: threadCount, capacity: capacity)
   }
@@ -136,8 +163,11 @@ package final class Executor: @unchecked Sendable {
     wamim_flush_denormals()
     while true {
       barrier.wait()
-      guard case .run(let schedule, let firstTask) = job else { return }
-      _ = runPhases(of: schedule, firstTask: firstTask, thread: thread)
+      switch job {
+      case .run(let schedule, let firstTask): _ = runPhases(of: schedule, firstTask: firstTask, thread: thread)
+      case .forEach(let count, let firstTask, let body): _ = takeEach(count, firstTask: firstTask, body: body)
+      case .stop: return
+      }
     }
   }
 

@@ -1,14 +1,6 @@
 import CProgram
 import WaMIMManifest
 
-/// The first call of a schedule that left a number that is not finite.
-package struct NonFiniteResult: Sendable, Equatable {
-  /// The phase of the call, counted from 0.
-  package var phase: Int
-  /// The call's entry in the manifest's table.
-  package var description: Int
-}
-
 /// Looks at the memory that calls of a schedule touch for numbers that are not finite.
 ///
 /// Calls do not say how far their arguments reach. An argument whose units lie one after the other is looked at for the units of

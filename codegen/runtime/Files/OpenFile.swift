@@ -111,6 +111,11 @@ package final class OpenFile: Sendable {
     }
   }
 
+  /// Writes all of `bytes`.
+  package func write(_ bytes: RawSpan) throws(TrainerError) {
+    try bytes.withUnsafeBytes { (bytes) throws(TrainerError) in try write(bytes) }
+  }
+
   /// Writes `text` as UTF-8.
   package func write(_ text: String) throws(TrainerError) {
     try write(Array(text.utf8))

@@ -3,20 +3,24 @@ import WaMIMManifest
 
 /// Writing tensors in the safetensors format.
 package enum Safetensors {
-  /// A tensor to write.
-  package struct Tensor {
+  /// A tensor to write, without its elements.
+  package struct Layout {
     package var name: String
     /// Such as `F32`.
     package var type: String
     package var shape: [Int]
-    /// The elements, in row-major order.
-    package var bytes: UnsafeRawBufferPointer
+    package var byteCount: Int
 
-    package init(name: String, type: String = "F32", shape: [Int], bytes: UnsafeRawBufferPointer) {
+    package init(name: String, type: String = "F32", shape: [Int], byteCount: Int) {
       self.name = name
       self.type = type
       self.shape = shape
-      self.bytes = bytes
+      self.byteCount = byteCount
+    }
+
+    /// A tensor of the manifest under its own name.
+    init(_ tensor: Manifest.Tensor) {
+      self.init(name: tensor.name, type: Safetensors.type(of: tensor), shape: tensor.shape, byteCount: tensor.byteCount)
     }
   }
 
@@ -29,25 +33,21 @@ package enum Safetensors {
   }
 
   /// Replaces the file at `path` by one that holds `tensors` in their order; on failure the old file stays.
-  package static func write(_ tensors: [Tensor], metadata: [String: String] = [:], to path: String) throws(TrainerError) {
-    let layouts = tensors.map { Layout(name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.bytes.count) }
-    let header = try header(layouts, metadata: metadata)
+  ///
+  /// - Parameter writeElements: Writes the elements of the tensor of that index, in row-major order.
+  package static func write(
+    _ tensors: [Layout], metadata: [String: String] = [:], to path: String,
+    writeElements: (_ index: Int, _ file: OpenFile) throws(TrainerError) -> Void
+  ) throws(TrainerError) {
+    let header = try header(tensors, metadata: metadata)
     try FileSystem.replace(path) { (file) throws(TrainerError) in
       try file.write(header)
-      for tensor in tensors { try file.write(tensor.bytes) }
+      for index in tensors.indices { try writeElements(index, file) }
     }
   }
 
-  /// What the header says of a tensor.
-  struct Layout {
-    var name: String
-    var type: String
-    var shape: [Int]
-    var byteCount: Int
-  }
-
   /// The bytes before those of the tensors: a length, and JSON with spaces after it so that the tensors start at a multiple of 8.
-  static func header(_ tensors: [Layout], metadata: [String: String]) throws(TrainerError) -> [UInt8] {
+  private static func header(_ tensors: [Layout], metadata: [String: String]) throws(TrainerError) -> [UInt8] {
     var offset = 0
     var entries: [String] = []
     if !metadata.isEmpty { entries.append("\"__metadata__\":\(try JSON.encode(metadata))") }

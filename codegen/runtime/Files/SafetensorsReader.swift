@@ -55,16 +55,26 @@ package final class SafetensorsReader {
 
   /// Reads the elements of the tensor `name` into `target`, whose size has to be the tensor's.
   package func read(_ name: String, into target: UnsafeMutableRawBufferPointer) throws(TrainerError) {
-    try read(name, part: 0, of: 1, into: target)
+    try file.read(into: target, at: try range(of: name, byteCount: target.count).lowerBound)
   }
 
-  /// Reads one of `parts` equal parts of the elements of the tensor `name` into `target`, whose size has to be the part's.
+  /// Writes one of `parts` equal parts of the elements of the tensor named as `tensor` to `tensor` of `model`, whose size has to be the
+  /// part's.
   package func read(
-    _ name: String, part: Int, of parts: Int, into target: UnsafeMutableRawBufferPointer
+    _ tensor: Manifest.Tensor, of model: TrainedModel, part: Int = 0, of parts: Int = 1
   ) throws(TrainerError) {
-    guard let entry = header.entries[name], entry.range.count == parts * target.count else {
+    let range = try range(of: tensor.name, byteCount: parts * tensor.byteCount)
+    let start = range.lowerBound + part * tensor.byteCount
+    try model.device.upload(tensor) { (offset, piece) throws(TrainerError) in
+      try piece.withUnsafeMutableBytes { (bytes) throws(TrainerError) in try file.read(into: bytes, at: start + offset) }
+    }
+  }
+
+  /// Where the elements of the tensor `name` are in the file, which have to be of `byteCount` bytes.
+  private func range(of name: String, byteCount: Int) throws(TrainerError) -> Range<Int> {
+    guard let entry = header.entries[name], entry.range.count == byteCount else {
       throw TrainerError("\(path) lacks the tensor `\(name)` in the size that this model needs")
     }
-    try file.read(into: target, at: entry.range.lowerBound + part * target.count)
+    return entry.range
   }
 }

@@ -16,19 +16,19 @@ package struct TensorStore {
   /// Copies every output that a round of `schedule` has just left in `model`, or adds it to what earlier rounds left.
   package mutating func addRound(of schedule: ScheduleRole, in model: TrainedModel) throws(TrainerError) {
     for output in model.program.manifest.schedules[try model.program.schedule(schedule)].outputs {
-      let bytes = UnsafeRawBufferPointer(model.bytes(output.tensor))
       guard let index = items.firstIndex(where: { $0.name == output.tensor.name }) else {
-        add(output.tensor, bytes: bytes)
+        try add(output.tensor, of: model)
         continue
       }
       switch output.combination {
       case .same: break
       case .samples:
-        items[index].bytes += bytes
+        items[index].bytes += try model.bytes(output.tensor)
         items[index].shape[0] += output.tensor.shape[0]
       case .sum:
+        let values = try model.values(output.tensor)
         items[index].bytes.withUnsafeMutableBytes { target in
-          for (offset, value) in model.values(output.tensor).enumerated() {
+          for (offset, value) in values.enumerated() {
             let sum = target.loadUnaligned(fromByteOffset: MemoryLayout<Float>.stride * offset, as: Float.self) + value
             target.storeBytes(of: sum, toByteOffset: MemoryLayout<Float>.stride * offset, as: Float.self)
           }
@@ -37,12 +37,14 @@ package struct TensorStore {
     }
   }
 
-  /// Copies a tensor.
-  package mutating func add(_ tensor: Manifest.Tensor, bytes: UnsafeRawBufferPointer) {
+  /// Copies a tensor of `model`.
+  package mutating func add(
+    _ tensor: Manifest.Tensor, of model: TrainedModel, in memory: DeviceMemory = .arena
+  ) throws(TrainerError) {
     items.append(
       Item(
         name: tensor.name, type: Safetensors.type(of: tensor), shape: tensor.shape.isEmpty ? [1] : tensor.shape,
-        bytes: Array(bytes)))
+        bytes: try model.bytes(tensor, in: memory)))
   }
 
   /// Adds a tensor.
@@ -53,11 +55,9 @@ package struct TensorStore {
 
   /// Replaces the safetensors file at `path` by one that holds the tensors.
   package func write(to path: String) throws(TrainerError) {
-    try FileSystem.replace(path) { (file) throws(TrainerError) in
-      let header = try Safetensors.header(
-        items.map { Safetensors.Layout(name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.bytes.count) }, metadata: [:])
-      try file.write(header)
-      for item in items { try file.write(item.bytes) }
+    let layouts = items.map {
+      Safetensors.Layout(name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.bytes.count)
     }
+    try Safetensors.write(layouts, to: path) { (index, file) throws(TrainerError) in try file.write(items[index].bytes) }
   }
 }

@@ -38,19 +38,16 @@ package struct Gallery {
   /// Draws as many of `images` as a round takes, after others that are `drawn`; where there are fewer, they are repeated to fill it.
   private func drawRound(_ images: [Image], drawn: Int) throws(TrainerError) -> [PictureGrid.Row] {
     let samples = batch.input.shape[0]
-    let target = model.values(batch.input)
-    let (channels, positions) = (batch.augmentation.channels, batch.augmentation.width * batch.augmentation.height)
-    for sample in 0..<samples {
-      let place = UnsafeMutableBufferPointer(rebasing: target[sample * channels * positions..<(sample + 1) * channels * positions])
-      images[sample % images.count].pixels.withUnsafeBufferPointer {
-        batch.normalization.apply($0, to: place, channels: channels, positions: positions)
-      }
-    }
+    let staging = try model.device.makeImageStaging(slots: 1, for: batch)
+    for sample in 0..<samples { staging.write(images[sample % images.count], place: sample, slot: 0) }
+    staging.announce(slot: 0)
+    try staging.upload(slot: 0)
     let count = min(samples, images.count)
-    let input = Array(target.prefix(count * channels * positions))
+    // Before the run, as a schedule may reuse the input's memory.
+    let input = try model.values(batch.input, samples: count)
     // Masks are those of whole batches, however they are cut.
     let (whole, rest) = drawn.quotientAndRemainder(dividingBy: model.program.manifest.batch)
-    model.fillNoise(seed: seed, step: whole * model.program.manifest.batch, round: rest / samples)
+    try model.fillNoise(seed: seed, step: whole * model.program.manifest.batch, round: rest / samples)
     try model.run(.forward)
     return try reconstructor.rows(images: input, count: count)
   }

@@ -55,52 +55,57 @@ package struct Reconstructor {
   ///
   /// - Parameter images: Those samples as they were put into the input, which the schedule may have overwritten since.
   package func rows(images: [Float], count: Int) throws(TrainerError) -> [PictureGrid.Row] {
+    let masks = try model.values(mask, samples: count)
+    var results: [[Float]] = []
+    for prediction in predictions { results.append(try model.values(prediction, samples: count)) }
     var rows: [PictureGrid.Row] = []
     for sample in 0..<count {
       let (channels, height, width) = (batch.augmentation.channels, batch.augmentation.height, batch.augmentation.width)
       let image = planes(images, sample: sample, channels: channels, height: height, width: width)
-      let maskValues = Array(model.values(mask)[sample * mask.shape[1]..<(sample + 1) * mask.shape[1]])
+      let maskValues = Array(masks[sample * mask.shape[1]..<(sample + 1) * mask.shape[1]])
       guard let patchMask = PatchMask(maskValues, height: image.height, width: image.width) else {
         throw TrainerError("the output `mask` of shape \(Format.shape(mask.shape)) doesn't cut the image into square patches")
       }
       let pictures = [
-        picture(image), picture(image, hiddenBy: patchMask), picture(rebuild(image, sample: sample, mask: patchMask)),
+        picture(image), picture(image, hiddenBy: patchMask),
+        picture(rebuild(image, from: results, sample: sample, mask: patchMask)),
       ]
-      rows.append(pictures + levelPictures(image, sample: sample, mask: patchMask))
+      rows.append(pictures + levelPictures(image, from: results, sample: sample, mask: patchMask))
     }
     return rows
   }
 
-  private func rebuild(_ image: Planes, sample: Int, mask: PatchMask) -> Planes {
+  /// The picture that a sample's part of `results`, the elements of each prediction, makes of its input.
+  private func rebuild(_ image: Planes, from results: [[Float]], sample: Int, mask: PatchMask) -> Planes {
     switch method {
     case .wavelet(let wavelet):
-      return wavelet.rebuild(image, predictions: coefficients(sample: sample), mask: mask)
+      return wavelet.rebuild(image, predictions: coefficients(results, sample: sample), mask: mask)
     case .patches(let patches):
       let size = predictions[0].count / predictions[0].shape[0]
-      let prediction = Array(model.values(predictions[0])[sample * size..<(sample + 1) * size])
+      let prediction = Array(results[0][sample * size..<(sample + 1) * size])
       return patches.rebuild(image, prediction: prediction, mask: mask)
     }
   }
 
   /// Target and prediction of each level, the finest first.
-  private func levelPictures(_ image: Planes, sample: Int, mask: PatchMask) -> [Image] {
+  private func levelPictures(_ image: Planes, from results: [[Float]], sample: Int, mask: PatchMask) -> [Image] {
     guard case .wavelet(let wavelet) = method, showsLevels else { return [] }
-    return wavelet.details(of: image, predictions: coefficients(sample: sample)).flatMap { target, prediction in
+    return wavelet.details(of: image, predictions: coefficients(results, sample: sample)).flatMap { target, prediction in
       let level = LevelPicture(scaledTo: target, transform: wavelet.transform, width: image.width, height: image.height)
       return [level.draw(target), level.draw(prediction, hiddenBy: mask)]
     }
   }
 
   /// The predicted coefficients of one sample, of each level.
-  private func coefficients(sample: Int) -> [Planes] {
-    predictions.map { tensor in
-      planes(model.values(tensor), sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
+  private func coefficients(_ results: [[Float]], sample: Int) -> [Planes] {
+    zip(predictions, results).map { tensor, values in
+      planes(values, sample: sample, channels: tensor.shape[1], height: tensor.shape[2], width: tensor.shape[3])
     }
   }
 
   /// One sample of a tensor [samples, channels, height, width].
   private func planes(
-    _ values: some RandomAccessCollection<Float>, sample: Int, channels: Int, height: Int, width: Int
+    _ values: [Float], sample: Int, channels: Int, height: Int, width: Int
   ) -> Planes {
     let size = channels * height * width
     return Planes(channels: channels, height: height, width: width, values: Array(values.dropFirst(sample * size).prefix(size)))

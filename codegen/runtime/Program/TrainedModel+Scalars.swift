@@ -1,11 +1,11 @@
 import WaMIMManifest
 
 extension TrainedModel {
-  /// Writes every number that the program is told before a step: what the recipe and the run's position make of it.
+  /// Sets every number that the program is told before a step: what the recipe and the run's position make of it.
   package func setScalars(_ recipe: Recipe, at position: RunPosition) {
     for input in program.manifest.inputs {
       guard case .hyperparameter(let name) = input.binding, let scalar = ScheduleScalar.byName[name] else { continue }
-      values(input.tensor).update(repeating: Float(scalar.value(recipe, position)))
+      set(input.tensor, to: scalar.value(recipe, position))
     }
   }
 }

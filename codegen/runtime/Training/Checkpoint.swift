@@ -30,12 +30,11 @@ package enum Checkpoint {
       "seed": "\(position.seed)",
     ]
     for (name, value) in position.options { metadata["option.\(name)"] = value }
-    let tensors = model.program.manifest.states.map { state in
-      Safetensors.Tensor(
-        name: state.tensor.name, type: Safetensors.type(of: state.tensor), shape: state.tensor.shape,
-        bytes: UnsafeRawBufferPointer(model.bytes(state.tensor)))
+    let states = model.program.manifest.states.map(\.tensor)
+    try Safetensors.write(states.map { Safetensors.Layout($0) }, metadata: metadata, to: path) {
+      (index, file) throws(TrainerError) in
+      try model.device.download(states[index], in: .arena) { (piece) throws(TrainerError) in try file.write(piece) }
     }
-    try Safetensors.write(tensors, metadata: metadata, to: path)
   }
 
   /// Fills the states of `model` from the file at `path`, which has to hold exactly those, and says where the run stands.
@@ -43,7 +42,7 @@ package enum Checkpoint {
     let reader = try SafetensorsReader(path)
     try reader.check(holds: model.program.manifest.states.map(\.tensor))
     let position = try position(in: reader, model: model.program.manifest.model)
-    for state in model.program.manifest.states { try reader.read(state.tensor.name, into: model.bytes(state.tensor)) }
+    for state in model.program.manifest.states { try reader.read(state.tensor, of: model) }
     return position
   }
 
@@ -53,7 +52,7 @@ package enum Checkpoint {
   package static func loadParameters(_ path: String, into model: TrainedModel) throws(TrainerError) {
     let reader = try SafetensorsReader(path)
     try check(reader, of: model.program)
-    for parameter in model.program.parameters { try reader.read(parameter.name, into: model.bytes(parameter)) }
+    for parameter in model.program.parameters { try reader.read(parameter, of: model) }
   }
 
   /// Checks that a file holds the parameters of `program`, either alone or with the optimiser's moments.

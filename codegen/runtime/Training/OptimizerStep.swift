@@ -29,7 +29,7 @@ package struct OptimizerStep {
     case found(Manifest.Call, phase: Int)
   }
 
-  /// Makes the step; `fill` writes what the round of that number takes.
+  /// Makes the step, for which scalars have been set; `fill` writes what the round of that number takes besides.
   ///
   /// - Parameter checksValues: Whether each kernel's result is looked at, on one thread.
   package func make(

@@ -28,7 +28,7 @@ package struct RoundLosses {
   /// Takes in what the last run of the schedule left.
   package mutating func addRound() throws(TrainerError) {
     guard !outputs.isEmpty else { throw TrainerError("this program tells no loss") }
-    for (index, output) in outputs.enumerated() { sums[index] += Double(model.values(output.tensor).first ?? 0) }
+    for (index, value) in try model.device.downloadScalars(outputs.map(\.tensor)).enumerated() { sums[index] += Double(value) }
     rounds += 1
   }
 

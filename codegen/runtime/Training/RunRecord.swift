@@ -77,7 +77,7 @@ package struct RunRecord: Codable, Sendable {
     sessions = [
       Session(
         command: command, folder: FileManager.default.currentDirectoryPath, started: Clock.timestamp, step: step,
-        threads: run.model.executor.threadCount, machine: machine)
+        threads: run.model.device.threadCount, machine: machine)
     ]
   }
 

@@ -56,8 +56,8 @@ extension TrainingRun {
     case .made(let losses, _): return failure(Float(losses.total), .nothing)
     case .found(let call, let phase): return failure(.nan, .kernel(call, phase: phase))
     case .left(let loss):
-      if let state = model.firstNonFiniteState() { return failure(loss, .state(state)) }
-      model.clearAccumulators()
+      if let state = try model.firstNonFiniteState() { return failure(loss, .state(state)) }
+      try model.device.clearAccumulators()
       let loader = try makeLoader(steps: step..<step + 1)
       defer { loader.stop() }
       guard case .found(let call, let phase) = try makeStep(step, loader: loader, checksValues: true).result else {
@@ -70,10 +70,8 @@ extension TrainingRun {
 
 extension TrainedModel {
   /// The name of the first state that holds a number that is not finite.
-  fileprivate func firstNonFiniteState() -> String? {
-    program.manifest.states.first { state in
-      let bytes = UnsafeRawBufferPointer(bytes(state.tensor))
-      return bytes.baseAddress.map { !ValueCheck.isFinite($0, byteCount: bytes.count) } ?? false
-    }?.tensor.name
+  fileprivate func firstNonFiniteState() throws(TrainerError) -> String? {
+    let states = program.manifest.states.map(\.tensor)
+    return try device.firstNonFinite(among: states).map { states[$0].name }
   }
 }

@@ -11,8 +11,7 @@ final class StepProfile {
     self.model = model
     output = try ReplacedFile(path)
     remaining = steps
-    timeline = try model.makeTimeline(batches: batches, steps: steps)
-    model.executor.timeline = timeline
+    timeline = try model.startTimeline(batches: batches, steps: steps)
   }
 
   /// Takes note of images that were waited for from `start` until now.
@@ -36,7 +35,7 @@ final class StepProfile {
 
   /// Writes the file; where that fails, training is worth more than the profile.
   private func write() {
-    model.executor.timeline = nil
+    model.device.stopTimeline()
     guard let output else { return }
     do {
       try ChromeTrace(timeline, calls: model.program.manifest.calls).write(to: output)

@@ -92,10 +92,9 @@ package struct TrainingRun {
   func makeLoader(
     steps: Range<Int>, unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) -> BatchLoader {
-    let manifest = model.program.manifest
-    return try BatchLoader(
-      source: source, order: order, portion: manifest.microBatch, capacity: BatchLoader.capacity(batch: manifest.batch),
-      augmentation: batch.augmentation, steps: steps, threads: options.loaders, unreadable: unreadable)
+    try BatchLoader(
+      source: source, order: order, staging: try model.makeImageStaging(for: batch), augmentation: batch.augmentation, steps: steps,
+      threads: options.loaders, unreadable: unreadable)
   }
 
   /// Makes the step of index `step` on images from `loader`, and says how long it has waited for them.
@@ -103,19 +102,19 @@ package struct TrainingRun {
     _ step: Int, loader: BatchLoader, profile: StepProfile? = nil, checksValues: Bool
   ) throws(TrainerError) -> (result: OptimizerStep.Result, waited: Double) {
     var waited = 0.0
+    setScalars(step)
     let result = try OptimizerStep(model, batches: options.recipe.batchAccumulation).make(checksValues: checksValues) {
       (round) throws(TrainerError) in
       let start = Clock.nanoseconds
-      waited += try loader.next(into: model.values(batch.input), normalization: batch.normalization)
+      waited += try loader.next()
       profile?.noteImages(from: start)
-      fillInputs(step, round: round)
+      try model.fillNoise(seed: options.seed, step: step, round: round)
     }
     return (result, waited)
   }
 
-  /// Writes everything but the images that a round of the step of index `step` takes.
-  private func fillInputs(_ step: Int, round: Int) {
-    model.fillNoise(seed: options.seed, step: step, round: round)
+  /// Sets what is the same in all rounds of the step of index `step`.
+  private func setScalars(_ step: Int) {
     let position = RunPosition(
       step: step + 1, progress: Double(step) / Double(order.stepsPerEpoch), imagesPerStep: order.batch,
       batchesPerStep: options.recipe.batchAccumulation)
@@ -133,7 +132,7 @@ package struct TrainingRun {
   ) throws(TrainerError) -> MetricsLine {
     let start = Clock.seconds
     let norms = isShown(step) ? NormMeter(model, recipe: options.recipe) : nil
-    let secondMoments = norms?.sumOfSecondMoments()
+    let secondMoments = try norms?.sumOfSecondMoments()
     let (result, waited) = try makeStep(step, loader: loader, profile: profile, checksValues: options.checksValues)
     guard case .made(let losses, let learningRate) = result else {
       progress.finish()
@@ -146,8 +145,8 @@ package struct TrainingRun {
       losses: losses.targets.map { Float($0) },
       learningRate: learningRate, imagesPerSecond: progress.imagesPerSecond, waitingForData: waited / max(seconds, 1e-9))
     if let norms, let secondMoments {
-      line.gradientNorm = norms.gradientNorm(since: secondMoments)
-      line.parameterNorm = norms.parameterNorm()
+      line.gradientNorm = try norms.gradientNorm(since: secondMoments)
+      line.parameterNorm = try norms.parameterNorm()
     }
     return line
   }

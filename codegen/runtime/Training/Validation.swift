@@ -40,15 +40,15 @@ package struct Validation {
       recipe: recipe, width: batch.augmentation.width, height: batch.augmentation.height, channels: batch.augmentation.channels)
     let program = model.program
     let loader = try BatchLoader(
-      source: source, order: order, portion: program.manifest.microBatch, capacity: BatchLoader.capacity(batch: order.batch),
-      augmentation: augmentation, steps: 0..<order.stepsPerEpoch, threads: loaders, unreadable: unreadable)
+      source: source, order: order, staging: try model.makeImageStaging(for: batch), augmentation: augmentation,
+      steps: 0..<order.stepsPerEpoch, threads: loaders, unreadable: unreadable)
     defer { loader.stop() }
     var losses = RoundLosses(model, schedule: .forward)
     for step in 0..<order.stepsPerEpoch {
       for round in 0..<program.microBatches {
         if wamim_interruption() != 0 { return nil }
-        _ = try loader.next(into: model.values(batch.input), normalization: batch.normalization)
-        model.fillNoise(seed: Self.seed, step: step, round: round)
+        _ = try loader.next()
+        try model.fillNoise(seed: Self.seed, step: step, round: round)
         try model.run(.forward)
         try losses.addRound()
       }

@@ -1,26 +1,18 @@
-/// Time spent in each kind of call and at barriers, counted by each thread on its own and added up when asked.
-package final class KernelTimes: @unchecked Sendable {
-  /// What has been measured of one entry of the manifest's table of calls.
-  package struct Entry: Sendable {
-    /// Calls, tiles counted each on its own.
-    package var calls = 0
-    /// Nanoseconds, added over threads.
-    package var nanoseconds: UInt64 = 0
-  }
-
+/// Counts the time of each kind of call and of waits at barriers, each thread on its own, and adds it up when asked.
+final class KernelTimeCounters: @unchecked Sendable {
   private let threads: Int
   /// Kinds of calls; what comes after their entries is for barriers.
   private let descriptions: Int
   /// Entries of one thread, rounded up so that no two threads write to one cache line.
   private let stride: Int
-  private let entries: UnsafeMutableBufferPointer<Entry>
+  private let entries: UnsafeMutableBufferPointer<KernelTimes.Entry>
 
   init(threads: Int, descriptions: Int) {
     self.threads = threads
     self.descriptions = descriptions
     stride = (descriptions + 8) / 4 * 4
     entries = .allocate(capacity: threads * stride)
-    entries.initialize(repeating: Entry())
+    entries.initialize(repeating: KernelTimes.Entry())
   }
 
   deinit {
@@ -45,17 +37,13 @@ package final class KernelTimes: @unchecked Sendable {
     entries[thread * stride + description].nanoseconds += nanoseconds
   }
 
-  /// Starts again from zero.
-  package func reset() {
-    entries.update(repeating: Entry())
+  /// What all threads have counted; to be asked between runs.
+  var total: KernelTimes {
+    KernelTimes(calls: (0..<descriptions).map(total), waiting: total(descriptions))
   }
 
-  /// What all threads have spent waiting at barriers.
-  package var waiting: Entry { self[descriptions] }
-
-  /// What all threads have spent on the calls of `description`.
-  package subscript(description: Int) -> Entry {
-    (0..<threads).reduce(into: Entry()) { total, thread in
+  private func total(_ description: Int) -> KernelTimes.Entry {
+    (0..<threads).reduce(into: KernelTimes.Entry()) { total, thread in
       let entry = entries[thread * stride + description]
       total.calls += entry.calls
       total.nanoseconds += entry.nanoseconds

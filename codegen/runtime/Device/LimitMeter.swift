@@ -1,0 +1,10 @@
+/// Measures what a device can do at most.
+package protocol LimitMeter {
+  /// Measures rates of arithmetic in registers, of which the highest ones count; to be called before and after what is held against them.
+  mutating func measureArithmetic() throws(TrainerError)
+
+  /// The limits, with those of BLAS and of the memory, which are measured now.
+  ///
+  /// - Parameter library: The shared library whose BLAS is measured, or nil for what there is.
+  func limits(blas library: String?) throws(TrainerError) -> MachineLimits
+}

@@ -1,0 +1,118 @@
+import CProgram
+import Glibc
+import WaMIMManifest
+
+/// The processor: an arena that all threads share, and threads that work through schedules together.
+package final class CPUDevice: Device {
+  private let program: Program
+  private let memory: ProgramMemory
+  private let executor: Executor
+
+  /// Checks the processor, maps the memory, copies the constants and starts the threads.
+  ///
+  /// - Parameter accumulates: Whether schedules will run that use the accumulators.
+  package init(_ program: Program, accumulates: Bool, threads: Int) throws(TrainerError) {
+    try ProcessorCheck.check(program.manifest.processor)
+    self.program = program
+    memory = try ProgramMemory(program, accumulates: accumulates)
+    for constant in program.constants {
+      guard let bytes = constant.bytes else { continue }
+      (memory.arena.base + Int(constant.offset)).copyMemory(from: bytes, byteCount: Int(constant.byte_count))
+    }
+    executor = try Executor(program: program, memory: memory, threadCount: threads)
+  }
+
+  deinit {
+    executor.stop()
+  }
+
+  package var name: String { Format.counted(threadCount, "thread") }
+
+  package var threadCount: Int { executor.threadCount }
+
+  // MARK: Tensors
+
+  package func upload(
+    _ tensor: Manifest.Tensor, from source: (_ offset: Int, _ piece: inout MutableRawSpan) throws(TrainerError) -> Void
+  ) throws(TrainerError) {
+    var span = memory.bytes(tensor).mutableBytes
+    try source(0, &span)
+  }
+
+  package func download(
+    _ tensor: Manifest.Tensor, in place: DeviceMemory, to sink: (_ piece: RawSpan) throws(TrainerError) -> Void
+  ) throws(TrainerError) {
+    let bytes = place == .arena ? memory.bytes(tensor) : memory.accumulatedBytes(tensor)
+    guard let bytes else { throw TrainerError("there is no memory to add up gradients in, and so no `\(tensor.name)`") }
+    try sink(UnsafeRawBufferPointer(bytes).bytes)
+  }
+
+  package func fill(
+    _ tensors: [Manifest.Tensor], with values: @escaping @Sendable (_ index: Int, _ elements: inout MutableSpan<Float>) -> Void
+  ) {
+    let memory = memory
+    executor.forEach(tensors.count) { index in
+      var span = memory.elements(tensors[index]).mutableSpan
+      values(index, &span)
+    }
+  }
+
+  package func upload(_ scalars: [ScalarInput]) {
+    for scalar in scalars { memory.elements(scalar.tensor).update(repeating: scalar.value) }
+  }
+
+  package func downloadScalars(_ tensors: [Manifest.Tensor]) -> [Float] {
+    tensors.map { memory.elements($0).first ?? 0 }
+  }
+
+  package func clearAccumulators() {
+    memory.clearAccumulators()
+  }
+
+  // MARK: Questions about tensors
+
+  package func sum(_ term: SumTerm, over tensors: [Manifest.Tensor]) -> Double {
+    let (memory, sums) = (memory, TensorSums(count: tensors.count))
+    executor.forEach(tensors.count) { sums.note(term, of: memory.elements(tensors[$0]), at: $0) }
+    return sums.total
+  }
+
+  package func firstNonFinite(among tensors: [Manifest.Tensor]) -> Int? {
+    tensors.firstIndex { tensor in
+      let bytes = memory.bytes(tensor)
+      return bytes.baseAddress.map { !ValueCheck.isFinite($0, byteCount: bytes.count) } ?? false
+    }
+  }
+
+  // MARK: Images
+
+  package func makeImageStaging(slots: Int, for batch: ImageBatch) -> any ImageStaging {
+    CPUImageStaging(slots: slots, batch: batch, memory: memory, executor: executor)
+  }
+
+  // MARK: Schedules
+
+  package func run(schedule: Int) -> Bool { executor.run(schedule: schedule) }
+
+  package func check(schedule: Int) -> NonFiniteResult? { executor.check(schedule: schedule) }
+
+  // MARK: Measurements
+
+  package func startMeasuring() { executor.startMeasuring() }
+
+  package func measuredTimes() -> KernelTimes {
+    executor.times?.total ?? KernelTimes(calls: [], waiting: KernelTimes.Entry())
+  }
+
+  package func startTimeline(runs: [(schedule: Int, count: Int)]) throws(TrainerError) -> Timeline {
+    let timeline = try executor.makeTimeline(runs: runs)
+    executor.timeline = timeline
+    return timeline
+  }
+
+  package func stopTimeline() { executor.timeline = nil }
+
+  package func makeLimitMeter() throws(TrainerError) -> any LimitMeter {
+    try CPULimitMeter(program, threads: threadCount)
+  }
+}
