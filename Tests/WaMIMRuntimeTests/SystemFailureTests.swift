@@ -51,6 +51,68 @@ import WaMIMRuntime
   }
 }
 
+/// Memory for large images, which there may be too little of.
+@Suite("Memory of images") struct ImageMemoryTests {
+  @Test("An image that does not fit alone is an error that says so, and others are not")
+  func tooLarge() throws {
+    let memory = DecodingMemory { AvailableMemory(bytes: 200 << 20, limitedBy: "the test") }
+    #expect(try memory.withBytes(100 << 20, for: "it") { 1 } == 1)
+    let error = #expect(throws: TrainerError.self) {
+      try memory.withBytes(190 << 20, for: "9 x 9 pixels") { () throws(TrainerError) in }
+    }
+    #expect(
+      error?.message == "9 x 9 pixels are too many for the memory there is: they need 190.0 MiB, and the test leaves 200.0 MiB")
+    #expect(error?.isSystemFailure == false)
+    // Small ones are not waited for, nor is anything where no limit is known.
+    let none = DecodingMemory { AvailableMemory(bytes: 0, limitedBy: "the test") }
+    #expect(try none.withBytes(1 << 20, for: "it") { 2 } == 2)
+    #expect(try DecodingMemory { nil }.withBytes(1 << 40, for: "it") { 3 } == 3)
+  }
+
+  @Test("Threads decode large images in turns where there is memory for one only, and at once where there is for all")
+  func turns() throws {
+    for (bytes, most) in [(150, 1), (250, 2), (10_000, 4)] {
+      let memory = DecodingMemory { AvailableMemory(bytes: bytes << 20, limitedBy: "the test") }
+      let counts = Counts()
+      var threads: [WorkerThread] = []
+      for index in 0..<4 {
+        threads.append(
+          try WorkerThread(name: "decoder \(index)") {
+            for _ in 0..<20 {
+              try? memory.withBytes(100 << 20, for: "it") { () throws(TrainerError) in
+                counts.enter()
+                usleep(2000)
+                counts.leave()
+              }
+            }
+          })
+      }
+      for thread in threads { thread.join() }
+      #expect(counts.total == 80)
+      #expect(counts.most <= most)
+      if most == 4 { #expect(counts.most > 1) }
+    }
+  }
+
+  /// How many are inside at once.
+  private final class Counts: @unchecked Sendable {
+    private let lock = ThreadLock()
+    private var inside = 0
+    private(set) var most = 0
+    private(set) var total = 0
+
+    func enter() {
+      lock.withLock {
+        inside += 1
+        total += 1
+        most = max(most, inside)
+      }
+    }
+
+    func leave() { lock.withLock { inside -= 1 } }
+  }
+}
+
 /// Images of which one lies on a broken part of the disk.
 private struct FailingImages: ImageSource {
   let count = 8

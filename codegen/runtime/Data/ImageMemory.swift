@@ -32,7 +32,7 @@ package struct PixelView {
 }
 
 /// What threads may take together for large images: as much as there is, in turns where it does not suffice for all.
-final class DecodingMemory: @unchecked Sendable {
+package final class DecodingMemory: @unchecked Sendable {
   /// The whole process's.
   static let shared = DecodingMemory(available: limit)
 
@@ -51,14 +51,14 @@ final class DecodingMemory: @unchecked Sendable {
   private static let pauses: [UInt32] = [100_000, 400_000]
 
   /// - Parameter available: Says how much memory there is.
-  init(available: @escaping @Sendable () -> AvailableMemory?) {
+  package init(available: @escaping @Sendable () -> AvailableMemory?) {
     self.available = available
   }
 
   /// Calls `body` once there are `count` bytes for it; an error where there are not even for it alone.
   ///
   /// - Parameter what: What messages call that which takes them.
-  func withBytes<Result>(
+  package func withBytes<Result>(
     _ count: Int, for what: String, _ body: () throws(TrainerError) -> Result
   ) throws(TrainerError) -> Result {
     guard count > Self.smallBytes else { return try body() }
