@@ -137,7 +137,12 @@ struct Wamimc: ParsableCommand {
   }
 
   private func compile() throws {
-    let model = try Language.model(contentsOf: model ?? "", overrides: overrides.map { try Override($0) })
+    if let output, output != "-" || emit == nil {
+      let file = OutputFile(output)
+      try file.requireDistinct(from: self.model ?? "", called: "the model")
+      try file.requireDistinct(from: "/proc/self/exe", called: "this compiler")
+    }
+    let model = try Language.model(contentsOf: self.model ?? "", overrides: overrides.map { try Override($0) })
     var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
     compiler.disabledPasses = Set(disabled)
     compiler.matmuls = matmul

@@ -42,6 +42,23 @@ struct OutputTests {
     }
   }
 
+  @Test("The model and the compiler are not written over", arguments: [[], ["--emit", "graph"]])
+  func inputs(options: [String]) throws {
+    let workshop = try Workshop()
+    let text = "model m\n"
+    let model = workshop.path("m.wg")
+    try Data(text.utf8).write(to: URL(fileURLWithPath: model))
+    try FileManager.default.createSymbolicLink(atPath: workshop.path("link"), withDestinationPath: "m.wg")
+    try FileManager.default.linkItem(atPath: model, toPath: workshop.path("name"))
+    for output in ["m.wg", "./m.wg", "link", "name"] {
+      let result = try workshop.wamimc(["m.wg", "-o", output] + options)
+      #expect(result.status == 1 && result.errors.contains("Cannot write \(output): it is the model"), "\(result.errors)")
+      #expect(try String(contentsOfFile: model, encoding: .utf8) == text)
+    }
+    let own = try workshop.wamimc([Workshop.model("wamim_vit_demo"), "-o", Workshop.compiler] + options)
+    #expect(own.status == 1 && own.errors.contains("it is this compiler"), "\(own.errors)")
+  }
+
   @Test("A pipe stays: texts go into it, and an executable does not")
   func pipe() throws {
     let workshop = try Workshop()

@@ -39,6 +39,14 @@ package struct OutputFile {
     }
   }
 
+  /// Throws where what is written would take the place of the file at `input`, which messages call `name`.
+  package func requireDistinct(from input: String, called name: String) throws(BackendError) {
+    var (own, other) = (stat(), stat())
+    guard stat(path, &own) == 0, stat(input, &other) == 0, own.st_mode & S_IFMT == S_IFREG else { return }
+    guard own.st_dev == other.st_dev, own.st_ino == other.st_ino else { return }
+    throw BackendError("Cannot write \(path): it is \(name), which would be lost; name another file.")
+  }
+
   /// What stands there, after symbolic links, or nil for nothing.
   private var type: mode_t? {
     var status = stat()
