@@ -1,11 +1,10 @@
-// Processor count, OpenBLAS and signals.
+// Processor count and OpenBLAS.
 #define _GNU_SOURCE
 #include "platform.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,25 +129,3 @@ void wamim_name_calling_thread(const char *name) {
   shortened[sizeof shortened - 1] = 0;
   pthread_setname_np(pthread_self(), shortened);
 }
-
-static volatile sig_atomic_t interruption = 0;
-
-static void note_interruption(int signal) { interruption = signal; }
-
-void wamim_catch_interruptions(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = note_interruption;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESETHAND | SA_RESTART;
-  sigaction(SIGINT, &action, 0);
-  sigaction(SIGTERM, &action, 0);
-  // A process inherits which signals are blocked, and one that a thread pool has started would never see these.
-  sigset_t caught;
-  sigemptyset(&caught);
-  sigaddset(&caught, SIGINT);
-  sigaddset(&caught, SIGTERM);
-  pthread_sigmask(SIG_UNBLOCK, &caught, 0);
-}
-
-int32_t wamim_interruption(void) { return interruption; }

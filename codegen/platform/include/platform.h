@@ -54,10 +54,13 @@ static inline void wamim_spin_hint(void) {
 #endif
 }
 
-/// Makes the first SIGINT or SIGTERM set a flag instead of ending the process; a second one ends it.
+/// Makes signals that ask a process to end, or warn that it will be ended, set a flag instead.
+///
+/// A SIGINT or SIGTERM that comes a second or more after the first of them ends the process; those before are repeats. SIGUSR1, SIGUSR2,
+/// SIGHUP and SIGXCPU never do, and stay ignored where they were.
 void wamim_catch_interruptions(void);
 
-/// The signal that has arrived since `wamim_catch_interruptions`, or 0.
+/// The first signal that has arrived since `wamim_catch_interruptions`, or 0.
 int32_t wamim_interruption(void);
 
 #endif
