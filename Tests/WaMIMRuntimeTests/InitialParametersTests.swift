@@ -46,6 +46,34 @@ import WaMIMRuntime
     #expect(name?.message.contains("no tensor in common") == true)
   }
 
+  @Test("A number that is not finite is blamed on the file and the tensor", arguments: [Float.nan, .infinity])
+  func nonFinite(value: Float) throws {
+    let folder = try TemporaryFolder()
+    var values = values
+    values[7] = value
+    try write([("a.patch", [3, 4, 4], values)], to: folder["in"])
+    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    let error = #expect(throws: TrainerError.self) { try InitialParameters.load(folder["in"], into: model) }
+    #expect(error?.message.hasPrefix("\(folder["in"]): tensor `a.patch` holds \(value) at element 7") == true)
+  }
+
+  @Test("What is taken for a safetensors file and is none is called by its name")
+  func foreignFormats() throws {
+    let folder = try TemporaryFolder()
+    let files: [(bytes: [UInt8], name: String)] = [
+      (Array("PK\u{3}\u{4}archive/data.pkl".utf8), "a zip archive, as PyTorch writes"),
+      ([0x80, 0x02] + Array("}q\u{0}X\u{5}\u{0}\u{0}\u{0}patch".utf8), "a pickle"),
+      (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\n".utf8), "git lfs pull"),
+      (Array("\n <!DOCTYPE html><html>".utf8), "a web page"), (Array("<HTML><body></body>".utf8), "a web page"),
+      (Array("{\"weight_map\": {}}".utf8), "JSON"), ([], "is empty"),
+    ]
+    for file in files {
+      try folder.write(file.bytes, to: "in")
+      let error = #expect(throws: TrainerError.self) { try SafetensorsReader(folder["in"]) }
+      #expect(error?.message.contains(file.name) == true, "\(error?.message ?? "")")
+    }
+  }
+
   @Test("A run begins with the parameters of another, and with moments of its own")
   func run() throws {
     let folder = try TemporaryFolder()

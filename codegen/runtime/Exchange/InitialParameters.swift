@@ -1,7 +1,7 @@
 import WaMIMManifest
 
-/// Parameters to begin with from a file that need not be a checkpoint of this model: one of another model with the same encoder, or
-/// timm's.
+/// Parameters to begin with from a file that need not be a checkpoint of this model: one of another model with the same encoder,
+/// timm's, or Hugging Face's.
 package struct InitialParameters {
   /// The file.
   package let path: String
@@ -12,66 +12,100 @@ package struct InitialParameters {
   /// Tensors of the file that the model has no place for.
   package private(set) var surplus: [String] = []
 
+  /// How many parameters the model has of each part, how many of them the file gave, and under which names.
+  private var parts: [Part] = []
+
+  private struct Part {
+    var name: String
+    var count = 0
+    var taken = 0
+    /// The first of the file's names.
+    var source: String?
+  }
+
   /// Fills parameters of `model` from the file at `path`, and leaves alone whole parts of the model that the file knows nothing of.
   ///
-  /// Names may have a prefix, such as `module.`; timm's `norm` stands for the norm of the last tap.
+  /// Names may have a prefix, such as `module.`; timm's `norm` stands for the norm of the last tap, and Hugging Face's names for timm's.
   package static func load(_ path: String, into model: TrainedModel) throws(TrainerError) -> InitialParameters {
     let reader = try SafetensorsReader(path)
     let parameters = model.program.parameters
-    let entries = reader.header.entries
-    let names = Names(entries: Set(entries.keys), parameters: parameters.map(\.name))
+    let tensors = try GivenTensors(reader)
+    let names = Names(entries: Set(tensors.byName.keys), parameters: parameters.map(\.name))
     var result = InitialParameters(path: path)
     var problems: [String] = []
-    var matches: [(parameter: Manifest.Tensor, name: String)] = []
+    var matches: [(parameter: Manifest.Tensor, tensor: GivenTensors.Tensor)] = []
     for parameter in parameters {
-      guard let name = names.source(of: parameter.name), let entry = entries[name] else {
+      guard let tensor = names.source(of: parameter.name).flatMap({ tensors.byName[$0] }) else {
         if names.knowsPart(of: parameter.name) {
           problems.append(
             "it lacks `\(names.prefix)\(parameter.name)`, which this model needs in the shape \(Format.shape(parameter.shape))")
         } else {
           result.untouched.append(parameter.name)
         }
+        result.note(parameter.name, from: nil)
         continue
       }
-      if entry.shape != parameter.shape {
-        problems.append(
-          "`\(name)` has the shape \(Format.shape(entry.shape)), and this model needs \(Format.shape(parameter.shape))")
-      } else if !ElementConversion.types.contains(entry.type) {
-        problems.append("`\(name)` is of type \(entry.type), which is none of \(ElementConversion.types.joined(separator: ", "))")
-      } else {
-        matches.append((parameter, name))
-      }
+      if let problem = tensor.problem(as: parameter) { problems.append(problem) }
+      matches.append((parameter, tensor))
+      result.note(parameter.name, from: tensor.sources[0])
     }
     guard problems.isEmpty else { throw TrainerError("\(path) does not fit this model: \(list(problems, separator: "; "))") }
-    guard !matches.isEmpty else {
-      throw TrainerError(
-        "\(path) has no tensor in common with this model, whose names are those of timm's ViT, such as `\(parameters[0].name)`")
-    }
-    for (parameter, name) in matches { try read(name, from: reader, into: parameter, of: model) }
+    try check(matches.map(\.parameter.name), of: parameters.map(\.name), path: path)
+    for (parameter, tensor) in matches { try model.upload(tensor.values(from: reader), to: parameter) }
     result.takenCount = matches.count
     // A checkpoint's moments are no surplus: they belong to the run that it is from.
-    let known = Set(matches.map(\.name) + model.program.manifest.states.map(\.tensor.name))
-    result.surplus = entries.keys.filter { !known.contains($0) }.sorted()
+    let known = Set(matches.flatMap(\.tensor.sources) + model.program.manifest.states.map(\.tensor.name))
+    result.surplus = reader.header.entries.keys.filter { !known.contains($0) }.sorted()
     return result
+  }
+
+  /// Throws where so little of the model's `parameters` was found that the file cannot be meant.
+  private static func check(_ found: [String], of parameters: [String], path: String) throws(TrainerError) {
+    let isBlock = { (name: String) in Names.part(of: name) == "blocks" }
+    let known = "those of timm's and of Hugging Face's ViTs"
+    guard let first = found.first else {
+      throw TrainerError(
+        "\(path) has no tensor in common with this model, which knows the names of its own checkpoints and \(known), such as "
+          + "`\(parameters.first ?? "?")`")
+    }
+    guard found.contains(where: isBlock) || !parameters.contains(where: isBlock) else {
+      throw TrainerError(
+        "\(path) has none of this model's blocks, only \(found.count == 1 ? "`\(first)`" : "`\(first)` and the like"); "
+          + "known are names of this model's checkpoints and \(known), such as `blocks.0.attn.qkv.weight`")
+    }
+  }
+
+  /// Takes note of a parameter, and of the file's name for it where there is one.
+  private mutating func note(_ parameter: String, from source: String?) {
+    let name = Names.part(of: parameter)
+    let index = parts.firstIndex { $0.name == name } ?? parts.count
+    if index == parts.count { parts.append(Part(name: name)) }
+    parts[index].count += 1
+    if let source {
+      parts[index].taken += 1
+      parts[index].source = parts[index].source ?? source
+    }
+  }
+
+  /// The table of what was taken, a line each part of the model.
+  package var table: [String] {
+    let rows = [["part", "taken", "of", "such as"]] + parts.map { [$0.name, "\($0.taken)", "\($0.count)", $0.source ?? ""] }
+    let width = rows.map { $0[0].count }.max() ?? 0
+    return rows.map { row in
+      let line =
+        "  \(Format.left(row[0], width: width))\(Format.right(row[1], width: 7))\(Format.right(row[2], width: 5))  \(row[3])"
+      return String(line.reversed().drop { $0 == " " }.reversed())
+    }
   }
 
   /// Says what came from where.
   func report() {
     Console.print("\(takenCount) tensors from \(path)")
+    for line in table { Console.print(line) }
     if !untouched.isEmpty {
       Console.print("not in it, so begun afresh: \(Self.list(Self.parts(untouched), separator: ", "))")
     }
     if !surplus.isEmpty { Console.print("in it, but not in this model: \(Self.list(surplus, separator: ", "))") }
-  }
-
-  private static func read(
-    _ name: String, from reader: SafetensorsReader, into parameter: Manifest.Tensor, of model: TrainedModel
-  ) throws(TrainerError) {
-    guard let entry = reader.header.entries[name] else { return }
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: entry.range.count, alignment: 8)
-    defer { bytes.deallocate() }
-    try reader.read(name, into: bytes)
-    try model.upload(ElementConversion.floats(UnsafeRawBufferPointer(bytes), of: entry.type, count: parameter.count), to: parameter)
   }
 
   /// The parts of the model that `names` belong to, with how many there are of each.

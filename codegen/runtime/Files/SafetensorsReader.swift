@@ -10,11 +10,18 @@ package final class SafetensorsReader {
   package init(_ path: String) throws(TrainerError) {
     let file = try OpenFile(reading: path)
     guard file.byteCount >= 8 else {
-      throw TrainerError("\(path) is not a safetensors file: it has only \(file.byteCount) bytes")
+      throw TrainerError(
+        "\(path) is not a safetensors file: it \(file.byteCount == 0 ? "is empty" : "has only \(file.byteCount) bytes")")
     }
     var length: UInt64 = 0
-    let prefix = try file.bytes(at: 0, count: 8)
-    for byte in prefix.reversed() { length = length << 8 | UInt64(byte) }
+    let prefix = try file.bytes(at: 0, count: min(file.byteCount, ForeignFormat.prefixByteCount))
+    for byte in prefix.prefix(8).reversed() { length = length << 8 | UInt64(byte) }
+    // The first bytes of a safetensors file are a number, which may be any; its header then begins with a brace.
+    if length > UInt64(file.byteCount - 8), prefix.dropFirst(8).first != UInt8(ascii: "{"),
+      let description = ForeignFormat.description(of: prefix)
+    {
+      throw TrainerError("\(path) is not a safetensors file, but \(description)")
+    }
     guard length <= UInt64(SafetensorsHeader.maximumBytes) else {
       throw TrainerError("\(path) is not a safetensors file: it begins with a header length of \(length) bytes")
     }
