@@ -17,7 +17,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench matmuls random soak stress numbers fuzz demo example \
+.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench matmuls random soak stress numbers fuzz fuzz-runs demo example \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -57,6 +57,7 @@ FORCE:
 test: test-dependencies lint build
 	swift test -c release --disable-testable-imports
 	Tests/Fuzz/fuzz .build/fuzz-check 0
+	python3 Tests/Fuzz/runs.py $(BUILD)/wamimc 20
 	Tests/Soak/soak.sh $(BUILD)/wamimc 5 1000
 
 # The Python that has timm and TensorBoard: one of ours, or what PYTHON= names.
@@ -97,7 +98,8 @@ random: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_RANDOM_MODELS=$(MODELS) WAMIM_EVERY_PASS=1 swift test -c release --disable-testable-imports \
 	  --filter 'RandomRowTests|gradientsAgreeWithoutAPass'
 
-## soak: 50 runs killed at random moments, and 20,000 steps with an eye on memory; takes about ten minutes.
+## soak: 100 runs killed at random moments, half of them in rewinds and overwrites, and 20,000 steps with an eye on memory; takes
+## about ten minutes.
 soak: build
 	Tests/Soak/soak.sh $(BUILD)/wamimc
 
@@ -113,6 +115,10 @@ numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 SECONDS_EACH ?= 600
 fuzz: dependencies
 	nice Tests/Fuzz/fuzz .build/fuzz $(SECONDS_EACH)
+
+## fuzz-runs: damages the folders of runs at random and runs every command on them, for SECONDS_EACH.
+fuzz-runs: build
+	python3 Tests/Fuzz/runs.py $(BUILD)/wamimc $(SECONDS_EACH)
 
 ## demo: compiles the demo model, trains it for a minute or two and draws what it predicts.
 demo: build demo-data

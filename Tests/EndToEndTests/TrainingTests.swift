@@ -9,26 +9,17 @@ struct TrainingTests {
     "decoder_heads=2", "batch=4",
   ]
 
-  @Test("A signal ends the step, saves, and tells the command that goes on with the same bits", arguments: ["INT", "TERM"])
-  func signals(signal: String) throws {
+  @Test("Where files cannot be locked, a warning says so and the run goes on")
+  func withoutLocks() throws {
     let workshop = try Workshop()
     try workshop.compile("wamim_vit_demo", TrainingTests.tiny)
-    let train = "./train fit --data synthetic:200 --epochs 8"
-    // A shell without job control keeps SIGINT from what it starts in the background, so that the signal comes from outside of it.
-    let script = """
-      set -m
-      \(train) --out cut > said & process=$!
-      until [ -f cut/metrics.jsonl ] && [ "$(wc -l < cut/metrics.jsonl)" -ge 20 ]; do sleep 0.01; done
-      kill -\(signal) $process
-      wait $process
-      """
-    let cut = try workshop.run("/bin/bash", ["-c", script])
-    #expect(cut.status == 0, "\(cut.errors)")
-    let said = try String(contentsOfFile: workshop.path("said"), encoding: .utf8)
-    let command = try #require(said.split(separator: "\n").last { $0.hasPrefix("to continue: ") }).dropFirst("to continue: ".count)
-    #expect(try workshop.run("/bin/bash", ["-c", String(command)]).status == 0)
-    #expect(try workshop.run("/bin/bash", ["-c", "\(train) --out whole"]).status == 0)
-    #expect(try data(workshop.path("cut/checkpoint.safetensors")) == data(workshop.path("whole/checkpoint.safetensors")))
+    let source = "#include <errno.h>\nint flock(int file, int operation) { errno = ENOLCK; return -1; }\n"
+    try Data(source.utf8).write(to: URL(fileURLWithPath: workshop.path("flock.c")))
+    try #require(try workshop.run("/bin/sh", ["-c", "cc -shared -fPIC -o flock.so flock.c"]).status == 0)
+    let result = try workshop.run(
+      workshop.path("train"), ["fit", "--data", "synthetic:4", "--epochs", "1"],
+      environment: ["LD_PRELOAD": workshop.path("flock.so")])
+    #expect(result.status == 0 && result.errors.contains("run cannot be locked (No locks available)"), "\(result.errors)")
   }
 
   @Test("A file that may not grow is an error, and keeps the last checkpoint")
@@ -110,9 +101,62 @@ struct TrainingTests {
     try #require(begun.status == 0, "\(begun.errors)")
     #expect(begun.output.contains("begun afresh: norms (6 tensors), decoders ("), "\(begun.output)")
     #expect(begun.output.contains("not in this model: pos_embed\n"), "\(begun.output)")
+    #expect(begun.output.contains(/norms +2 +8 +norm.weight/), "\(begun.output)")
     let second = try Safetensors(contentsOf: workshop.path("second/checkpoint.safetensors")).tensors
     #expect(second["norms.3.weight"]?.elements == encoder["norm.weight"]?.elements)
     #expect(second["blocks.2.attn.qkv.weight"]?.elements == encoder["blocks.2.attn.qkv.weight"]?.elements)
+
+    // The same under Hugging Face's names, and a file that has little of it.
+    for prefix in ["", "vit."] {
+      let file = workshop.path("transformers\(prefix)safetensors")
+      try Data(Safetensors.bytes(of: transformers(encoder, prefix: prefix))).write(to: URL(fileURLWithPath: file))
+      let words = ["--data", "synthetic:40", "--base-lr", "0", "--limit-steps", "1", "--out", "third", "--overwrite"]
+      let third = try workshop.run(workshop.path("train"), ["fit", "--init", file] + words)
+      try #require(third.status == 0, "\(third.errors)")
+      #expect(third.output.contains(/blocks +48 +48 +\S*encoder.layer.0.layernorm_before.weight/), "\(third.output)")
+      #expect(try Safetensors(contentsOf: workshop.path("third/checkpoint.safetensors")).tensors == second)
+    }
+    let little = encoder.filter { $0.key == "cls_token" }
+    try Data(Safetensors.bytes(of: little)).write(to: URL(fileURLWithPath: workshop.path("little.safetensors")))
+    let refused = try workshop.run(
+      workshop.path("train"), ["fit", "--init", "little.safetensors", "--data", "synthetic:40", "--out", "fourth"])
+    #expect(refused.status == 1 && refused.errors.contains("has none of this model's blocks"), "\(refused.errors)")
+
+    try FileManager.default.createSymbolicLink(atPath: workshop.path("link"), withDestinationPath: "run/checkpoint.safetensors")
+    for output in ["run/checkpoint.safetensors", "link", "train"] {
+      let over = try workshop.run(workshop.path("train"), ["export", "--timm", "--checkpoint", "run", "-o", output])
+      #expect(over.status == 1 && over.errors.contains("-o \(output) would replace"), "\(over.errors)")
+    }
+    #expect(try Safetensors(contentsOf: workshop.path("run/checkpoint.safetensors")).tensors == checkpoint)
+  }
+
+  /// An encoder under the names that Hugging Face's library gives it.
+  private func transformers(_ encoder: [String: Safetensors.Tensor], prefix: String) -> [String: Safetensors.Tensor] {
+    let names = [
+      "norm1": "layernorm_before", "attn.proj": "attention.output.dense", "norm2": "layernorm_after",
+      "mlp.fc1": "intermediate.dense", "mlp.fc2": "output.dense", "cls_token": "embeddings.cls_token",
+      "pos_embed": "embeddings.position_embeddings", "patch_embed.proj": "embeddings.patch_embeddings.projection",
+      "norm": "layernorm",
+    ]
+    var result = ["classifier.weight": Safetensors.Tensor(shape: [2], elements: [1, 2])]
+    for (name, tensor) in encoder {
+      var parts = name.split(separator: ".").map(String.init)
+      let kind = ["weight", "bias"].contains(parts.last) ? ".\(parts.removeLast())" : ""
+      let layer = parts.first == "blocks" ? "encoder.layer.\(parts[1])." : ""
+      if parts.first == "blocks" { parts.removeFirst(2) }
+      let inner = parts.joined(separator: ".")
+      guard inner == "attn.qkv" else {
+        result[prefix + layer + (names[inner] ?? inner) + kind] = tensor
+        continue
+      }
+      let count = tensor.elements.count / 3
+      for (index, part) in ["query", "key", "value"].enumerated() {
+        result["\(prefix)\(layer)attention.attention.\(part)\(kind)"] = Safetensors.Tensor(
+          shape: [tensor.shape[0] / 3] + tensor.shape.dropFirst(),
+          elements: Array(tensor.elements[index * count..<(index + 1) * count]))
+      }
+    }
+    return result
   }
 
   private func data(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }

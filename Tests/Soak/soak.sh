@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Kills training runs at random moments and compares what they end with, and watches the memory of a long one.
+# Kills training runs at random moments, new ones and those that replace others, compares what they end with, and watches the memory of a long one.
 #
 # soak.sh COMPILER [KILLS [STEPS [SEED]]]
 set -euo pipefail
@@ -56,7 +56,44 @@ for ((kill = 1; kill <= kills; kill++)); do
 done
 echo "$kills killed runs end with the bits of one that was not; $unsaved of them had no checkpoint yet"
 
-# 2. A long run, which draws and evaluates every 50 steps. What counts is the most memory that it ever had: drawing takes some for a moment.
+# 2. Runs that are killed while they take the place of others: what stands after it is one of the two, whole, and goes on as that.
+rewind() { ./train fit --resume "$1/checkpoint-00000150.safetensors" --base-lr 0.01 --out "$1"; }
+overwrite() { ./train fit "${options[@]}" --seed 2 --out "$1" --overwrite; }
+./train fit "${options[@]}" --keep 99 --out old > /dev/null
+former=$(result old)
+for way in rewind overwrite; do
+  rm -rf new
+  cp -a old new
+  $way new > /dev/null
+  replaced=$(result new)
+  stayed=0
+  for ((kill = 1; kill <= (kills + 1) / 2; kill++)); do
+    while true; do
+      rm -rf killed
+      cp -a old killed
+      # The first checkpoint comes early.
+      delay=$(((RANDOM * 32768 + RANDOM) % (milliseconds / 4)))
+      $way killed > /dev/null &
+      process=$!
+      sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
+      # The function runs in a shell, which the trainer is a child of.
+      if pkill -9 -P $process 2> /dev/null; then break; fi
+      wait $process
+    done
+    { wait $process || true; } 2> /dev/null
+    ./train fit --resume killed > /dev/null
+    found=$(result killed)
+    if [ "$found" = "$former" ]; then
+      stayed=$((stayed + 1))
+    elif [ "$found" != "$replaced" ] || [ -e killed/unsaved ] || [ -e killed/saved ]; then
+      echo "FAILED: $way $kill, killed after $delay ms, ends neither with the bits of the old run nor with those of the new one"
+      exit 1
+    fi
+  done
+  echo "$((kill - 1)) runs were killed in a $way: $stayed times the old run stood, else the new one, with all of their bits"
+done
+
+# 3. A long run, which draws and evaluates every 50 steps. What counts is the most memory that it ever had: drawing takes some for a moment.
 ./train fit --data synthetic:200 --val synthetic:8 --epochs $((steps / 50)) --every 500 --keep 2 --out long > /dev/null &
 process=$!
 first=0

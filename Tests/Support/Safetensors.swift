@@ -3,7 +3,7 @@ import Foundation
 /// Single-precision tensors by name, read from a safetensors file.
 public struct Safetensors {
   /// A tensor as it lies in the file.
-  public struct Tensor {
+  public struct Tensor: Equatable {
     public var shape: [Int]
     public var elements: [Double]
 

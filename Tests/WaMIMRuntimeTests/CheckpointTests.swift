@@ -41,7 +41,7 @@ import WaMIMRuntime
   @Test("A folder in which another process trains is refused")
   func lock() throws {
     let folder = try TemporaryFolder()
-    let holder = try RunFolder(folder["run"], resumedStep: nil, overwriting: false)
+    let holder = try RunFolder(folder["run"], origin: nil, overwriting: false)
     #expect(train("fit", "--data", "synthetic:8", "--epochs", "1", "--out", folder["run"]) == 1)
     withExtendedLifetime(holder) {}
   }

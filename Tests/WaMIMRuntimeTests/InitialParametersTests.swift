@@ -52,7 +52,7 @@ import WaMIMRuntime
     var values = values
     values[7] = value
     try write([("a.patch", [3, 4, 4], values)], to: folder["in"])
-    let model = try TrainedModel(program: try fakeProgram(), schedules: ["step"], threads: 1)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
     let error = #expect(throws: TrainerError.self) { try InitialParameters.load(folder["in"], into: model) }
     #expect(error?.message.hasPrefix("\(folder["in"]): tensor `a.patch` holds \(value) at element 7") == true)
   }

@@ -22,10 +22,10 @@ import WaMIMRuntime
   func events() throws {
     let folder = try TemporaryFolder()
     let picture = Image(width: 3, height: 2, channels: 3, filledWith: 7)
-    var file: EventFile? = try EventFile(in: folder.path, step: 0, overwriting: true)
+    var file: EventFile? = try EventFile(in: folder.path, step: 0)
     try file?.append([("loss/total", 2.5), ("learning_rate", -1e-3)], step: 300)
     try file?.append(picture, tag: "reconstruction", step: 1 << 40)
-    file = try EventFile(in: folder.path, step: 150, overwriting: false)
+    file = try EventFile(in: folder.path, step: 150)
     file = nil
     let names = try folder.contents()
     try #require(names.count == 2 && names.allSatisfy { $0.hasPrefix("events.out.tfevents.") })
@@ -47,9 +47,6 @@ import WaMIMRuntime
 
     let second = try records(try folder.read(names[1])).map { try Message($0) }
     #expect(second.count == 2 && second[1].integer(2) == 151 && second[1].messages(7).first?.integer(1) == 1)
-
-    _ = try EventFile(in: folder.path, step: 0, overwriting: true)
-    #expect(try folder.contents().count == 1)
   }
 
   @Test("A run tells the steps that are asked for, with their norms, and draws each epoch")

@@ -42,7 +42,12 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
-    let output = try profile.map { (path) throws(TrainerError) in try ReplacedFile(path) }
+    var protected = ProtectedFiles()
+    if let blas { protected.protect(blas, as: "the library to measure") }
+    let output = try profile.map { (path) throws(TrainerError) in
+      try protected.check(path, option: "--profile")
+      return try ReplacedFile(path)
+    }
     let model = try TrainedModel(
       program: program, schedules: OptimizerStep.schedules(program, batches: 1), threads: threads.count)
     var meter = try model.device.makeLimitMeter()

@@ -27,6 +27,12 @@ struct DataOptions: ParsableArguments {
   /// What a run records the choice under.
   static let rotationName = "exif-rotation"
 
+  /// `data` as a run records it, which may go on in another folder: with the whole path where it is one.
+  static func absolute(_ data: String) -> String { isDrawn(data) || data.isEmpty ? data : FileSystem.absolute(data) }
+
+  /// Whether `data` asks for drawn images.
+  private static func isDrawn(_ data: String) -> Bool { data == "synthetic" || data.hasPrefix("synthetic:") }
+
   /// Opens the source of images for a model that takes what `batch` says.
   ///
   /// - Parameter runFolder: The folder of a run that may know where the images are.
@@ -34,7 +40,7 @@ struct DataOptions: ParsableArguments {
     for batch: ImageBatch, seed: UInt64, data: [String], isTurned: Bool, runFolder: String? = nil
   ) throws(TrainerError) -> any ImageSource {
     let isAlone = data.count == 1
-    guard let data = data.first(where: { $0 == "synthetic" || $0.hasPrefix("synthetic:") }) else {
+    guard let data = data.first(where: Self.isDrawn) else {
       return try ImageDataset(data, isTurned: isTurned, runFolder: runFolder)
     }
     guard isAlone else { throw TrainerError("--data \(data): drawn images cannot be put together with others; give them alone") }

@@ -28,10 +28,14 @@ struct ExportCommand: ParsableCommand {
     let program = try Trainer.program()
     let encoder = try TimmEncoder(program)
     let path = try RunFolder.checkpoint(from: checkpoint)
+    var protected = ProtectedFiles()
+    protected.protect(path, as: "the checkpoint")
+    try protected.check(output, option: "-o")
     try encoder.write(to: output, parameters: try SafetensorsReader(path), of: program)
     Console.print("wrote \(output)")
     Console.print("model = \(encoder.createModel)")
-    Console.print("model.load_state_dict(safetensors.torch.load_file('\(output)'))")
+    let quoted = output.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+    Console.print("model.load_state_dict(safetensors.torch.load_file('\(quoted)'))")
   }
 }
 

@@ -43,11 +43,17 @@ struct FitCommand: ParsableCommand {
   @Option(
     name: .customLong("init"),
     help: ArgumentHelp(
-      "Begin with the parameters of this safetensors file: a checkpoint, or one of timm's ViTs.", valueName: "file"))
+      "Begin with the parameters of this safetensors file: a checkpoint, or a ViT of timm's or Hugging Face's.", valueName: "file"))
   var initial: String?
 
   @Flag(help: "Replace a run that the folder already holds.")
   var overwrite = false
+
+  @Flag(help: "Continue a run although the images differ from those that it was trained on.")
+  var allowChangedData = false
+
+  @Flag(help: "Continue a run although it was trained with another model, or with another number of images a step.")
+  var allowChangedModel = false
 
   @Option(help: ArgumentHelp("Seed of everything random (default: 0).", valueName: "n"))
   var seed: UInt64?
@@ -92,7 +98,11 @@ struct FitCommand: ParsableCommand {
   func run() throws {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
+    // Everything that may be refused comes before the first change to a folder.
+    let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
+    let lock = RunFolder.holdsRun(outPath) ? try RunLock(outPath) : nil
     let checkpoint = try resume.map { (path) throws(TrainerError) in try RunFolder.checkpoint(from: path) }
+    try RunFolder.check(outPath, resuming: checkpoint, overwriting: overwrite)
     let position = try checkpoint.map { (path) throws(TrainerError) in
       try Checkpoint.position(path, model: program.manifest.model)
     }
@@ -103,9 +113,12 @@ struct FitCommand: ParsableCommand {
     if let position, seed != position.seed {
       throw TrainerError("the run to continue has the seed \(position.seed), not \(seed); leave --seed out")
     }
-    let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
     let batch = try ImageBatch(program, recipe: settings.recipe)
     let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath)
+    if let position, let checkpoint {
+      try check(position, of: checkpoint, program: program, batches: settings.recipe.batchAccumulation, source: source)
+    }
+    let profile = try openProfile(reading: checkpoint, sources: [source, validation].compactMap { $0 }, folder: outPath)
     let model = try makeModel(program, settings: settings, sources: [source, validation].compactMap { $0 })
     if let checkpoint {
       _ = try Checkpoint.load(checkpoint, into: model)
@@ -113,16 +126,18 @@ struct FitCommand: ParsableCommand {
       try model.initializeStates(seed: seed)
       if let initial { try InitialParameters.load(try RunFolder.checkpoint(from: initial), into: model).report() }
     }
-    let folder = try RunFolder(outPath, resumedStep: position?.step, overwriting: overwrite)
-    try source.saveIndex(in: outPath)
+    let folder = try RunFolder(
+      outPath, lock: lock, origin: checkpoint.map { RunFolder.Origin(checkpoint: $0, step: position?.step ?? 0) },
+      overwriting: overwrite)
+    try source.saveIndex(in: folder.workPath)
     let run = TrainingRun(
       model: model, batch: batch, source: source, validation: validation, folder: folder,
-      options: settings.options(seed: seed, command: self), recordedOptions: settings.recorded)
-    try announce(run, position: position)
-    try RunRecord(run, initializedFrom: initial, command: Trainer.words, step: position?.step ?? 0)
-      .write(to: outPath, graph: program.manifest.graph, continuing: position != nil)
+      options: settings.options(seed: seed, command: self), recordedOptions: settings.recorded, profile: profile)
+    announce(run, position: position)
+    try RunRecord(run, initializedFrom: initial.map(FileSystem.absolute), command: Trainer.words, step: position?.step ?? 0)
+      .write(to: folder.workPath, graph: program.manifest.graph, after: checkpoint.map { FileSystem.parent(of: $0) })
     let ending = try run.run(from: position?.step)
-    tellEnding(ending, plan: model.memoryPlan, folder: outPath)
+    tellEnding(ending, plan: model.memoryPlan, folder: folder)
   }
 
   /// Opens the images to train on, and those to evaluate on.
@@ -153,14 +168,34 @@ struct FitCommand: ParsableCommand {
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
   }
 
+  /// Throws where the run that `checkpoint` is of had another model or other images, and that is not allowed.
+  private func check(
+    _ position: TrainingPosition, of checkpoint: String, program: Program, batches: Int, source: any ImageSource
+  ) throws(TrainerError) {
+    let basis = RunBasis(program.manifest, batches: batches, source: source)
+    let order = EpochOrder(images: source.count, batch: basis.batch, seed: 0)
+    try ResumeCheck(
+      checkpoint: checkpoint, position: position, basis: basis, stepsPerEpoch: order.stepsPerEpoch,
+      allowsChangedModel: allowChangedModel, allowsChangedData: allowChangedData
+    ).run(graph: program.manifest.graph)
+  }
+
+  /// Opens the file for the timeline, which may not be one that the run reads or keeps in `folder`.
+  private func openProfile(
+    reading checkpoint: String?, sources: [any ImageSource], folder: String
+  ) throws(TrainerError) -> ReplacedFile? {
+    guard let path = watching.profile else { return nil }
+    var protected = ProtectedFiles()
+    if let checkpoint { protected.protect(checkpoint, as: "the checkpoint to continue from") }
+    if let initial, let file = try? RunFolder.checkpoint(from: initial) { protected.protect(file, as: "the file of --init") }
+    try protected.check(path, option: "--profile", sources: sources)
+    try RunFiles.check(path, option: "--profile", in: folder)
+    return try ReplacedFile(path)
+  }
+
   /// Says what is about to happen, and what differs from what one might expect.
-  private func announce(_ run: TrainingRun, position: TrainingPosition?) throws(TrainerError) {
+  private func announce(_ run: TrainingRun, position: TrainingPosition?) {
     let order = run.order
-    if let position, position.stepsPerEpoch != order.stepsPerEpoch {
-      throw TrainerError(
-        "the run to continue had \(position.stepsPerEpoch) steps an epoch, and with these images it would have "
-          + "\(order.stepsPerEpoch); give --data the images that the run began with")
-    }
     if order.images < order.batch {
       Console.warn("there are \(order.images) images and a step takes \(order.batch): images are repeated to fill it")
     }
@@ -175,23 +210,14 @@ struct FitCommand: ParsableCommand {
   }
 
   /// Says where the result is, and how to go on.
-  private func tellEnding(_ ending: TrainingRun.Ending, plan: MemoryPlan, folder: String) {
+  private func tellEnding(_ ending: TrainingRun.Ending, plan: MemoryPlan, folder: RunFolder) {
+    guard !folder.isUntouched else {
+      return Console.print("interrupted before anything was saved: \(folder.path) is as it was")
+    }
     Console.print(
-      "saved \(RunFolder.checkpoint(in: folder)); memory \(Format.bytes(Machine.peakResidentBytes)) at most, "
+      "saved \(RunFolder.checkpoint(in: folder.path)); memory \(Format.bytes(Machine.peakResidentBytes)) at most, "
         + "\(Format.bytes(plan.total)) planned")
     guard ending == .interrupted else { return }
-    Console.print("to continue: \(ShellWord.quoted(Trainer.executable)) fit --resume \(ShellWord.quoted(folder))")
-  }
-}
-
-/// Words of a command line that can be pasted into a shell.
-enum ShellWord {
-  /// `word`, within quotation marks where the shell would otherwise take it apart.
-  static func quoted(_ word: String) -> String {
-    let plain = word.unicodeScalars.allSatisfy {
-      $0.properties.isAlphabetic || ("0"..."9").contains($0) || "/._-:=+".unicodeScalars.contains($0)
-    }
-    return plain && !word.isEmpty
-      ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    Console.print("to continue: \(ShellWord.quoted(Trainer.executable)) fit --resume \(ShellWord.quoted(folder.path))")
   }
 }

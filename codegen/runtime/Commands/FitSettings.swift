@@ -29,8 +29,9 @@ struct FitSettings {
       changed.warmupEpochs = recipe.warmupEpochs * min(1, changed.epochs / recipe.epochs)
     }
     self.recipe = changed
-    data = command.data.data.isEmpty ? DataOptions.places("data", in: previous) : command.data.data
-    validation = command.watching.validation.isEmpty ? DataOptions.places("val", in: previous) : command.watching.validation
+    data = (command.data.data.isEmpty ? DataOptions.places("data", in: previous) : command.data.data).map(DataOptions.absolute)
+    validation = (command.watching.validation.isEmpty ? DataOptions.places("val", in: previous) : command.watching.validation)
+      .map(DataOptions.absolute)
     isTurned = command.data.isTurned(recorded: previous)
     every = count(command.checkpoints.every, "every")
     keep = count(command.checkpoints.keep, "keep") ?? 0
@@ -50,7 +51,7 @@ struct FitSettings {
       recipe: recipe, seed: seed, checkpointEvery: every,
       checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures, stepLimit: command.limitSteps,
       loaders: command.loaderCount, checksValues: command.checkValues,
-      profile: command.watching.profile.map { TrainingRun.Options.Profile(path: $0, steps: command.watching.profileSteps) })
+      profileSteps: command.watching.profileSteps)
   }
 
   /// Whether the run draws pictures of what `manifest`'s model predicts.

@@ -34,6 +34,9 @@ struct GradCommand: ParsableCommand {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
     let reader = try SafetensorsReader(input)
+    var protected = ProtectedFiles()
+    protected.protect(input, as: "the input")
+    try protected.check(output, option: "--output")
     let inputs = program.manifest.inputs.filter { $0.binding.isOfSamples }.map(\.tensor)
     try reader.check(holds: program.parameters + inputs.map { $0.repeated(program.microBatches) })
     let steps = adamwSteps > 0 ? OptimizerStep.schedules(program, batches: 1) : []

@@ -46,6 +46,9 @@ struct ReconstructCommand: ParsableCommand {
     // The run knows where the images are that it was trained on.
     let source = try data.source(
       for: batch, seed: seed, data: data.data, isTurned: data.isTurned(recorded: options), runFolder: FileSystem.parent(of: file))
+    var protected = ProtectedFiles()
+    protected.protect(file, as: "the checkpoint")
+    try protected.check(output, option: "-o", sources: [source])
     let model = try TrainedModel(program: program, schedules: [.forward], threads: threads.count)
     try Checkpoint.loadParameters(file, into: model)
     let unreadable = UnreadableImages()

@@ -49,6 +49,19 @@ package struct ImageDataset: ImageSource {
     try index.write(to: ImageIndex.file(in: folder), of: locations, foundAt: foundAt)
   }
 
+  package var digest: String {
+    index.digest(
+      below: locations.compactMap { location in
+        if case .folder(let path) = location.place { path } else { nil }
+      })
+  }
+
+  package func reads(_ identity: FileStatus.Identity) -> Bool {
+    func isIt(_ path: [UInt8]) -> Bool { FileStatus(path)?.identity == identity }
+    if index.places.contains(where: { $0.kind != .folder && isIt($0.path) }) { return true }
+    return (0..<count).contains { index.extent(at: $0) == nil && isIt(index.path(at: $0)) }
+  }
+
   package func name(at index: Int) -> String { FilePath.text(self.index.path(at: index)) }
 
   package func load(at index: Int) throws(TrainerError) -> LoadedImage {

@@ -3,7 +3,9 @@ import Glibc
 /// Keeping what was found between two starts of a run.
 extension ImageIndex {
   /// Where the folder of a run keeps its index.
-  package static func file(in folder: String) -> String { "\(folder)/images.index" }
+  package static func file(in folder: String) -> String { "\(folder)/\(fileName)" }
+
+  static let fileName = "images.index"
 
   private static let magic = Array("wamim images 2\n".utf8)
 

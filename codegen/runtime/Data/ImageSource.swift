@@ -6,6 +6,10 @@ package protocol ImageSource: Sendable {
   func load(at index: Int) throws(TrainerError) -> LoadedImage
   /// What an error or a warning calls the image of number `index`.
   func name(at index: Int) -> String
+  /// What tells lists of images apart, wherever they lie.
+  var digest: String { get }
+  /// Whether images are read from the file that `identity` names.
+  func reads(_ identity: FileStatus.Identity) -> Bool
   /// Bytes that are held to find the images.
   var indexByteCount: Int { get }
   /// Keeps in the folder of a run what was found out about the images, so that its next start need not look again.
@@ -16,6 +20,13 @@ extension ImageSource {
   package var indexByteCount: Int { 0 }
 
   package func saveIndex(in folder: String) throws(TrainerError) {}
+
+  package func reads(_ identity: FileStatus.Identity) -> Bool { false }
+
+  package var digest: String {
+    ImageDigest.text(
+      (0..<count).reduce(BinaryWriter.emptyChecksum) { BinaryWriter.checksum(name(at: $1).utf8, continuing: $0) })
+  }
 
   /// All pixels of the image of number `index`; an error where its file is damaged.
   package func image(at index: Int) throws(TrainerError) -> Image { try load(at: index).image() }

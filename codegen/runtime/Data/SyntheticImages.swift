@@ -17,6 +17,10 @@ package struct SyntheticImages: ImageSource {
     self.height = height
   }
 
+  package var digest: String {
+    ImageDigest.text(BinaryWriter.checksum("synthetic:\(count) \(width)x\(height)".utf8, continuing: BinaryWriter.emptyChecksum))
+  }
+
   package func name(at index: Int) -> String { "synthetic image \(index)" }
 
   package func load(at index: Int) throws(TrainerError) -> LoadedImage { .pixels(drawn(index)) }

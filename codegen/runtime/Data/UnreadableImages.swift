@@ -3,7 +3,7 @@ import Glibc
 /// The images that could not be read, each named once: in a file of the run's folder, and the first few on standard error.
 package final class UnreadableImages: @unchecked Sendable {
   /// Which images of a run are listed.
-  package enum Purpose: Sendable {
+  package enum Purpose: Sendable, CaseIterable {
     case training, validation
 
     /// The file of a run's folder that lists them.
@@ -26,20 +26,20 @@ package final class UnreadableImages: @unchecked Sendable {
 
   /// Lists them in a file of the folder `path`, a line each with the reason.
   ///
-  /// - Parameter isResuming: Whether to go on with the list that is there.
-  package init(_ purpose: Purpose, listedIn path: String, isResuming: Bool) throws(TrainerError) {
+  /// - Parameters:
+  ///   - final: The folder that the file will be in, where that is another one.
+  ///   - isResuming: Whether to go on with the list that is there.
+  package init(
+    _ purpose: Purpose, listedIn path: String, movingTo final: String? = nil, isResuming: Bool
+  ) throws(TrainerError) {
     let list = "\(path)/\(purpose.fileName)"
+    let shown = "\(final ?? path)/\(purpose.fileName)"
     if isResuming, let text = try? FileSystem.readText(list) {
       listed = Set(text.split(separator: "\n").compactMap { $0.split(separator: "\t").first.map(String.init) })
-      file = try OpenFile(appendingTo: list)
+      file = try OpenFile(appendingTo: list, for: shown)
     } else {
-      file = try OpenFile(creating: list)
+      file = try OpenFile(creating: list, for: shown)
     }
-  }
-
-  /// Removes a list that an earlier run has left in the folder `path`.
-  static func removeList(_ purpose: Purpose, in path: String) {
-    unlink("\(path)/\(purpose.fileName)")
   }
 
   package var count: Int { lock.withLock { indices.count } }

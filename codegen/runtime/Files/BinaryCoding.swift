@@ -20,7 +20,15 @@ struct BinaryWriter {
 
   /// The FNV-1a sum of `bytes`.
   static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-    bytes.withUnsafeBufferPointer { $0.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } }
+    bytes.withUnsafeBufferPointer { checksum($0, continuing: emptyChecksum) }
+  }
+
+  /// The FNV-1a sum of no bytes.
+  static let emptyChecksum: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  /// The sum of `bytes` after those whose sum is `sum`.
+  static func checksum(_ bytes: some Sequence<UInt8>, continuing sum: UInt64) -> UInt64 {
+    bytes.reduce(sum) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 }
 

@@ -10,7 +10,7 @@ struct FileStamp: Sendable, Equatable {
 }
 
 /// What the operating system says of a path.
-struct FileStatus {
+package struct FileStatus {
   enum Kind { case folder, file, other }
 
   let kind: Kind
@@ -18,7 +18,7 @@ struct FileStatus {
   /// What tells two paths to one file apart from paths to two files.
   let identity: Identity
 
-  struct Identity: Hashable {
+  package struct Identity: Hashable, Sendable {
     var device: UInt
     var number: UInt
   }

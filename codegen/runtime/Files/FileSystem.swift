@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 
 /// Files by path, with errors that name them.
@@ -28,6 +29,20 @@ package enum FileSystem {
     try replaced.commit()
   }
 
+  /// Copies the file at `path`, or its first `count` bytes, to `target`.
+  static func copy(_ path: String, upTo count: Int = .max, to target: String) throws(TrainerError) {
+    let source = try OpenFile(reading: path)
+    let end = min(count, source.byteCount)
+    try replace(target) { (file) throws(TrainerError) in
+      var offset = 0
+      while offset < end {
+        let bytes = try source.bytes(at: offset, count: min(1 << 20, end - offset))
+        try file.write(bytes)
+        offset += bytes.count
+      }
+    }
+  }
+
   /// Makes the folder `path`, and those above it.
   package static func createFolder(_ path: String) throws(TrainerError) {
     var partial = path.hasPrefix("/") ? "/" : ""
@@ -49,6 +64,20 @@ package enum FileSystem {
     var status = stat()
     guard stat(path, &status) == 0 else { return .missing }
     return status.st_mode & S_IFMT == S_IFDIR ? .folder : .file
+  }
+
+  /// `path` from the root of the file system on.
+  static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/") else { return path }
+    let folder = FileManager.default.currentDirectoryPath
+    return folder.hasSuffix("/") ? folder + path : "\(folder)/\(path)"
+  }
+
+  /// Whether two paths lead to the same file or folder, or are the same where nothing is there yet.
+  static func isSame(_ first: String, _ second: String) -> Bool {
+    if let identity = FileStatus(Array(first.utf8))?.identity { return identity == FileStatus(Array(second.utf8))?.identity }
+    let parts = { (path: String) in absolute(path).split(separator: "/").filter { $0 != "." } }
+    return parts(first) == parts(second)
   }
 
   /// The folder that holds `path`.

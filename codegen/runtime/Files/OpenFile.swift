@@ -35,9 +35,9 @@ package final class OpenFile: Sendable {
     try self.init(writing: path, flags: O_CREAT | O_TRUNC, shown: shown ?? path)
   }
 
-  /// Opens the file at `path` for writing after what it holds.
-  package convenience init(appendingTo path: String) throws(TrainerError) {
-    try self.init(writing: path, flags: O_CREAT | O_APPEND, shown: path)
+  /// Opens the file at `path` for writing after what it holds; errors name `shown` where that is what a person asked for.
+  package convenience init(appendingTo path: String, for shown: String? = nil) throws(TrainerError) {
+    try self.init(writing: path, flags: O_CREAT | O_APPEND, shown: shown ?? path)
   }
 
   private init(writing path: String, flags: Int32, shown: String) throws(TrainerError) {
@@ -136,8 +136,11 @@ package final class OpenFile: Sendable {
     }
   }
 
-  /// Keeps other processes from locking the same file while it is open; false where one already does.
-  package func lock() -> Bool {
-    flock(descriptor, LOCK_EX | LOCK_NB) == 0
+  /// Keeps other processes from locking the same file while it is open.
+  func lock() -> LockResult {
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      if errno != EINTR { return LockResult(error: errno) }
+    }
+    return .held
   }
 }

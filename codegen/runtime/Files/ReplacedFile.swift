@@ -23,9 +23,7 @@ package final class ReplacedFile {
       file = try OpenFile(creating: path)
       return
     }
-    let final = Self.endOfLinks(from: path)
-    // Always the same name, so that what a killed process leaves behind is gone after the next write.
-    let temporary = "\(final).tmp"
+    let (final, temporary) = Self.names(for: path)
     file = try OpenFile(creating: temporary, for: path)
     names = (temporary, final)
   }
@@ -43,6 +41,15 @@ package final class ReplacedFile {
     }
     self.names = nil
     FileSystem.synchronizeFolder(FileSystem.parent(of: names.final))
+  }
+
+  /// What writing to `path` may change, before what it held is replaced and then.
+  static func paths(for path: String) -> [String] { [path, names(for: path).temporary] }
+
+  private static func names(for path: String) -> (final: String, temporary: String) {
+    let final = endOfLinks(from: path)
+    // Always the same name, so that what a killed process leaves behind is gone after the next write.
+    return (final, "\(final).tmp")
   }
 
   /// What the symbolic links at `path` lead to, whether or not it is there.

@@ -1,23 +1,21 @@
-import Glibc
-
 /// A file of events that TensorBoard follows while it grows: records of the TFRecord format.
 package final class EventFile {
   private let file: OpenFile
 
   private static let prefix = "events.out.tfevents."
 
+  /// Whether a file of this name is one of events.
+  static func isEventFile(_ name: String) -> Bool { name.hasPrefix(prefix) }
+
   /// Makes a file in `folder` that comes after those that are there.
   ///
   /// - Parameters:
   ///   - step: Steps done; what older files tell of later ones is void.
-  ///   - overwriting: Whether older files go, as a new run begins.
-  package init(in folder: String, step: Int, overwriting: Bool) throws(TrainerError) {
-    let older = FileSystem.names(in: folder).filter { $0.hasPrefix(Self.prefix) }
-    if overwriting {
-      for name in older { unlink("\(folder)/\(name)") }
-    }
+  ///   - final: The folder that the file will be in, where that is another one.
+  package init(in folder: String, movingTo final: String? = nil, step: Int) throws(TrainerError) {
+    let older = FileSystem.names(in: final ?? folder).filter(Self.isEventFile)
     // TensorBoard reads the files of a folder in the order of their names, which hold the second in which each began.
-    let last = overwriting ? nil : older.compactMap { Int($0.dropFirst(Self.prefix.count).prefix { $0 != "." }) }.max()
+    let last = older.compactMap { Int($0.dropFirst(Self.prefix.count).prefix { $0 != "." }) }.filter { $0 < Int.max }.max()
     let second = max(Int(Clock.secondsSince1970), (last ?? 0) + 1)
     file = try OpenFile(appendingTo: "\(folder)/\(Self.prefix)\(second).\(Machine.hostName)")
     try append(Event(time: Clock.secondsSince1970, step: 0, content: .fileVersion("brain.Event:2")))

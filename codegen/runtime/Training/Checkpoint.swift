@@ -9,12 +9,15 @@ package struct TrainingPosition: Sendable, Equatable {
   package var seed: UInt64
   /// What the run was told, under the names of the command line's options; a resumed run continues with it.
   package var options: [String: String]
+  /// What the run is made of, where the checkpoint tells.
+  package var basis: RunBasis?
 
-  package init(step: Int, stepsPerEpoch: Int, seed: UInt64, options: [String: String]) {
+  package init(step: Int, stepsPerEpoch: Int, seed: UInt64, options: [String: String], basis: RunBasis? = nil) {
     self.step = step
     self.stepsPerEpoch = stepsPerEpoch
     self.seed = seed
     self.options = options
+    self.basis = basis
   }
 }
 
@@ -29,6 +32,7 @@ package enum Checkpoint {
       "epoch": "\(Double(position.step) / Double(position.stepsPerEpoch))", "steps_per_epoch": "\(position.stepsPerEpoch)",
       "seed": "\(position.seed)",
     ]
+    metadata.merge(position.basis?.metadata ?? [:]) { $1 }
     for (name, value) in position.options { metadata["option.\(name)"] = value }
     let states = model.program.manifest.states.map(\.tensor)
     try Safetensors.write(states.map { Safetensors.Layout($0) }, metadata: metadata, to: path) {
@@ -83,6 +87,7 @@ package enum Checkpoint {
     }
     var options: [String: String] = [:]
     for (name, value) in metadata where name.hasPrefix("option.") { options[String(name.dropFirst(7))] = value }
-    return TrainingPosition(step: step, stepsPerEpoch: stepsPerEpoch, seed: seed, options: options)
+    return TrainingPosition(
+      step: step, stepsPerEpoch: stepsPerEpoch, seed: seed, options: options, basis: RunBasis(metadata: metadata))
   }
 }

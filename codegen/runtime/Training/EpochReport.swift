@@ -19,7 +19,8 @@ struct EpochReport {
     self.run = run
     self.log = log
     if let source = run.validation {
-      let unreadable = try UnreadableImages(.validation, listedIn: run.folder.path, isResuming: isResuming)
+      let unreadable = try UnreadableImages(
+        .validation, listedIn: run.folder.workPath, movingTo: run.folder.path, isResuming: isResuming)
       let validation = try Validation(
         run.model, source: source, batch: run.batch, loaders: run.options.loaders, unreadable: unreadable)
       self.validation = validation
@@ -30,7 +31,6 @@ struct EpochReport {
     } else {
       validation = nil
       unreadable = nil
-      if !isResuming { UnreadableImages.removeList(.validation, in: run.folder.path) }
     }
     guard run.options.pictureEvery > 0, run.model.program.manifest.pictures != nil else {
       gallery = nil
@@ -50,7 +50,7 @@ struct EpochReport {
   /// Evaluates a run that was stopped between the end of an epoch and its evaluation.
   func evaluateWhereMissing(step: Int) throws(TrainerError) {
     let isEnd = step > 0 && step.isMultiple(of: run.order.stepsPerEpoch)
-    if isEnd && !run.folder.isValidated(step: step) { try evaluate(step: step) }
+    if isEnd && !run.folder.isValidated { try evaluate(step: step) }
   }
 
   /// Does what is due after `step` steps; the checkpoint of an epoch's end has been written then.

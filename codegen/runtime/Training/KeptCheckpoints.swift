@@ -13,10 +13,14 @@ enum KeptCheckpoints {
 
   /// The steps whose checkpoints the folder keeps, in ascending order.
   static func steps(in path: String) -> [Int] {
-    FileSystem.names(in: path).compactMap { name in
-      guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
-      return Int(name.dropFirst(prefix.count).dropLast(suffix.count))
-    }.sorted()
+    FileSystem.names(in: path).compactMap(step).sorted()
+  }
+
+  /// The step whose checkpoint has this name, or nil where it is none.
+  static func step(of name: String) -> Int? {
+    guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return nil }
+    let digits = name.dropFirst(prefix.count).dropLast(suffix.count)
+    return digits.allSatisfy { ("0"..."9").contains($0) } ? Int(digits) : nil
   }
 
   /// Gives the newest checkpoint, of `step`, a second name under which it stays when the next one takes its place.
@@ -25,23 +29,7 @@ enum KeptCheckpoints {
     let newest = RunFolder.checkpoint(in: path)
     if link(newest, kept) == 0 || errno == EEXIST { return }
     // Not every file system has links.
-    let source = try OpenFile(reading: newest)
-    try FileSystem.replace(kept) { (file) throws(TrainerError) in
-      var chunk = [UInt8](repeating: 0, count: 1 << 20)
-      var offset = 0
-      while offset < source.byteCount {
-        let count = min(chunk.count, source.byteCount - offset)
-        let result: Result<Void, TrainerError> = chunk.withUnsafeMutableBytes { buffer in
-          Result { () throws(TrainerError) in
-            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-            try source.read(into: part, at: offset)
-            try file.write(UnsafeRawBufferPointer(part))
-          }
-        }
-        try result.get()
-        offset += count
-      }
-    }
+    try FileSystem.copy(newest, to: kept)
   }
 
   /// Removes all but the last `count` of those of steps up to `step`, and all of later ones, which belong to a run that began again.

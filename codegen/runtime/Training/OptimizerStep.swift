@@ -25,19 +25,24 @@ package struct OptimizerStep {
     case made(Losses, learningRate: Float)
     /// The loss of a round is not finite, so the step was left and the states are those before it.
     case left(loss: Float)
+    /// The step was left before its last round, and the states are those before it.
+    case interrupted
     /// A kernel made a number that is not finite: what a step finds that looks at all of them.
     case found(Manifest.Call, phase: Int)
   }
 
   /// Makes the step, for which scalars have been set; `fill` writes what the round of that number takes besides.
   ///
-  /// - Parameter checksValues: Whether each kernel's result is looked at, on one thread.
+  /// - Parameters:
+  ///   - checksValues: Whether each kernel's result is looked at, on one thread.
+  ///   - isInterrupted: Asked before each round whether to leave the step.
   package func make(
-    checksValues: Bool = false, fill: (Int) throws(TrainerError) -> Void
+    checksValues: Bool = false, isInterrupted: () -> Bool = { false }, fill: (Int) throws(TrainerError) -> Void
   ) throws(TrainerError) -> Result {
     let schedules = Self.schedules(model.program, batches: batches)
     var losses = RoundLosses(model, schedule: schedules[0])
     for round in 0..<rounds {
+      if isInterrupted() { return .interrupted }
       try fill(round)
       if let problem = try run(schedules[0], checksValues: checksValues) { return problem }
       try losses.addRound()

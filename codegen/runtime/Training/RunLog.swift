@@ -10,7 +10,7 @@ package final class RunLog {
   /// - Parameter step: Steps done, or nil where the run begins.
   package init(_ folder: RunFolder, manifest: Manifest, resumedStep: Int?) throws(TrainerError) {
     self.folder = folder
-    events = try EventFile(in: folder.path, step: resumedStep ?? 0, overwriting: resumedStep == nil)
+    events = try EventFile(in: folder.workPath, movingTo: folder.path, step: resumedStep ?? 0)
     if case .wavelet(_, let levels, _, _) = manifest.pictures {
       targetNames = levels.map { "level_\($0)" }
     } else {

@@ -18,18 +18,12 @@ extension TrainingRun {
     package var loaders: Int
     /// Whether each kernel's result is looked at.
     package var checksValues: Bool
-    /// Where the timeline of the first steps goes, and of how many, or nil for none.
-    package var profile: Profile?
-
-    /// A timeline of the first steps.
-    package struct Profile: Sendable {
-      package var path: String
-      package var steps: Int
-    }
+    /// How many steps a timeline shows, where one is asked for.
+    package var profileSteps: Int
 
     package init(
       recipe: Recipe, seed: UInt64, checkpointEvery: Int?, checkpointsKept: Int, logEvery: Int, pictureEvery: Int,
-      stepLimit: Int?, loaders: Int, checksValues: Bool, profile: Profile? = nil
+      stepLimit: Int?, loaders: Int, checksValues: Bool, profileSteps: Int = 0
     ) {
       self.recipe = recipe
       self.seed = seed
@@ -40,7 +34,7 @@ extension TrainingRun {
       self.stepLimit = stepLimit
       self.loaders = loaders
       self.checksValues = checksValues
-      self.profile = profile
+      self.profileSteps = profileSteps
     }
   }
 }

@@ -47,6 +47,11 @@ package struct RunRecord: Codable, Sendable {
     package var step: Int
     package var threads: Int
     package var machine: Machine
+    /// The SHA-256 of its graph, and its images; nil in records of earlier versions.
+    package var graph: String?
+    package var images: RunBasis.Images?
+    /// Images a step.
+    package var batch: Int?
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -64,7 +69,7 @@ package struct RunRecord: Codable, Sendable {
     let manifest = run.model.program.manifest
     let machine = Machine.current
     model = manifest.model
-    graph = Graph(file: Self.graphFile, sha256: SecureHash.sha256(Array(manifest.graph.utf8)))
+    graph = Graph(file: Self.graphFile, sha256: run.basis.graph)
     seed = run.options.seed
     options = run.recordedOptions
     self.initializedFrom = initializedFrom
@@ -77,22 +82,29 @@ package struct RunRecord: Codable, Sendable {
     sessions = [
       Session(
         command: command, folder: FileManager.default.currentDirectoryPath, started: Clock.timestamp, step: step,
-        threads: run.model.device.threadCount, machine: machine)
+        threads: run.model.device.threadCount, machine: machine, graph: run.basis.graph, images: run.basis.images,
+        batch: run.basis.batch)
     ]
   }
 
-  /// Writes the record and the graph to the folder at `path`, after the sessions of a run that goes on.
-  func write(to path: String, graph text: String, continuing: Bool) throws(TrainerError) {
+  /// Writes the record and the graph to the folder at `path`, after the sessions of the run in `earlier`, which it goes on from.
+  func write(to path: String, graph text: String, after earlier: String?) throws(TrainerError) {
     var record = self
     let file = "\(path)/\(Self.file)"
-    if continuing, let bytes = try? FileSystem.read(file),
-      let earlier = try? JSONDecoder().decode(RunRecord.self, from: Data(bytes))
-    {
+    if let earlier = earlier.flatMap(Self.init(of:)) {
       record.sessions = earlier.sessions + sessions
       record.initializedFrom = initializedFrom ?? earlier.initializedFrom
     }
     try FileSystem.replace("\(path)/\(Self.graphFile)") { (file) throws(TrainerError) in try file.write(text) }
     let json = try JSON.encode(record, indented: true)
     try FileSystem.replace(file) { (file) throws(TrainerError) in try file.write(json + "\n") }
+  }
+
+  /// The record of the run in the folder at `path`, or nil where it has none that can be read.
+  private init?(of path: String) {
+    guard let bytes = try? FileSystem.read("\(path)/\(Self.file)"),
+      let record = try? JSONDecoder().decode(RunRecord.self, from: Data(bytes))
+    else { return nil }
+    self = record
   }
 }

@@ -7,10 +7,8 @@ struct StepFailure {
   let loss: Float
   /// What was found.
   let finding: Finding
-  /// The run's folder.
-  let folder: String
-  /// The step of the last checkpoint, or nil where there is none yet.
-  let savedStep: Int?
+  /// The last checkpoint, or nil where there is none yet.
+  let saved: RunFolder.Origin?
 
   enum Finding {
     /// A kernel made the first number that is not finite.
@@ -22,7 +20,7 @@ struct StepFailure {
   }
 
   var error: TrainerError {
-    let kept = savedStep.map { "The last checkpoint, of step \($0), is kept" } ?? "There is no checkpoint yet"
+    let kept = saved.map { "The last checkpoint, of step \($0.step), is kept" } ?? "There is no checkpoint yet"
     return TrainerError("\(what)\n\(kept). A lower --base-lr or a longer --warmup may help")
   }
 
@@ -41,19 +39,22 @@ struct StepFailure {
   }
 
   private var advice: String {
-    let source = savedStep == nil ? "the same command with --overwrite and" : "\(Trainer.executable) fit --resume \(folder)"
+    let source =
+      saved.map { "\(ShellWord.quoted(Trainer.executable)) fit --resume \(ShellWord.quoted($0.checkpoint))" }
+      ?? "the same command with --overwrite and"
     return "To find the kernel where it begins: \(source) --check-values"
   }
 }
 
 extension TrainingRun {
   /// Finds out where the step of index `step`, which went as `result` says, stopped being finite; the states are those before it.
-  func failure(of result: OptimizerStep.Result, step: Int, savedStep: Int?) throws(TrainerError) -> StepFailure {
+  func failure(of result: OptimizerStep.Result, step: Int) throws(TrainerError) -> StepFailure {
     func failure(_ loss: Float, _ finding: StepFailure.Finding) -> StepFailure {
-      StepFailure(step: step + 1, loss: loss, finding: finding, folder: folder.path, savedStep: savedStep)
+      StepFailure(step: step + 1, loss: loss, finding: finding, saved: folder.resumable)
     }
     switch result {
     case .made(let losses, _): return failure(Float(losses.total), .nothing)
+    case .interrupted: return failure(.nan, .nothing)
     case .found(let call, let phase): return failure(.nan, .kernel(call, phase: phase))
     case .left(let loss):
       if let state = try model.firstNonFiniteState() { return failure(loss, .state(state)) }

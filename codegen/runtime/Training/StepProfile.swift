@@ -6,10 +6,10 @@ final class StepProfile {
   private let timeline: Timeline
   private var remaining: Int
 
-  /// Begins to note what threads do, where the file at `path` can be written.
-  init(of model: TrainedModel, batches: Int, steps: Int, path: String) throws(TrainerError) {
+  /// Begins to note what threads do, for `output`.
+  init(of model: TrainedModel, batches: Int, steps: Int, output: ReplacedFile) throws(TrainerError) {
     self.model = model
-    output = try ReplacedFile(path)
+    self.output = output
     remaining = steps
     timeline = try model.startTimeline(batches: batches, steps: steps)
   }

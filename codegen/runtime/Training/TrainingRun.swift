@@ -17,12 +17,16 @@ package struct TrainingRun {
   package let validation: (any ImageSource)?
   package let folder: RunFolder
   package let options: Options
+  /// What the checkpoint tells of the model and the images.
+  let basis: RunBasis
   /// What the checkpoint tells of the options.
   package let recordedOptions: [String: String]
+  /// Where the timeline of the first steps goes, or nil for none.
+  private let profile: ReplacedFile?
 
   package init(
     model: TrainedModel, batch: ImageBatch, source: any ImageSource, validation: (any ImageSource)?, folder: RunFolder,
-    options: Options, recordedOptions: [String: String]
+    options: Options, recordedOptions: [String: String], profile: ReplacedFile? = nil
   ) {
     self.model = model
     self.batch = batch
@@ -31,6 +35,8 @@ package struct TrainingRun {
     self.folder = folder
     self.options = options
     self.recordedOptions = recordedOptions
+    basis = RunBasis(model.program.manifest, batches: options.recipe.batchAccumulation, source: source)
+    self.profile = profile
   }
 
   /// The order of images in this run; all that a step takes are one batch of it.
@@ -44,7 +50,8 @@ package struct TrainingRun {
   /// Trains to the end; the states have to hold what belongs after `resumedStep` steps, or at the start where it is nil.
   package func run(from resumedStep: Int?) throws(TrainerError) -> Ending {
     let firstStep = resumedStep ?? 0
-    let unreadable = try UnreadableImages(.training, listedIn: folder.path, isResuming: firstStep > 0)
+    let unreadable = try UnreadableImages(
+      .training, listedIn: folder.workPath, movingTo: folder.path, isResuming: firstStep > 0)
     let loader = try makeLoader(steps: firstStep..<max(firstStep, totalSteps), unreadable: unreadable)
     defer {
       loader.stop()
@@ -59,33 +66,36 @@ package struct TrainingRun {
     var progress = Progress(
       firstStep: firstStep, totalSteps: totalSteps, stepsPerEpoch: order.stepsPerEpoch, batch: order.batch)
     defer { progress.finish() }
-    let profile = try options.profile.map { (profile) throws(TrainerError) in
-      try StepProfile(
-        of: model, batches: options.recipe.batchAccumulation, steps: profile.steps, path: profile.path)
+    let profile = try profile.map { (output) throws(TrainerError) in
+      try StepProfile(of: model, batches: options.recipe.batchAccumulation, steps: options.profileSteps, output: output)
     }
+    defer { profile?.finish() }
     let checkpointInterval = options.checkpointEvery ?? order.stepsPerEpoch
     var step = firstStep
-    var savedStep = resumedStep
     while step < totalSteps {
       let start = Clock.nanoseconds
-      let line = try takeStep(step, loader: loader, profile: profile, progress: &progress, savedStep: savedStep)
+      guard let line = try takeStep(step, loader: loader, profile: profile, progress: &progress) else {
+        return try endEarly(after: step, from: firstStep)
+      }
       profile?.note(step: step + 1, from: start)
       try epochReport.log.append(line, isShown: isShown(step))
       step += 1
-      let mustStop = wamim_interruption() != 0 || options.stepLimit.map { step >= $0 } == true
-      if step % checkpointInterval == 0 || step == totalSteps || mustStop {
+      if step.isMultiple(of: checkpointInterval) || step == totalSteps {
         try save(step: step)
-        savedStep = step
       }
-      if mustStop && step < totalSteps {
-        profile?.finish()
-        return .interrupted
+      if options.stepLimit.map({ step >= $0 }) == true && step < totalSteps {
+        return try endEarly(after: step, from: firstStep)
       }
       try epochReport.tell(afterStep: step)
     }
-    if savedStep != step || step == firstStep { try save(step: step) }
-    profile?.finish()
+    if folder.savedStep != step || step == firstStep { try save(step: step) }
     return .finished
+  }
+
+  /// Ends the run after `step` steps, saved; where none has been taken that would replace another run, that one stays.
+  private func endEarly(after step: Int, from firstStep: Int) throws(TrainerError) -> Ending {
+    if folder.savedStep != step && !(folder.isUntouched && step == firstStep) { try save(step: step) }
+    return .interrupted
   }
 
   /// Reads the images of `steps` ahead, and tells `unreadable` of those that cannot be read.
@@ -103,13 +113,14 @@ package struct TrainingRun {
   ) throws(TrainerError) -> (result: OptimizerStep.Result, waited: Double) {
     var waited = 0.0
     setScalars(step)
-    let result = try OptimizerStep(model, batches: options.recipe.batchAccumulation).make(checksValues: checksValues) {
-      (round) throws(TrainerError) in
+    let maker = OptimizerStep(model, batches: options.recipe.batchAccumulation)
+    let fill = { (round: Int) throws(TrainerError) in
       let start = Clock.nanoseconds
       waited += try loader.next()
       profile?.noteImages(from: start)
       try model.fillNoise(seed: options.seed, step: step, round: round)
     }
+    let result = try maker.make(checksValues: checksValues, isInterrupted: { wamim_interruption() != 0 }, fill: fill)
     return (result, waited)
   }
 
@@ -126,17 +137,18 @@ package struct TrainingRun {
     step == 0 || (step + 1) % options.logEvery == 0 || step + 1 == totalSteps
   }
 
-  /// Makes the step of index `step`, and throws where its loss is not a number.
+  /// Makes the step of index `step`, or returns nil where a signal came first; throws where its loss is not a number.
   private func takeStep(
-    _ step: Int, loader: BatchLoader, profile: StepProfile?, progress: inout Progress, savedStep: Int?
-  ) throws(TrainerError) -> MetricsLine {
+    _ step: Int, loader: BatchLoader, profile: StepProfile?, progress: inout Progress
+  ) throws(TrainerError) -> MetricsLine? {
     let start = Clock.seconds
     let norms = isShown(step) ? NormMeter(model, recipe: options.recipe) : nil
     let secondMoments = try norms?.sumOfSecondMoments()
     let (result, waited) = try makeStep(step, loader: loader, profile: profile, checksValues: options.checksValues)
+    if case .interrupted = result { return nil }
     guard case .made(let losses, let learningRate) = result else {
       progress.finish()
-      throw try failure(of: result, step: step, savedStep: savedStep).error
+      throw try failure(of: result, step: step).error
     }
     let seconds = Clock.seconds - start
     progress.report(step: step + 1, loss: Float(losses.total), seconds: seconds, waited: waited)
@@ -153,7 +165,8 @@ package struct TrainingRun {
 
   private func save(step: Int) throws(TrainerError) {
     let position = TrainingPosition(
-      step: step, stepsPerEpoch: order.stepsPerEpoch, seed: options.seed, options: recordedOptions)
+      step: step, stepsPerEpoch: order.stepsPerEpoch, seed: options.seed, options: recordedOptions,
+      basis: basis)
     try folder.save(model, at: position, keeping: options.checkpointsKept)
   }
 }

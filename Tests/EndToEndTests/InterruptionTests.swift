@@ -1,0 +1,57 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Signals that a trainer gets from people and from batch systems.
+struct InterruptionTests {
+  @Test("A signal ends the step, saves, and tells the command that goes on with the same bits")
+  func signals() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", TrainingTests.tiny)
+    let train = "./train fit --data synthetic:200 --epochs 8"
+    #expect(try workshop.run("/bin/bash", ["-c", "\(train) --out whole"]).status == 0)
+    for signal in ["INT", "TERM", "USR1", "USR2", "HUP", "XCPU"] {
+      // A shell without job control keeps SIGINT from what it starts in the background, so that the signal comes from outside of it.
+      // GNU timeout, for one, sends its signal twice.
+      let script = """
+        set -m; rm -rf 'cut it'
+        \(train) --out 'cut it' > said & process=$!
+        until [ -f 'cut it/metrics.jsonl' ] && [ "$(wc -l < 'cut it/metrics.jsonl')" -ge 20 ]; do sleep 0.01; done
+        kill -\(signal) $process; kill -\(signal) $process
+        wait $process
+        """
+      let cut = try workshop.run("/bin/bash", ["-c", script])
+      #expect(cut.status == 0, "\(signal): \(cut.errors)")
+      let said = try String(contentsOfFile: workshop.path("said"), encoding: .utf8)
+      let command = try #require(said.split(separator: "\n").last { $0.hasPrefix("to continue: ") }, "\(signal): \(said)")
+      #expect(try workshop.run("/bin/bash", ["-c", String(command.dropFirst("to continue: ".count))]).status == 0)
+      #expect(
+        try data(workshop.path("cut it/checkpoint.safetensors")) == data(workshop.path("whole/checkpoint.safetensors")), "\(signal)"
+      )
+    }
+  }
+
+  @Test("A step of many batches is left at once, the run stands at the step before, and one that would replace another leaves that")
+  func accumulation() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", TrainingTests.tiny)
+    let train = "./train fit --data synthetic:40 --pictures 0"
+    func interrupt(_ options: String) throws -> CommandResult {
+      let script = "set -m; \(train) \(options) & p=$!; sleep 3; kill -TERM $p; wait $p"
+      return try workshop.run("/bin/bash", ["-c", script])
+    }
+    let start = Date()
+    let fresh = try interrupt("--batch-accumulation 1000000")
+    #expect(fresh.status == 0 && fresh.output.contains("to continue: ./train fit --resume run\n"), "\(fresh.errors)")
+    #expect(try workshop.run(workshop.path("train"), ["fit", "--resume", "run", "--limit-steps", "0"]).status == 64)
+    #expect(try workshop.run("/bin/bash", ["-c", "\(train) --out small --limit-steps 3"]).status == 0)
+    let before = try data(workshop.path("small/checkpoint.safetensors"))
+    let replacing = try interrupt("--batch-accumulation 1000000 --out small --overwrite")
+    #expect(replacing.status == 0 && replacing.output.contains("small is as it was\n"), "\(replacing.output) \(replacing.errors)")
+    #expect(try data(workshop.path("small/checkpoint.safetensors")) == before)
+    // A step takes hours.
+    #expect(Date().timeIntervalSince(start) < 300)
+  }
+
+  private func data(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+}

@@ -1,0 +1,113 @@
+import WaMIMManifest
+
+/// What a run is made of, by which a process that goes on with it finds out whether all is as it was.
+package struct RunBasis: Sendable, Equatable {
+  /// The SHA-256 of the program's graph.
+  package var graph: String
+  /// Images a step.
+  package var batch: Int
+  package var images: Images
+
+  /// The images to train on.
+  package struct Images: Codable, Sendable, Equatable {
+    package var count: Int
+    /// What tells lists of images apart.
+    package var digest: String
+  }
+
+  init(_ manifest: Manifest, batches: Int, source: any ImageSource) {
+    graph = SecureHash.sha256(Array(manifest.graph.utf8))
+    batch = batches * manifest.batch
+    images = Images(count: source.count, digest: source.digest)
+  }
+
+  private enum Key {
+    static let graph = "graph_sha256"
+    static let batch = "batch"
+    static let count = "images"
+    static let digest = "images_digest"
+  }
+
+  /// What the metadata of a checkpoint tells; nil where it tells nothing, as older ones do.
+  init?(metadata: [String: String]) {
+    guard let graph = metadata[Key.graph], let batch = metadata[Key.batch].flatMap({ Int($0) }),
+      let count = metadata[Key.count].flatMap({ Int($0) }), let digest = metadata[Key.digest]
+    else { return nil }
+    (self.graph, self.batch, images) = (graph, batch, Images(count: count, digest: digest))
+  }
+
+  /// As the metadata of a checkpoint tells it.
+  var metadata: [String: String] {
+    [Key.graph: graph, Key.batch: "\(batch)", Key.count: "\(images.count)", Key.digest: images.digest]
+  }
+}
+
+/// Whether a run may go on with the model and the images that a process has.
+struct ResumeCheck {
+  /// The checkpoint to go on from, and where its run stands.
+  let checkpoint: String
+  let position: TrainingPosition
+  let basis: RunBasis
+  /// Steps an epoch with the images that there are.
+  let stepsPerEpoch: Int
+  let allowsChangedModel: Bool
+  let allowsChangedData: Bool
+
+  /// Throws where the model or the images differ and may not, and otherwise warns of what differs.
+  func run(graph: String) throws(TrainerError) {
+    let model = modelDifference(graph)
+    let data = dataDifference
+    if let model, !allowsChangedModel {
+      throw TrainerError("\(model); go on with the trainer that the run began with, or say --allow-changed-model")
+    }
+    if let data, !allowsChangedData {
+      throw TrainerError("\(data); give --data the images that the run began with, or say --allow-changed-data")
+    }
+    for difference in [model, data].compactMap({ $0 }) { Console.warn(difference) }
+    if position.stepsPerEpoch != stepsPerEpoch {
+      let (before, now) = (epochs(position.stepsPerEpoch), epochs(stepsPerEpoch))
+      Console.warn("step \(position.step) was at epoch \(before), and with \(stepsPerEpoch) steps an epoch it is at \(now)")
+    }
+    if position.basis == nil {
+      Console.warn(
+        "\(checkpoint) does not record which model and images it was made with, as it is of an earlier version; "
+          + "they are taken to be the same")
+    }
+  }
+
+  private func epochs(_ stepsPerEpoch: Int) -> String {
+    Format.fixed(Double(position.step) / Double(stepsPerEpoch), decimals: 2)
+  }
+
+  /// How the program differs from that of the run.
+  private func modelDifference(_ graph: String) -> String? {
+    guard let earlier = position.basis, earlier.graph != basis.graph || earlier.batch != basis.batch else { return nil }
+    var parts: [String] = []
+    if earlier.batch != basis.batch { parts.append("it took \(earlier.batch) images a step, and this one takes \(basis.batch)") }
+    if earlier.graph != basis.graph { parts.append(firstDifference(earlier, graph) ?? "its graph was another one") }
+    return "the run to continue is of another program: \(parts.joined(separator: "; "))"
+  }
+
+  /// The first line in which the graph that lies beside the checkpoint and this one differ.
+  private func firstDifference(_ earlier: RunBasis, _ graph: String) -> String? {
+    guard let text = try? FileSystem.readText("\(FileSystem.parent(of: checkpoint))/\(RunRecord.graphFile)"),
+      SecureHash.sha256(Array(text.utf8)) == earlier.graph
+    else { return nil }
+    let (old, new) = (text.split(separator: "\n"), graph.split(separator: "\n"))
+    let line = zip(old, new).first { $0 != $1 }
+    return line.map { "its graph has `\($0.0)` where this one has `\($0.1)`" }
+      ?? "its graph has \(old.count) lines, and this one \(new.count)"
+  }
+
+  /// How the images differ from those of the run.
+  private var dataDifference: String? {
+    if let earlier = position.basis?.images {
+      guard earlier != basis.images else { return nil }
+      return earlier.count == basis.images.count
+        ? "the run to continue was trained on other images: as many, \(earlier.count), with other names or in another order"
+        : "the run to continue was trained on \(earlier.count) images, and --data has \(basis.images.count)"
+    }
+    guard position.stepsPerEpoch != stepsPerEpoch else { return nil }
+    return "the run to continue had \(position.stepsPerEpoch) steps an epoch, and with these images it would have \(stepsPerEpoch)"
+  }
+}
