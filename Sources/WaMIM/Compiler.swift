@@ -50,8 +50,8 @@ public struct Compiler: Sendable {
         of \(processor.architecture.rawValue); 'wamimc --emit obj' writes its code.
         """)
     }
-    let program = try program(for: model)
-    let objects = try LLVMBackend(processor: processor, matmuls: matmuls).objects(for: program)
+    let (program, backend) = try plan(model)
+    let objects = try backend.objects(for: program)
     try Linker().link(objects, to: URL(fileURLWithPath: path))
   }
 
@@ -61,9 +61,27 @@ public struct Compiler: Sendable {
   public func program(
     for model: Model, observe: (ScheduleRole, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> Program {
+    try plan(model, observe: observe).program
+  }
+
+  /// The program, and the backend that it is planned for, which emits it.
+  ///
+  /// - Throws: What `program(for:)` throws.
+  public func plan(
+    _ model: Model, observe: (ScheduleRole, Pass, Graph) -> Void = { _, _, _ in }
+  ) throws -> (program: Program, backend: LLVMBackend) {
     for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
-    return try Compilation(disabled: disabledPasses, microBatch: microBatch).program(
-      for: model, text: Language.print(model), compiler: Compiler.version, observe: observe)
+    let text = Language.print(model)
+    func program(_ backend: LLVMBackend) throws -> Program {
+      try Compilation(disabled: disabledPasses, microBatch: microBatch, backend: backend).program(
+        for: model, text: text, compiler: Compiler.version, observe: observe)
+    }
+    let backend = LLVMBackend(processor: try processor, matmuls: matmuls)
+    let planned = try program(backend)
+    // Whether a library is worth linking can be said only when all products are known.
+    let resolved = backend.resolved(for: planned)
+    guard backend.matmuls == .automatic, resolved.matmuls == .openBLAS else { return (planned, resolved) }
+    return (try program(resolved), resolved)
   }
 
   /// What the compiler does to a graph on the way to kernels, in order; `disabledPasses` takes the names of what is optional.

@@ -7,10 +7,13 @@ public struct Compilation: Sendable {
   public var disabled: Set<String>
   /// How many samples the program takes at a time.
   public var microBatch: MicroBatch
+  /// The target, which says how each kernel is carried out.
+  public var backend: any Backend
 
-  public init(disabled: Set<String> = [], microBatch: MicroBatch = .whole) {
+  public init(disabled: Set<String> = [], microBatch: MicroBatch = .whole, backend: any Backend = ReferenceBackend()) {
     self.disabled = disabled
     self.microBatch = microBatch
+    self.backend = backend
   }
 
   /// The name of the step that lets values share kernels; it works between graphs and kernels, so it is no `Pass`.
@@ -37,7 +40,7 @@ public struct Compilation: Sendable {
     }
     var least: (samples: Int, bytes: Int)?
     var obstacle: CompilationError?
-    for samples in try microBatch.candidates(for: graph) {
+    for samples in try microBatch.candidates(for: graph, backend.chunking) {
       let program: Program
       do {
         program = try self.program(for: model, samples: samples, text: text, compiler: compiler, observe: observe)
@@ -69,7 +72,7 @@ public struct Compilation: Sendable {
     }
     let subject = ProgramBuilder.Subject(
       model: model, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations)
-    var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion))
+    var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion), backend: backend)
     return try builder.build(parts)
   }
 

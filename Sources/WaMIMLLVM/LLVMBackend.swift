@@ -31,66 +31,77 @@ public struct LLVMBackend: Sendable {
   /// The program in the form of `output`, as one module: UTF-8 text, or the bytes of an object file.
   ///
   /// The manifest that the object holds names the processor and where products come from, whatever `program` says of them.
+  ///
+  /// - Throws: An error where the program was planned for another backend.
   public func emit(_ program: Program, as output: Output) throws -> [UInt8] {
-    let matmuls = matmulSource(of: program)
-    let manifest = try manifest(of: program, matmuls: matmuls)
+    let manifest = try manifest(of: program)
     return try emit(named: program.name, as: output) { builder in
-      let kernels = try define(program.kernels, matmuls: matmuls, visibility: .module, in: builder)
-      ProgramEmitter(
-        builder: builder, program: program, kernels: kernels, manifest: manifest,
-        usesMatrixUnit: usesMatrixUnit(program, matmuls: matmuls)
-      ).emit()
+      let kernels = try define(program.kernels, program.variants, visibility: .module, in: builder)
+      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest, usesAMX: usesAMX(program)).emit()
     }
   }
 
   /// Kernels alone, as functions `kernel_0`, `kernel_1` and so on that other objects can call.
+  ///
+  /// Their workspaces are those of `planned(_:)`.
   package func emit(_ kernels: [Kernel], as output: Output) throws -> [UInt8] {
-    try emit(named: "kernels", as: output) { try define(kernels, in: $0) }
+    let planned = planned(kernels)
+    return try emit(named: "kernels", as: output) { builder in
+      _ = try define(planned.map(\.kernel), planned.map(\.variant), visibility: .everyone, in: builder)
+    }
   }
 
-  /// Throws what keeps kernels from being emitted, if anything does, in a fraction of the time that emitting them takes.
-  package func check(_ kernels: [Kernel]) throws {
+  /// Kernels as they are cut, each with its variant and with the workspace that this takes.
+  package func planned(_ kernels: [Kernel]) -> [(kernel: Kernel, variant: Variant)] {
+    let costs = kernels.compactMap { MatmulCost($0, units: 1, chunks: 1, processor: processor) }
+    let backend = LLVMBackend(processor: processor, matmuls: matmuls.resolved(for: costs.reduce(MatmulCost(), +)))
+    return kernels.map { kernel in
+      let variant = backend.variant(ofCut: kernel, units: 1)
+      return (kernel.adopting(variant, units: 1).kernel, variant)
+    }
+  }
+
+  /// Throws what keeps a kernel from being emitted as `variant` says, in a fraction of the time that emitting it takes.
+  package func check(_ kernel: Kernel, _ variant: Variant) throws {
     let machine = try TargetMachine(processor: processor)
-    _ = try module(named: "kernels", for: machine) { try define(kernels, in: $0) }
-  }
-
-  private func define(_ kernels: [Kernel], in builder: IRBuilder) throws {
-    let costs = kernels.compactMap { MatmulCost($0, units: 1, tiles: 1, processor: processor) }
-    let matmuls = matmuls.resolved(for: costs.reduce(MatmulCost(), +))
-    _ = try define(kernels, matmuls: matmuls, visibility: .everyone, in: builder)
+    _ = try module(named: "kernels", for: machine) { _ = try define([kernel], [variant], visibility: .everyone, in: $0) }
   }
 
   /// Defines kernels as functions `kernel_0`, `kernel_1` and so on, or from another number on.
   func define(
-    _ kernels: some Collection<Kernel>, from first: Int = 0, matmuls: MatmulSource, visibility: Visibility, in builder: IRBuilder
+    _ kernels: some Collection<Kernel>, _ variants: some Collection<Variant>, from first: Int = 0, visibility: Visibility,
+    in builder: IRBuilder
   ) throws -> [Function] {
-    try kernels.enumerated().map { index, kernel in
-      try KernelEmitter.define(
-        kernel, named: LLVMBackend.name(ofKernel: first + index), matmuls: matmuls, visibility: visibility, in: builder)
+    try zip(kernels, variants).enumerated().map { index, pair in
+      let plan = try plan(of: pair.1)
+      return KernelEmitter.define(
+        pair.0, pair.1, plan, named: LLVMBackend.name(ofKernel: first + index), visibility: visibility, in: builder)
     }
   }
 
-  /// Where the products of `program` come from, never `automatic`.
-  func matmulSource(of program: Program) -> MatmulSource {
-    matmuls.resolved(for: MatmulTable(program, processor: processor).cost)
+  /// This backend with a source of products that is not `automatic`: the one for a program that was planned with it.
+  public func resolved(for program: Program) -> LLVMBackend {
+    LLVMBackend(
+      processor: processor, matmuls: matmuls.resolved(for: MatmulTable(program, processor: processor).cost))
   }
 
-  /// Whether some product of `program` runs on the processor's matrix unit.
-  func usesMatrixUnit(_ program: Program, matmuls: MatmulSource) -> Bool {
-    matmuls == .generated
-      && program.kernels.contains { kernel in
-        guard case .matmul(let matmul) = kernel.body else { return false }
-        return matmul.runsOnMatrixUnit(of: processor)
-      }
+  /// Whether some product of `program` runs on AMX.
+  func usesAMX(_ program: Program) -> Bool { methods(of: program).contains(.amx) }
+
+  private func methods(of program: Program) -> [MatmulVariant.Method] {
+    program.variants.compactMap { variant in
+      guard let plan = variant.plan as? CPUPlan, case .matmul(let matmul) = plan.work else { return nil }
+      return matmul.method
+    }
   }
 
   static func name(ofKernel index: Int) -> String { "kernel_\(index)" }
 
   /// The program's manifest for the processor and where products come from, as UTF-8 JSON.
-  func manifest(of program: Program, matmuls: MatmulSource) throws -> [UInt8] {
+  func manifest(of program: Program) throws -> [UInt8] {
     var manifest = program.manifest
     manifest.processor = Manifest.Processor(name: processor.name, features: processor.features)
-    manifest.callsBLAS = matmuls == .openBLAS
+    manifest.callsBLAS = methods(of: program).contains(.openBLAS)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return [UInt8](try encoder.encode(manifest))

@@ -7,11 +7,11 @@ extension LLVMBackend {
   ///
   /// The objects are the same however many processors there are, and each function's code is what it is in a single object.
   public func objects(for program: Program) throws -> [[UInt8]] {
-    let matmuls = matmulSource(of: program)
     let kernels = try concurrently(program.kernels.indices.runs(of: LLVMBackend.functionsOfObject)) { kernels in
       let requests = SharedFunctions.Requests()
       let object = try emit(named: program.name, as: .object, sharedFunctions: .elsewhere(requests)) { builder in
-        _ = try define(program.kernels[kernels], from: kernels.lowerBound, matmuls: matmuls, visibility: .executable, in: builder)
+        _ = try define(
+          program.kernels[kernels], program.variants[kernels], from: kernels.lowerBound, visibility: .executable, in: builder)
       }
       return (object: object, requests: requests.functions)
     }
@@ -22,23 +22,20 @@ extension LLVMBackend {
         for function in shared[functions] { builder.define(function, visibility: .executable) }
       }
     }
-    return try [tables(of: program, matmuls: matmuls)] + kernels.map(\.object) + sharedObjects
+    return try [tables(of: program)] + kernels.map(\.object) + sharedObjects
   }
 
   /// Few enough for the processors to end at about the same time; of fewer, the objects themselves would begin to cost.
   private static let functionsOfObject = 8
 
   /// The object with the program's `main` and its schedules, which name kernels of other objects.
-  private func tables(of program: Program, matmuls: MatmulSource) throws -> [UInt8] {
-    let manifest = try manifest(of: program, matmuls: matmuls)
+  private func tables(of program: Program) throws -> [UInt8] {
+    let manifest = try manifest(of: program)
     return try emit(named: program.name, as: .object) { builder in
       let kernels = program.kernels.indices.map {
         KernelEmitter.declare(named: LLVMBackend.name(ofKernel: $0), in: builder)
       }
-      ProgramEmitter(
-        builder: builder, program: program, kernels: kernels, manifest: manifest,
-        usesMatrixUnit: usesMatrixUnit(program, matmuls: matmuls)
-      ).emit()
+      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest, usesAMX: usesAMX(program)).emit()
     }
   }
 }

@@ -3,12 +3,22 @@ import CLLVM
 /// A processor that code is generated for: what it can do, and what its code is scheduled for.
 public struct TargetProcessor: Hashable, Sendable {
   /// LLVM's name of the processor, such as `znver3`.
-  public var name: String
-  public var architecture: Architecture
+  public let name: String
+  public let architecture: Architecture
   /// The instruction set extensions that the code uses, by LLVM's names, the most basic first.
-  public var features: [String]
+  public let features: [String]
   /// The processor that instructions are scheduled for: `name`, or the nearest one that every supported LLVM knows.
-  var tuning: String
+  let tuning: String
+  /// What code is made of.
+  public let instructionSet: InstructionSet
+
+  private init(name: String, architecture: Architecture, features: [String], tuning: String) {
+    self.name = name
+    self.architecture = architecture
+    self.features = features
+    self.tuning = tuning
+    instructionSet = .best(architecture, features: features)
+  }
 
   /// The processor that this runs on.
   public static var native: TargetProcessor {
@@ -38,22 +48,4 @@ public struct TargetProcessor: Hashable, Sendable {
 extension TargetProcessor {
   /// The features as LLVM wants them.
   var featureString: String { features.map { "+" + $0 }.joined(separator: ",") }
-
-  /// The single-precision lanes of a vector register.
-  var lanes: Int {
-    if features.contains("avx512f") { return 16 }
-    return features.contains("avx") ? 8 : 4
-  }
-
-  /// Vector registers that code can use.
-  var registerCount: Int { features.contains("avx512f") || architecture == .arm ? 32 : 16 }
-
-  /// The least that the second cache of a core holds.
-  var secondCacheBytes: Int { features.contains("avx512f") ? 1 << 20 : 512 << 10 }
-
-  /// Whether a product and a sum can be one instruction that rounds once.
-  var hasFusedMultiplyAdd: Bool { architecture == .arm || features.contains("fma") }
-
-  /// Whether it multiplies whole matrices of 16-bit numbers at a time, beside vectors of 16 lanes.
-  var hasMatrixUnit: Bool { features.contains("amx-bf16") && features.contains("amx-tile") && lanes == 16 }
 }

@@ -159,7 +159,8 @@ struct Wamimc: ParsableCommand {
       let table = try MatmulTable(compiler.program(for: model), processor: compiler.processor)
       try write(Array(table.text(source: matmul).utf8))
     case .code(let kind):
-      try write(LLVMBackend(processor: compiler.processor, matmuls: matmul).emit(compiler.program(for: model), as: kind))
+      let (program, backend) = try compiler.plan(model)
+      try write(backend.emit(program, as: kind))
     case .afterPass(let name): try writeGraph(after: name, model, compiler)
     }
   }

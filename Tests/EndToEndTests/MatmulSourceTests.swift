@@ -48,13 +48,13 @@ struct MatmulSourceTests {
     }
   }
 
-  @Test(arguments: [("sapphirerapids", true), ("icelake-server", false)]) func theTableNamesTheMatrixUnit(name: String, has: Bool)
+  @Test(arguments: [("sapphirerapids", true), ("icelake-server", false)]) func theTableNamesTheVariant(name: String, has: Bool)
     throws
   {
     let result = try Workshop().wamimc([Workshop.model("wamim_vit_tiny"), "--cpu", name, "--emit", "matmuls"])
-    #expect(result.output.contains(" x 768 x 192, right transposed, matrix unit\n") == has)
+    #expect(result.output.contains(" x 768 x 192, right transposed, amx bf16×3\n") == has)
     // A head's few columns are not for it.
-    #expect(result.output.contains(" x 9 x 128, right transposed\n"))
+    #expect(result.output.contains(" x 9 x 128, right transposed, avx512 8x48\n"))
   }
 
   @Test(arguments: [("x86-64", true), ("x86-64-v3", false)]) func codeFollowsTheChoice(processor: String, isLibrary: Bool) throws {

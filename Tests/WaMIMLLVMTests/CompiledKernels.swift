@@ -11,11 +11,12 @@ protocol RunnableKernels {
 
 /// Kernels for tests: this machine's are loaded into this process, those of another architecture run in an emulator.
 struct CompiledKernels {
+  /// The kernels with the workspaces of their variants.
   let kernels: [Kernel]
   private let runnable: any RunnableKernels
 
   init(_ kernels: [Kernel], backend: LLVMBackend = LLVMBackend()) throws {
-    self.kernels = kernels
+    self.kernels = backend.planned(kernels).map(\.kernel)
     let (processor, object) = try (backend.processor, backend.emit(kernels, as: .object))
     runnable =
       try processor.architecture == .native
@@ -27,6 +28,14 @@ struct CompiledKernels {
     var memory = KernelMemory(arrays, of: kernels[index])
     try runnable.run(index, kernels[index], on: &memory, ranges: ranges)
     try memory.read(into: &arrays)
+  }
+
+  /// Runs kernel `index` too, and counts the elements of its workspace up to the last one that is written.
+  func usedWorkspace(_ index: Int, arrays: inout [[Float]], ranges: [Range<Int>]) throws -> Int {
+    var memory = KernelMemory(arrays, of: kernels[index])
+    try runnable.run(index, kernels[index], on: &memory, ranges: ranges)
+    try memory.read(into: &arrays)
+    return memory.usedWorkspace
   }
 }
 

@@ -3,7 +3,8 @@ import WaMIMLLVM
 
 /// The arrays that a kernel is run on, one after the other in one memory.
 ///
-/// Workspace and each array's surroundings are filled with what is not a number.
+/// Workspace, which is as long as the kernel says whatever its array is, and each array's surroundings are filled with what is not a
+/// number.
 struct KernelMemory {
   /// The arrays and what surrounds them, as bit patterns.
   var words: [UInt32] = []
@@ -19,16 +20,26 @@ struct KernelMemory {
 
   init(_ arrays: [[Float]], of kernel: Kernel) {
     self.kernel = kernel
-    counts = arrays.map(\.count)
+    counts = zip(kernel.arguments, arrays).map { $0.access == .workspace ? $0.count : $1.count }
     for (argument, array) in zip(kernel.arguments, arrays) {
       words += [UInt32](repeating: Self.poison, count: Self.guardCount)
       starts.append(words.count)
+      guard argument.access != .workspace else {
+        words += [UInt32](repeating: Self.poison, count: argument.count)
+        continue
+      }
       words += array.map { number in
-        guard argument.access != .workspace else { return Self.poison }
-        return argument.element == .float32 ? number.bitPattern : UInt32(bitPattern: Int32(number))
+        argument.element == .float32 ? number.bitPattern : UInt32(bitPattern: Int32(number))
       }
     }
     words += [UInt32](repeating: Self.poison, count: Self.guardCount)
+  }
+
+  /// Elements of the workspace up to the last one that is not as it was before.
+  var usedWorkspace: Int {
+    guard let argument = kernel.arguments.firstIndex(where: { $0.access == .workspace }) else { return 0 }
+    let start = starts[argument]
+    return (words[start..<start + counts[argument]].lastIndex { $0 != Self.poison } ?? start - 1) - start + 1
   }
 
   /// What the arrays hold, but those that are workspace, which stay as they were.

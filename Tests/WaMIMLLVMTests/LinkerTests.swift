@@ -86,7 +86,8 @@ import WaMIMManifest
       states: [], accumulators: [], inputs: [], schedules: [], calls: [], attentionHeads: [:], positionTables: [], recipe: .init(),
       pictures: nil, graph: "")
     return Program(
-      name: "added", kernels: [kernel], schedules: [schedule], constants: [ConstantData(offset: 0, elements: [1, 2, 3, 4.5])],
+      name: "added", kernels: [kernel], variants: LLVMBackend().planned([kernel]).map(\.variant), schedules: [schedule],
+      constants: [ConstantData(offset: 0, elements: [1, 2, 3, 4.5])],
       arenaBytes: 16, scratchBytes: 64, accumulatorBytes: 32, manifest: manifest)
   }
 

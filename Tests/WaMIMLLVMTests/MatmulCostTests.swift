@@ -127,7 +127,7 @@ struct MatmulCostTests {
   @Test func otherKernelsCostNothing() throws {
     let rows = RowKernel(outer: [], width: 1, stages: [])
     let kernel = Kernel(arguments: [], body: .rows(rows))
-    #expect(MatmulCost(kernel, units: 4, tiles: 1, processor: .native) == nil)
+    #expect(MatmulCost(kernel, units: 4, chunks: 1, processor: .native) == nil)
   }
 
   /// The cost of a product of samples of `block` rows, `gap` rows apart, or of a gradient by blocks of rows.
@@ -152,7 +152,8 @@ struct MatmulCostTests {
       ], body: .matmul(matmul))
     let units = (m + product.block - 1) / product.block
     // About as many rows as the planner puts into a call.
-    let tiles = transposesLeft ? units : max(1, (m + MatmulKernel.panelRows / 2) / MatmulKernel.panelRows)
-    return MatmulCost(kernel, units: units, tiles: tiles, processor: processor)
+    let rows = LLVMBackend().chunking.rows
+    let chunks = transposesLeft ? units : max(1, (m + rows / 2) / rows)
+    return MatmulCost(kernel, units: units, chunks: chunks, processor: processor)
   }
 }

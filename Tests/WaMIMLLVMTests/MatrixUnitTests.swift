@@ -12,7 +12,6 @@ import WaMIMLLVM
   /// `m` rows of `k` numbers times a matrix of `k` by `n`, one way or the other.
   private func product(_ m: Int, _ n: Int, _ k: Int, transposesRight: Bool = false) -> Kernel {
     let partition = MatmulKernel.Partition.samples(rows: m)
-    let workspace = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: false)
     func argument(_ access: KernelArgument.Access, _ count: Int, moves: Bool) -> KernelArgument {
       KernelArgument(element: .float32, access: access, unitStride: moves ? count : 0, count: count)
     }
@@ -23,7 +22,7 @@ import WaMIMLLVM
     return Kernel(
       arguments: [
         argument(.read, m * k, moves: true), argument(.read, k * n, moves: false), argument(.write, m * n, moves: true),
-        argument(.workspace, workspace, moves: false),
+        argument(.workspace, 0, moves: false),
       ], body: .matmul(kernel))
   }
 
@@ -112,7 +111,7 @@ import WaMIMLLVM
       let compiled = try CompiledKernels([kernel], backend: LLVMBackend(matmuls: .generated))
       let (left, right) = (numbers(m * k, &generator), numbers(k * n, &generator))
       var arrays = [
-        left, right, [Float](repeating: .nan, count: m * n), [Float](repeating: .nan, count: kernel.arguments[3].count),
+        left, right, [Float](repeating: .nan, count: m * n), [],
       ]
       try compiled.run(0, arrays: &arrays, ranges: [0..<1])
       var (ofUnit, ofMultiplyAdds) = (0.0, 0.0)
@@ -141,13 +140,12 @@ import WaMIMLLVM
   @Test(.enabled(if: isHere)) func whatIsNotFiniteShows() throws {
     let (m, n, k) = (256, 256, 192)
     let compiled = try CompiledKernels([product(m, n, k)], backend: LLVMBackend(matmuls: .generated))
-    let workspace = [Float](repeating: 0, count: compiled.kernels[0].arguments[3].count)
     for value in [Float.nan, .infinity, -.infinity, .greatestFiniteMagnitude] {
       for side in [0, 1] {
         var arrays = [
           [Float](repeating: 1, count: m * k), [Float](repeating: 1, count: k * n), [Float](repeating: 0, count: m * n),
         ]
-        arrays.append(workspace)
+        arrays.append([])
         // Row 5 of the left side, column 5 of the right one.
         arrays[side][side == 0 ? 5 * k + 40 : 40 * n + 5] = value
         try compiled.run(0, arrays: &arrays, ranges: [0..<1])

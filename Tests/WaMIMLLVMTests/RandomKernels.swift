@@ -194,7 +194,6 @@ struct RandomKernels {
     var kernel = WaveletKernel(
       direction: .analysis, wavelet: Wavelet.allCases.randomElement(using: &generator) ?? .haar, channels: channels, rows: rows,
       columns: columns, pictures: planes(channels, 2 * rows, 2 * columns, .read), bands: [], workspace: workspace)
-    grow(workspace, by: kernel.workspaceCount)
     shared = workspace
     defer { shared = nil }
     var parts: [SequenceKernel.Part] = []
@@ -316,11 +315,8 @@ struct RandomKernels {
       argument: argument, offset: offset, rowStride: rowStride, isTransposed: isTransposed, batchStride: lyingRows * rowStride)
   }
 
-  /// A new argument for the copies of a product's sides.
-  private mutating func workspace(_ partition: MatmulKernel.Partition, m: Int, k: Int, _ left: MatmulKernel.Matrix) -> Int {
-    let count = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: left.isTransposed)
-    return add(.workspace, count: count, moves: false)
-  }
+  /// A new argument for what the variant of a product keeps.
+  private mutating func workspace() -> Int { add(.workspace, count: 0, moves: false) }
 
   /// Samples whose rows follow each other exactly, as in one matrix of all of them.
   private mutating func samples(rows: Int, n: Int, k: Int) -> KernelCase {
@@ -332,7 +328,7 @@ struct RandomKernels {
       argument: add(.write, count: rows * n, moves: true), offset: 0, rowStride: n, isTransposed: false)
     var kernel = MatmulKernel(
       partition: .samples(rows: rows), m: units * rows, n: n, k: k, left: left, right: right, result: result,
-      workspace: workspace(.samples(rows: rows), m: units * rows, k: k, left))
+      workspace: workspace())
     if generator.chance(0.7) {
       let product = Access(argument: result.argument, offset: 0, strides: [rows * n, n, 1])
       kernel.epilogue = rowKernel(outer: [units, rows], width: n, loading: [product], isElementwise: generator.chance(0.5))
@@ -348,7 +344,7 @@ struct RandomKernels {
     let result = matrix(rows, n, access: .update, moves: true, isTransposed: false)
     let kernel = MatmulKernel(
       partition: .samples(rows: rows), m: units * rows, n: n, k: k, left: left, right: right, result: result,
-      workspace: workspace(.samples(rows: rows), m: units * rows, k: k, left))
+      workspace: workspace())
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
@@ -375,7 +371,7 @@ struct RandomKernels {
     let result = matrix(m, n, access: .update, moves: true, batches: batches, isTransposed: false)
     let kernel = MatmulKernel(
       partition: .products(batches: batches), m: m, n: n, k: k, left: left, right: right, result: result,
-      accumulates: generator.chance(0.3), workspace: workspace(.products(batches: batches), m: m, k: k, left))
+      accumulates: generator.chance(0.3), workspace: workspace())
     return finish(.matmul(kernel), tolerance: 2e-5)
   }
 
@@ -388,14 +384,13 @@ struct RandomKernels {
     let result = matrix(m, n, access: .update, moves: false, isTransposed: false)
     var kernel = MatmulKernel(
       partition: .rows(block: block), m: m, n: n, k: k, left: left, right: right, result: result,
-      accumulates: generator.chance(0.5), workspace: workspace(.rows(block: block), m: m, k: k, left))
+      accumulates: generator.chance(0.5), workspace: workspace())
     guard generator.chance(0.7) else { return finish(.matmul(kernel), tolerance: 2e-5) }
     if generator.chance(0.5) {
       let count = arguments[kernel.workspace].count
       kernel.accumulates = false
       kernel.result = .init(argument: kernel.workspace, offset: count, rowStride: n, isTransposed: false)
       arguments[kernel.workspace].count += block * n
-      arrays[kernel.workspace] += generator.floats(block * n)
     }
     kernel.epilogue = wholeRows(m, width: n, of: kernel.result)
     return finish(.matmul(kernel), tolerance: 2e-5)

@@ -32,7 +32,7 @@ import WaMIMLLVM
     return Kernel(
       arguments: [
         argument(.read, 0, channels), argument(.read, keys, keys + channels - 1), argument(.read, 0, keys * channels),
-        argument(.write, channels, channels), argument(.workspace, 0, shape.workspaceCount),
+        argument(.write, channels, channels), argument(.workspace, 0, 0),
       ], body: .attention(attention))
   }()
 
@@ -49,8 +49,7 @@ import WaMIMLLVM
     var values = [Float](repeating: 0, count: keys * channels)
     for key in 0..<keys { values[key * channels + key] = largeNumber }
     var arrays = [
-      query, scores, values, [Float](repeating: 0, count: units * channels),
-      [Float](repeating: 0, count: Self.kernel.arguments[4].count),
+      query, scores, values, [Float](repeating: 0, count: units * channels), [],
     ]
     try compiled.run(0, arrays: &arrays, ranges: [0..<units])
     return numbers.indices.map { position in

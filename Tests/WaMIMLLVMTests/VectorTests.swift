@@ -123,7 +123,6 @@ import WaMIMLLVM
   /// 40 rows of 64 numbers times a matrix of 64 by 48, which lies one way or the other.
   private func matmul(isTransposed: Bool) -> Kernel {
     let partition = MatmulKernel.Partition.samples(rows: 40)
-    let workspace = MatmulKernel.workspaceCount(partition: partition, m: 40, k: 64, copiesLeft: false)
     let kernel = MatmulKernel(
       partition: partition, m: 40, n: 48, k: 64, left: .init(argument: 0, offset: 0, rowStride: 64, isTransposed: false),
       right: .init(argument: 1, offset: 0, rowStride: isTransposed ? 64 : 48, isTransposed: isTransposed),
@@ -131,7 +130,7 @@ import WaMIMLLVM
     return Kernel(
       arguments: [
         argument(.read, 40 * 64), argument(.read, 64 * 48, moves: false), argument(.write, 40 * 48),
-        argument(.workspace, workspace, moves: false),
+        argument(.workspace, 0, moves: false),
       ], body: .matmul(kernel))
   }
 
@@ -159,7 +158,7 @@ import WaMIMLLVM
       shape: shape, query: rows(0), key: rows(1), value: rows(2), gradient: rows(3), queryGradient: rows(5), keyGradient: rows(6),
       valueGradient: rows(7), workspace: 4)
     func arguments(_ accesses: [KernelArgument.Access]) -> [KernelArgument] {
-      accesses.map { argument($0, $0 == .workspace ? shape.workspaceCount : 40 * 64, moves: $0 != .workspace) }
+      accesses.map { argument($0, $0 == .workspace ? 0 : 40 * 64, moves: $0 != .workspace) }
     }
     return [
       Kernel(arguments: arguments([.read, .read, .read, .write, .workspace]), body: .attention(forward)),

@@ -1,51 +1,78 @@
+import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
 import WaMIMLLVM
 
-/// What is planned for workspace is enough for the code, for every processor.
+/// The workspace of a variant is what its code uses: no less, or it would write over what other kernels keep, and no more.
 @Suite struct WorkspaceTests {
-  /// Processors of each kind: with vectors of 4, 8 and 16 lanes, 16 or 32 registers, and with a matrix unit.
-  private static let processors = ["x86-64", "x86-64-v3", "x86-64-v4", "sapphirerapids", "neoverse-n1"]
+  private static let attentionShapes = [
+    (1, 1, 1), (1, 5, 20), (5, 16, 64), (16, 50, 20), (64, 148, 64), (148, 197, 20), (197, 148, 64),
+  ].map { AttentionShape(heads: 2, headWidth: $0.2, queryCount: $0.1, keyCount: $0.0) }
 
-  private static let attentionShapes = [1, 5, 16, 50, 64, 197].flatMap { tokens in
-    [1, 20, 64].flatMap { width in
-      [tokens, 148].map { AttentionShape(heads: 2, headWidth: width, queryCount: $0, keyCount: tokens) }
-    }
+  @Test func attentionUsesItsWorkspace() throws {
+    try check(Self.attentionShapes.flatMap { attention($0) })
   }
 
-  private func check(_ kernel: Kernel, for processor: String) throws {
-    try LLVMBackend(processor: .named(processor), matmuls: .generated).check([kernel])
-  }
-
-  @Test(arguments: processors) func attentionHasEnough(processor: String) throws {
-    for shape in Self.attentionShapes {
-      for kernel in attention(shape, workspace: shape.workspaceCount) { try check(kernel, for: processor) }
-    }
-  }
-
-  @Test(arguments: processors) func productsHaveEnough(processor: String) throws {
-    for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 5000), (1000, 96), (200, 400), (3000, 160), (1500, 192)] {
+  @Test func productsUseTheirWorkspace() throws {
+    var kernels: [Kernel] = []
+    for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 500), (1000, 96), (200, 400)] {
       for isTransposed in [false, true] {
-        for partition in [MatmulKernel.Partition.products(batches: 2), .rows(block: (m + 1) / 2)] {
-          let count = MatmulKernel.workspaceCount(partition: partition, m: m, k: k, copiesLeft: isTransposed)
-          try check(matmul(partition, m: m, k: k, isTransposed: isTransposed, workspace: count), for: processor)
+        for n in [7, 48, 256] {
+          kernels.append(matmul(.products(batches: 2), m: m, n: n, k: k, isTransposed: isTransposed))
+          kernels.append(matmul(.rows(block: (m + 1) / 2), m: m, n: n, k: k, isTransposed: isTransposed))
         }
       }
     }
+    try check(kernels)
   }
 
-  @Test func tooLittleIsAnError() throws {
-    let shape = AttentionShape(heads: 2, headWidth: 32, queryCount: 50, keyCount: 50)
-    for kernel in attention(shape, workspace: shape.workspaceCount / 8) + [
-      matmul(.products(batches: 2), m: 96, k: 768, isTransposed: true, workspace: 768 * 96),
-      matmul(.rows(block: 8), m: 96, k: 768, isTransposed: false, workspace: 768),
-    ] {
-      let error = try #require(throws: BackendError.self, "\(kernel.body.kind), \(kernel.arguments[3].count)") {
-        try check(kernel, for: "x86-64-v3")
+  /// Runs `kernels` on memory in which what surrounds a workspace is watched, and looks for the last element that they write there.
+  private func check(_ kernels: [Kernel]) throws {
+    for processor in processorsToTest() {
+      let backend = LLVMBackend(processor: processor, matmuls: .generated)
+      let compiled = try CompiledKernels(kernels, backend: backend)
+      let variants = backend.planned(kernels).map(\.variant)
+      for (index, kernel) in compiled.kernels.enumerated() {
+        var arrays = kernel.arguments.map { [Float](repeating: 1, count: $0.access == .workspace ? 0 : $0.count) }
+        let used = try compiled.usedWorkspace(index, arrays: &arrays, ranges: [0..<1])
+        let variant = variants[index]
+        // Less than a row of a register tile, whose length is the depth, and the gap between two tiles stay free at the end.
+        let slack = 16 + max(variant.workspace / 4, 64)
+        #expect(
+          used <= variant.workspace && used >= variant.workspace - slack,
+          "\(used) of \(variant.workspace) by \(variant.name) on \(processor.name): \(kernel.body)")
       }
-      #expect(error.message.contains("of workspace where \(kernel.arguments[3].count) are planned"), "\(error)")
     }
+  }
+
+  /// What the kernel itself keeps comes first, and the variant's workspace begins on a cache line behind it.
+  @Test func theVariantComesBehindTheKernel() throws {
+    var kernel = matmul(.rows(block: 10), m: 20, n: 7, k: 500, isTransposed: true)
+    guard case .matmul(var product) = kernel.body else { return }
+    product.result = .init(argument: 3, offset: 0, rowStride: 7, isTransposed: false)
+    kernel.body = .matmul(product)
+    kernel.arguments[3].count = 10 * 7
+    for name in ["x86-64", "x86-64-v3", "x86-64-v4", "sapphirerapids", "neoverse-n1"] {
+      let (planned, variant) = try LLVMBackend(processor: .named(name), matmuls: .generated).planned([kernel])[0]
+      #expect(variant.workspace > 0 && planned.arguments[3].count == 80 + variant.workspace, "\(name)")
+    }
+    let (planned, variant) = LLVMBackend(matmuls: .openBLAS).planned([kernel])[0]
+    #expect(variant.workspace == 0 && planned == kernel)
+  }
+
+  /// A program says how it was planned, and no other backend makes code of it.
+  @Test func anotherBackendsProgramIsAnError() throws {
+    let kernel = matmul(.products(batches: 1), m: 20, n: 20, k: 20, isTransposed: false)
+    let backend = try LLVMBackend(processor: .named("x86-64-v3"), matmuls: .generated)
+    for other in [
+      Variant(name: "toy"), try LLVMBackend(processor: .named("x86-64"), matmuls: .generated).planned([kernel])[0].variant,
+    ] {
+      let error = try #require(throws: BackendError.self) { try backend.check(kernel, other) }
+      #expect(error.message.contains("'\(other.name)'") && error.message.contains("x86-64-v3"), "\(error)")
+    }
+    let (planned, variant) = backend.planned([kernel])[0]
+    try backend.check(planned, variant)
   }
 
   // MARK: Kernels
@@ -55,12 +82,12 @@ import WaMIMLLVM
   }
 
   /// Attention of `shape` and its gradient, their workspace argument 3.
-  private func attention(_ shape: AttentionShape, workspace: Int) -> [Kernel] {
+  private func attention(_ shape: AttentionShape) -> [Kernel] {
     let width = shape.heads * shape.headWidth
     func rows(_ argument: Int) -> TokenRows { TokenRows(argument: argument, offset: 0, rowStride: width) }
     let count = max(shape.queryCount, shape.keyCount) * width
     let arguments = [
-      argument(.read, count), argument(.read, count), argument(.update, count), argument(.workspace, workspace, moves: false),
+      argument(.read, count), argument(.read, count), argument(.update, count), argument(.workspace, 0, moves: false),
     ]
     let forward = AttentionKernel(shape: shape, query: rows(0), key: rows(1), value: rows(1), result: rows(2), workspace: 3)
     let backward = AttentionGradientKernel(
@@ -71,19 +98,17 @@ import WaMIMLLVM
     ]
   }
 
-  /// `m` rows by 256 columns, summed over `k`; its workspace is argument 3.
-  private func matmul(
-    _ partition: MatmulKernel.Partition, m: Int, k: Int, isTransposed: Bool, workspace: Int
-  ) -> Kernel {
+  /// `m` rows by `n` columns, summed over `k`; its workspace is argument 3.
+  private func matmul(_ partition: MatmulKernel.Partition, m: Int, n: Int, k: Int, isTransposed: Bool) -> Kernel {
     let kernel = MatmulKernel(
-      partition: partition, m: m, n: 256, k: k,
+      partition: partition, m: m, n: n, k: k,
       left: .init(argument: 0, offset: 0, rowStride: isTransposed ? m : k, isTransposed: isTransposed),
-      right: .init(argument: 1, offset: 0, rowStride: 256, isTransposed: false),
-      result: .init(argument: 2, offset: 0, rowStride: 256, isTransposed: false), workspace: 3)
+      right: .init(argument: 1, offset: 0, rowStride: n, isTransposed: false),
+      result: .init(argument: 2, offset: 0, rowStride: n, isTransposed: false), workspace: 3)
     return Kernel(
       arguments: [
-        argument(.read, m * k, moves: false), argument(.read, k * 256, moves: false), argument(.write, m * 256, moves: false),
-        argument(.workspace, workspace, moves: false),
+        argument(.read, m * k, moves: false), argument(.read, k * n, moves: false), argument(.write, m * n, moves: false),
+        argument(.workspace, 0, moves: false),
       ], body: .matmul(kernel))
   }
 }

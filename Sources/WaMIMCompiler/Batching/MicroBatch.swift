@@ -13,16 +13,16 @@ public enum MicroBatch: Hashable, Sendable {
 }
 
 extension MicroBatch {
-  /// Panels of rows in a part of a batch, so that a few threads have some each, and adding up gradients stays cheap beside the products.
-  private static let efficientPanels = 5
+  /// Chunks of rows in a part of a batch, so that a few threads have some each, and adding up gradients stays cheap beside the products.
+  private static let efficientChunks = 5
 
   /// The numbers of samples to try in the batch of `graph`, from the best on.
-  func candidates(for graph: Graph) throws -> [Int] {
+  func candidates(for graph: Graph, _ chunking: Chunking) throws -> [Int] {
     let batch = graph.batch
     switch self {
     case .whole: return [batch]
     case .automatic:
-      let rows = MicroBatch.efficientPanels * MatmulKernel.panelRows
+      let rows = MicroBatch.efficientChunks * chunking.rows
       let efficient = (1...max(batch, 1)).first { batch.isMultiple(of: $0) && $0 * graph.rowsPerSample >= rows } ?? batch
       return efficient < batch ? [efficient, batch] : [batch]
     case .samples(let count):

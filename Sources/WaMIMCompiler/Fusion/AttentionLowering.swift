@@ -16,7 +16,7 @@ extension Lowering {
     let kernel = AttentionKernel(
       shape: shape, query: rows(operands[0], .read, &arguments), key: rows(operands[1], .read, &arguments),
       value: rows(operands[2], .read, &arguments), result: rows(value, .write, &arguments),
-      workspace: arguments.workspace(shape.workspaceCount))
+      workspace: arguments.workspace())
     let body = KernelBody.attention(kernel)
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings, units: arguments.units,
@@ -35,7 +35,7 @@ extension Lowering {
     }
     let kernel = AttentionGradientKernel(
       shape: shape, query: inputs[0], key: inputs[1], value: inputs[2], gradient: inputs[3], queryGradient: result(.query),
-      keyGradient: result(.key), valueGradient: result(.value), workspace: arguments.workspace(shape.workspaceCount))
+      keyGradient: result(.key), valueGradient: result(.value), workspace: arguments.workspace())
     let body = KernelBody.attentionGradient(kernel)
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings,

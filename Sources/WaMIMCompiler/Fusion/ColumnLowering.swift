@@ -17,9 +17,6 @@ struct ColumnLowering {
   private let shape: Shape
   private let operand: ValueID
 
-  /// Columns in one unit where the result has no other axis to cut.
-  static let block = 64
-
   init?(_ reduction: ValueID, graph: Graph, storage: Storage, clustering: Clustering, inlined: Set<ValueID>) {
     guard case .reduce(_, let axes) = graph[reduction].operation, let operand = graph[reduction].operands.first else { return nil }
     self.graph = graph
@@ -32,7 +29,8 @@ struct ColumnLowering {
     self.shape = shape
     combined = axes
     kept = (0..<shape.rank - 1).filter { !axes.contains($0) && shape[$0] > 1 }
-    let units = kept.first.map { shape[$0] } ?? (shape[-1] + ColumnLowering.block - 1) / ColumnLowering.block
+    // Where the result has no other axis to cut than its columns, the backend says how they are cut.
+    let units = kept.first.map { shape[$0] } ?? 1
     arguments = ArgumentList(graph, units: units)
   }
 
@@ -43,7 +41,7 @@ struct ColumnLowering {
     let strides = kept.map { view.strides[$0] } + [shape[-1] == 1 ? 0 : view.strides[shape.rank - 1]]
     let result = arguments.number(of: view.root, unitStride: kept.isEmpty ? 0 : strides[0], .write)
     let kernel = ColumnKernel(
-      partition: kept.isEmpty ? .columns(block: ColumnLowering.block) : .outer,
+      partition: kept.isEmpty ? .columns(block: shape[-1]) : .outer,
       outer: kept.map { shape[$0] }, reduced: combined.map { shape[$0] }, width: shape[-1], instructions: instructions,
       results: [.init(function: function, operand: value, access: Access(argument: result, offset: view.offset, strides: strides))])
     return LoweredCall(

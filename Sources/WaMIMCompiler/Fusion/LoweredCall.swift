@@ -11,6 +11,8 @@ struct LoweredCall {
   }
 
   var kernel: Kernel
+  /// How the backend carries it out; it says so when all calls are there.
+  var variant = Variant(name: "not chosen")
   var bindings: [Binding]
   /// How many units there are.
   var units: Int
@@ -28,6 +30,15 @@ struct LoweredCall {
   var order: Int
   /// The region of that value.
   var region: Region
+}
+
+extension LoweredCall {
+  /// Asks `backend` how the kernel is carried out, and cuts it and gives it workspace accordingly.
+  mutating func choose(by backend: some Backend) {
+    let variant = backend.variant(of: kernel, units: units)
+    (kernel, units) = kernel.adopting(variant, units: units)
+    self.variant = variant
+  }
 }
 
 /// Numbers the arguments of a kernel while its body is being written.
@@ -58,8 +69,8 @@ struct ArgumentList {
     return arguments.count - 1
   }
 
-  /// The number of a new argument of `count` elements that only the kernel sees.
-  mutating func workspace(_ count: Int) -> Int {
+  /// The number of a new argument that only the kernel sees: `count` elements of its own, and what its variant will take behind them.
+  mutating func workspace(_ count: Int = 0) -> Int {
     arguments.append(KernelArgument(element: .float32, access: .workspace, unitStride: 0, count: count))
     bindings.append(.workspace)
     return arguments.count - 1

@@ -7,6 +7,7 @@ struct Lowering {
   let clustering: Clustering
   let stored: StoredValues
   private let fuses: Bool
+  private let backend: any Backend
 
   /// Prepares to lower `graph`.
   ///
@@ -14,9 +15,13 @@ struct Lowering {
   ///   - updatesInPlace: Whether new values of states are computed over the old ones.
   ///   - fuses: Whether values share kernels.
   ///   - consumed: The weights' gradients that updates may follow in the same kernel.
-  init(_ graph: Graph, updatesInPlace: Bool, fuses: Bool = true, consumed: Set<ValueID> = []) {
+  ///   - backend: What says how each kernel is carried out.
+  init(
+    _ graph: Graph, updatesInPlace: Bool, fuses: Bool = true, consumed: Set<ValueID> = [], backend: any Backend
+  ) {
     self.graph = graph
     self.fuses = fuses
+    self.backend = backend
     storage = Storage(graph, updatesInPlace: updatesInPlace, separatesSubbands: fuses)
     clustering = Clustering(graph, storage, isEnabled: fuses, consumed: consumed)
     stored = StoredValues(graph, storage, clustering)
@@ -45,7 +50,10 @@ struct Lowering {
       calls[index].writes.formUnion(calls[index].writes.flatMap(storage.wholes))
     }
     if fuses { calls = sequenced(calls) }
-    for index in calls.indices { calls[index].bytes = calls[index].bytesMoved(in: graph) }
+    for index in calls.indices {
+      calls[index].choose(by: backend)
+      calls[index].bytes = calls[index].bytesMoved(in: graph)
+    }
     return calls.sorted { $0.order < $1.order }
   }
 

@@ -14,8 +14,7 @@ extension Lowering {
 
     // The elements of one argument that belong to a block of rows are cut by the kernel itself.
     var arguments = ArgumentList(graph, units: partition.isByBlocks ? 1 : partition.units)
-    let workspace = arguments.workspace(
-      MatmulKernel.workspaceCount(partition: partition.kind, m: m, k: k, copiesLeft: transposeLeft))
+    let workspace = arguments.workspace()
     let followers = cluster.members.filter { $0 != value }
     var reads = Set(node.operands.map(clustering.base))
     let epilogue = epilogue(cluster, followers, &arguments, &reads)
@@ -98,19 +97,12 @@ extension Lowering {
     }
   }
 
-  /// Rows of a result that are one unit where the result is cut by rows: enough that copies of the right side pay even where its numbers
-  /// are split; a backend may take fewer at a time.
-  ///
-  /// There is an even number of such blocks, since that is what threads mostly are.
-  static let resultBlock = 384
-
   private func partition(of node: Node, _ transposeLeft: Bool) -> MatmulPartition {
     let shape = node.type.shape
     if shape.rank == 2 {
       guard transposeLeft else { return MatmulPartition(kind: .samples(rows: 1), units: shape[0]) }
-      let blocks = max(1, (shape[0] + Lowering.resultBlock) / (2 * Lowering.resultBlock)) * 2
-      let block = (shape[0] + blocks - 1) / blocks
-      return MatmulPartition(kind: .rows(block: block), units: (shape[0] + block - 1) / block)
+      // The backend says how it is cut.
+      return MatmulPartition(kind: .rows(block: shape[0]), units: 1)
     }
     if !transposeLeft, graph[node.operands[1]].type.shape.rank == 2 {
       return MatmulPartition(kind: .samples(rows: shape.count / shape[-1] / shape[0]), units: shape[0])

@@ -46,7 +46,7 @@ extension Lowering {
     _ kernel: WaveletKernel, _ arguments: ArgumentList, reads operand: ValueID, writes results: [ValueID], of value: ValueID
   ) -> LoweredCall {
     var (kernel, arguments) = (kernel, arguments)
-    kernel.workspace = arguments.workspace(kernel.workspaceCount)
+    kernel.workspace = arguments.workspace()
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .wavelet(kernel)), bindings: arguments.bindings, units: arguments.units,
       reads: [clustering.base(operand)], writes: Set(results), name: graph.callName(value),

@@ -38,7 +38,7 @@ public struct AttentionKernel: Hashable, Sendable {
   public var key: TokenRows
   public var value: TokenRows
   public var result: TokenRows
-  /// The argument that is workspace, of `workspaceCount` elements.
+  /// The argument that is workspace, which the variant alone uses.
   public var workspace: Int
 
   public init(
@@ -65,7 +65,7 @@ public struct AttentionGradientKernel: Hashable, Sendable {
   public var queryGradient: TokenRows?
   public var keyGradient: TokenRows?
   public var valueGradient: TokenRows?
-  /// The argument that is workspace, of `workspaceCount` elements.
+  /// The argument that is workspace, which the variant alone uses.
   public var workspace: Int
 
   public init(
@@ -81,21 +81,5 @@ public struct AttentionGradientKernel: Hashable, Sendable {
     self.keyGradient = keyGradient
     self.valueGradient = valueGradient
     self.workspace = workspace
-  }
-}
-
-extension AttentionShape {
-  /// The most queries whose scores are held at a time.
-  public static let queryBlock = 48
-
-  /// Elements of workspace, enough for what a head needs with every extent rounded up to tiles of up to 16.
-  ///
-  /// Keys and values, transposed and as they are, with their gradients; and for a block of queries their rows, results,
-  /// probabilities and gradients.
-  public var workspaceCount: Int {
-    func padded(_ extent: Int) -> Int { (extent + 15) / 16 * 16 }
-    let (keys, width) = (padded(keyCount) + 32, padded(headWidth))
-    let block = padded(min(queryCount, AttentionShape.queryBlock)) + 16
-    return 5 * keys * width + 3 * block * width + 2 * block * keys + block + 256
   }
 }

@@ -1,9 +1,10 @@
 import WaMIMGraph
 
 extension Kernel {
-  /// The kernel as text: its arguments, then its loops.
-  public func text(named name: String) -> String {
+  /// The kernel as text: how it is carried out, its arguments, then its loops.
+  public func text(named name: String, variant: Variant? = nil) -> String {
     var lines = ["kernel \(name) {"]
+    if let variant { lines.append("  variant: \(variant.text)") }
     for (index, argument) in arguments.enumerated() {
       let unit = argument.unitStride > 0 ? ", \(argument.unitStride) a unit" : ""
       lines.append("  a\(index): \(argument.element.rawValue)[\(argument.count)] \(argument.access.rawValue)\(unit)")
@@ -11,6 +12,13 @@ extension Kernel {
     lines += body.lines.map { "  " + $0 }
     lines.append("}")
     return lines.joined(separator: "\n") + "\n"
+  }
+}
+
+extension Variant {
+  fileprivate var text: String {
+    name + (workspace > 0 ? ", workspace f32[\(workspace)]" : "")
+      + (cost.map { ", about \(Int(($0 / 1e3).rounded())) thousand cycles" } ?? "")
   }
 }
 

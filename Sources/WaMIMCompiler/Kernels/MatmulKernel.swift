@@ -45,7 +45,7 @@ public struct MatmulKernel: Hashable, Sendable {
   public var result: Matrix
   /// Whether the product is added to what the result holds.
   public var accumulates: Bool
-  /// The argument that is workspace: `workspaceCount` elements, and what the epilogue and a block of the result take behind them.
+  /// The argument that is workspace: what the epilogue keeps there, maybe a block of the result, and what the variant uses behind them.
   public var workspace: Int
   /// Runs over the same units after the product; its argument numbers are those of this kernel.
   public var epilogue: RowKernel?
@@ -65,48 +65,5 @@ public struct MatmulKernel: Hashable, Sendable {
     self.workspace = workspace
     self.accumulates = accumulates
     self.epilogue = epilogue
-  }
-
-  /// Rows of samples that are taken together, enough for a product to be efficient.
-  public static let panelRows = 384
-  /// The largest part of `k` that is summed over before the next part's columns and rows are copied.
-  public static let depthLimit = 1024
-  /// Columns of the result that are computed side by side, at most.
-  public static let panelLimit = 64
-  /// Rows of a tile, at most.
-  public static let tileLimit = 16
-
-  /// The largest part of `k` that is copied at a time where a backend splits each number into smaller ones.
-  public static let splitDepth = 384
-  /// Numbers of the left side that are split at a time, at most.
-  public static let splitLimit = 512 * splitDepth
-  /// Rows, columns and terms of the blocks that split numbers lie in.
-  public static let splitExtent = 32
-  /// Parts of half a number's size that a number is split into.
-  public static let splitParts = 3
-  /// Panels of columns that there are copies of at a time.
-  public static let splitPanels = 2
-
-  /// Elements of workspace, enough for a panel of the right side and, of a left side that is transposed, all rows of one product; or
-  /// for both sides as `splitCount` says.
-  public static func workspaceCount(partition: Partition, m: Int, k: Int, copiesLeft: Bool) -> Int {
-    let rows =
-      switch partition {
-      case .samples, .products: m
-      case .rows(let block): block
-      }
-    // The last tile may be a row high, and takes as much as a whole one.
-    let copied = copiesLeft ? rows + tileLimit - 1 : 0
-    // Beside each row's elements there is room for a gap between tiles.
-    return max((min(k, depthLimit) + 16) * (panelLimit + copied), splitCount(rows: rows, k: k))
-  }
-
-  /// Elements that the panels of columns, as many rows as are copied at a time and a tile of the result take where numbers are split.
-  private static func splitCount(rows: Int, k: Int) -> Int {
-    let extent = splitExtent
-    func tiles(_ count: Int) -> Int { (count + extent - 1) / extent }
-    let depth = tiles(min(k, splitDepth)) * extent
-    let copied = min(tiles(rows), splitLimit / depth / extent)
-    return (splitPanels + copied) * extent * depth * splitParts / 2 + extent * extent
   }
 }

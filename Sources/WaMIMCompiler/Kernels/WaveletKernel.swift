@@ -36,7 +36,7 @@ public struct WaveletKernel: Hashable, Sendable {
   public var pictures: Planes
   /// Where LL, LH, HL and HH lie; nil for those that nobody wants of an analysis.
   public var bands: [Planes?]
-  /// The argument that is workspace, of `workspaceCount` elements.
+  /// The argument that is workspace, which the variant alone uses.
   public var workspace: Int
 
   public init(
@@ -92,19 +92,4 @@ extension WaveletKernel {
     }
     return Filters(low: taps(bank.low), high: taps(bank.high), gain: gain)
   }
-
-  /// How many lines of workspace there are.
-  ///
-  /// An analysis keeps the low and the high row after the first pass, each as its even and its odd columns; the adjoint keeps what
-  /// the low and the high filter along rows will take.
-  public var lineCount: Int { direction == .analysis ? 4 : 2 }
-
-  /// Elements of a line before its first column: those that the periodic continuation takes, rounded up.
-  public static let lineMargin = 16
-
-  /// The elements from one line to the next: the margin, the columns, what follows them periodically, and as much as vectors overlap.
-  public var lineStride: Int { 2 * WaveletKernel.lineMargin + (columns + 15) / 16 * 16 + 16 }
-
-  /// Elements of workspace.
-  public var workspaceCount: Int { lineCount * lineStride }
 }

@@ -8,19 +8,29 @@ struct Arrangement {
 
   /// Arranges the calls of `graph`, with states updated in place unless someone still reads their old values.
   ///
-  /// - Parameter fuses: Whether values share kernels.
-  init(of graph: Graph, fuses: Bool) throws {
+  /// - Parameters:
+  ///   - fuses: Whether values share kernels.
+  ///   - backend: What says how kernels are carried out.
+  init(of graph: Graph, fuses: Bool, backend: any Backend) throws {
     for updatesInPlace in [true, false] {
-      guard let plain = try Arrangement(Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses)) else { continue }
+      guard
+        let plain = try Arrangement(
+          Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses, backend: backend), backend.chunking)
+      else { continue }
       let gradients = updatesInPlace && fuses ? plain.gradientsAfterLoss : []
-      self = try gradients.isEmpty ? plain : Arrangement(Lowering(graph, updatesInPlace: true, consumed: gradients)) ?? plain
+      guard !gradients.isEmpty else {
+        self = plain
+        return
+      }
+      let consuming = Lowering(graph, updatesInPlace: true, consumed: gradients, backend: backend)
+      self = try Arrangement(consuming, backend.chunking) ?? plain
       return
     }
     throw CompilationError("the updates of the states depend on each other in a circle")
   }
 
   /// Arranges the calls of `lowering`, or gives nil where a state would be written over before it is read for the last time.
-  private init?(_ lowering: Lowering) throws {
+  private init?(_ lowering: Lowering, _ chunking: Chunking) throws {
     let graph = lowering.graph
     let calls = try lowering.calls()
     guard !calls.contains(where: \.readsAfterOverwriting),
@@ -28,7 +38,7 @@ struct Arrangement {
     else { return nil }
     self.lowering = lowering
     self.order = order
-    phases = Phasing(order, graph).phases
+    phases = Phasing(order, graph, chunking).phases
   }
 
   /// The weights' gradients that are computed no sooner than the loss, so that updates can follow at once, or one phase later.

@@ -17,11 +17,13 @@ struct Phasing {
   private let calls: [LoweredCall]
   private let order: CallOrder
   private let graph: Graph
+  private let chunking: Chunking
 
-  init(_ order: CallOrder, _ graph: Graph) {
+  init(_ order: CallOrder, _ graph: Graph, _ chunking: Chunking) {
     calls = order.calls
     self.order = order
     self.graph = graph
+    self.chunking = chunking
     var remaining = order.sequence
     var placed = [Bool](repeating: false, count: calls.count)
     let limit = deferralLimit
@@ -119,21 +121,16 @@ struct Phasing {
     return true
   }
 
-  // MARK: Tiles
-
-  /// Tiles that samples are cut into at least, where there are as many, so that threads share the work evenly.
-  static let leastPanels = 4
-  /// Bytes that a tile of other work moves.
-  static let tileBytes = 256 << 10
+  // MARK: Chunks
 
   private func tileCount(_ group: PhaseGroup) -> Int {
     if let rows = rowsPerUnit(group) {
-      let wanted = Double(group.units * rows) / Double(MatmulKernel.panelRows)
-      return max(min(group.units, Phasing.leastPanels), evenTileCount(group.units, near: wanted))
+      let wanted = Double(group.units * rows) / Double(chunking.rows)
+      return max(min(group.units, chunking.least), evenTileCount(group.units, near: wanted))
     }
     let bytes = group.calls.reduce(0) { $0 + calls[$1].bytes }
     let flops = group.calls.reduce(0) { $0 + calls[$1].flops }
-    return min(group.units, max(1, bytes / Phasing.tileBytes, flops / (4 * Phasing.tileBytes)))
+    return min(group.units, max(1, bytes / chunking.bytes, flops / (4 * chunking.bytes)))
   }
 
   /// A number of tiles near `wanted` into which `units` go without remainder, or about `wanted` where there is none near.
@@ -152,7 +149,7 @@ struct Phasing {
         switch kernel.partition {
         case .samples(let rows): rows
         case .products: kernel.m
-        case .rows: MatmulKernel.panelRows
+        case .rows: chunking.rows
         }
       weighted += rows * (calls[call].flops / 1024 + 1)
       flops += calls[call].flops / 1024 + 1

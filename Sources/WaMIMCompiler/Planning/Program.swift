@@ -15,6 +15,8 @@ public struct Program: Sendable {
   public var name: String
   /// The kernels, each once, however many calls it has.
   public var kernels: [Kernel]
+  /// How the backend carries out each of the kernels.
+  public var variants: [Variant]
   public var schedules: [Schedule]
   /// What the arena holds before the first step.
   public var constants: [ConstantData]
@@ -27,11 +29,13 @@ public struct Program: Sendable {
   public var manifest: Manifest
 
   public init(
-    name: String, kernels: [Kernel], schedules: [Schedule], constants: [ConstantData], arenaBytes: Int, scratchBytes: Int,
+    name: String, kernels: [Kernel], variants: [Variant], schedules: [Schedule], constants: [ConstantData], arenaBytes: Int,
+    scratchBytes: Int,
     accumulatorBytes: Int, manifest: Manifest
   ) {
     self.name = name
     self.kernels = kernels
+    self.variants = variants
     self.schedules = schedules
     self.constants = constants
     self.arenaBytes = arenaBytes

@@ -25,14 +25,23 @@ struct ProgramBuilder {
   }
 
   private var kernels: [Kernel] = []
-  private var numbers: [Kernel: KernelID] = [:]
+  private var variants: [Variant] = []
+  private var numbers: [Work: KernelID] = [:]
   private var descriptions: [Manifest.Call] = []
   private let subject: Subject
   private let fuses: Bool
+  private let backend: any Backend
 
-  init(_ subject: Subject, fuses: Bool) {
+  /// What a variant is chosen for: calls that are alike in this share a kernel.
+  private struct Work: Hashable {
+    var kernel: Kernel
+    var units: Int
+  }
+
+  init(_ subject: Subject, fuses: Bool, backend: any Backend) {
     self.subject = subject
     self.fuses = fuses
+    self.backend = backend
   }
 
   /// The program that carries out `parts`.
@@ -57,14 +66,14 @@ struct ProgramBuilder {
       schedules: described, calls: descriptions, attentionHeads: model.graph.attentionHeads,
       positionTables: positionTables(layout), recipe: model.recipe, pictures: model.pictures, graph: subject.text)
     return Program(
-      name: model.name, kernels: kernels, schedules: schedules, constants: constants(layout),
+      name: model.name, kernels: kernels, variants: variants, schedules: schedules, constants: constants(layout),
       arenaBytes: schedules.map(\.arenaBytes).max() ?? layout.arenaBytes, scratchBytes: schedules.map(\.scratchBytes).max() ?? 0,
       accumulatorBytes: layout.accumulatorBytes, manifest: manifest)
   }
 
   private mutating func plan(_ part: Part, _ layout: PersistentLayout) throws -> (Schedule, Manifest.Schedule) {
     let graph = part.graph
-    let arrangement = try Arrangement(of: graph, fuses: fuses)
+    let arrangement = try Arrangement(of: graph, fuses: fuses, backend: backend)
     let lowering = arrangement.lowering
     var planner = SchedulePlanner(
       graph, arrangement.order.calls, arrangement.phases, persistent: layout.places(in: graph), start: layout.arenaBytes)
@@ -87,10 +96,12 @@ struct ProgramBuilder {
   }
 
   private mutating func register(_ call: LoweredCall) -> (KernelID, Int) {
-    let id = numbers[call.kernel] ?? KernelID(kernels.count)
+    let work = Work(kernel: call.kernel, units: call.units)
+    let id = numbers[work] ?? KernelID(kernels.count)
     if id.index == kernels.count {
       kernels.append(call.kernel)
-      numbers[call.kernel] = id
+      variants.append(call.variant)
+      numbers[work] = id
     }
     descriptions.append(
       .init(

@@ -13,7 +13,8 @@ extension Program {
       let uses = schedules.compactMap { schedule in
         counts[KernelID(index)]?[schedule.name].map { "\($0) in \(schedule.name)" }
       }
-      return "// called " + uses.joined(separator: ", ") + "\n" + kernel.text(named: "k\(index)_\(kernel.body.kind)")
+      return "// called " + uses.joined(separator: ", ") + "\n"
+        + kernel.text(named: "k\(index)_\(kernel.body.kind)", variant: variants[index])
     }.joined(separator: "\n")
   }
 
@@ -79,7 +80,8 @@ extension Program {
         + (placement.unitStride > 0 ? "/\(placement.unitStride)" : "")
     }
     let kind = kernels[call.kernel.index].body.kind
-    return "k\(call.kernel.index)_\(kind)(\(arguments.joined(separator: ", ")))  // \(manifest.calls[call.description].name)"
+    let comment = "\(manifest.calls[call.description].name) [\(variants[call.kernel.index].name)]"
+    return "k\(call.kernel.index)_\(kind)(\(arguments.joined(separator: ", ")))  // \(comment)"
   }
 }
 

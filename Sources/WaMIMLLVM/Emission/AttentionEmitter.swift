@@ -9,9 +9,9 @@ struct AttentionEmitter {
   var builder: IRBuilder { emitter.builder }
   var shape: AttentionShape { layout.shape }
 
-  init(_ shape: AttentionShape, in emitter: KernelEmitter) {
-    self.emitter = emitter
-    layout = AttentionLayout(shape, processor: emitter.builder.processor)
+  /// A matrix in the workspace that is `argument`.
+  func matrix(_ rows: WorkspaceRows, in argument: Int) -> MatrixView {
+    MatrixView(place: builder.advance(emitter.workspace(argument), by: rows.offset), rowStride: rows.stride)
   }
 
   /// Runs `body` for each head of each unit.

@@ -1,7 +1,10 @@
 import WaMIMCompiler
 
 /// How attention's matrices are cut into tiles and laid out in the workspace.
-struct AttentionLayout {
+struct AttentionLayout: Hashable, Sendable {
+  /// The most queries whose scores are held at a time.
+  private static let queryLimit = 48
+
   let shape: AttentionShape
   /// Rows of a tile of queries, and of a tile of keys where those are rows.
   let queryTile: Int
@@ -17,35 +20,83 @@ struct AttentionLayout {
   /// Channels of a head, rounded up to vectors.
   let width: Int
 
-  init(_ shape: AttentionShape, processor: TargetProcessor) {
+  init(_ shape: AttentionShape, _ instructions: InstructionSet) {
     func rounded(_ extent: Int, to multiple: Int) -> Int { (extent + multiple - 1) / multiple * multiple }
     self.shape = shape
-    queryTile = TileProduct.tileRows(for: shape.queryCount, processor: processor)
-    keyTile = TileProduct.tileRows(for: shape.keyCount, processor: processor)
+    queryTile = TileProduct.tileRows(for: shape.queryCount, instructions)
+    keyTile = TileProduct.tileRows(for: shape.keyCount, instructions)
     queryRows = rounded(shape.queryCount, to: queryTile)
     keyRows = rounded(shape.keyCount, to: keyTile)
-    let blocks = (queryRows + AttentionShape.queryBlock - 1) / AttentionShape.queryBlock
+    let blocks = (queryRows + AttentionLayout.queryLimit - 1) / AttentionLayout.queryLimit
     block = min(queryRows, rounded((queryRows + blocks - 1) / blocks, to: queryTile))
-    keyColumns = rounded(shape.keyCount, to: processor.lanes)
-    // Rows a power of two apart would share few sets of the first cache.
-    let stride = rounded(max(keyColumns, keyRows), to: processor.lanes)
+    keyColumns = rounded(shape.keyCount, to: instructions.lanes)
+    // Rows a power of two apart would share few sets of the L1 cache.
+    let stride = rounded(max(keyColumns, keyRows), to: instructions.lanes)
     keyStride = stride % 64 == 0 ? stride + 16 : stride
-    width = rounded(shape.headWidth, to: processor.lanes)
+    width = rounded(shape.headWidth, to: instructions.lanes)
   }
 }
 
-/// Hands out parts of a workspace, each beginning on a cache line.
+/// Rows of a matrix in a workspace.
+struct WorkspaceRows: Hashable, Sendable {
+  /// Elements before the first one.
+  let offset: Int
+  let stride: Int
+}
+
+/// Hands out pieces of a workspace, each beginning on a cache line.
 struct WorkspaceCursor {
-  private let start: Address
   /// Elements handed out so far.
   private(set) var used = 0
 
-  init(_ start: Address) { self.start = start }
-
   /// The next `rows` rows of `stride` elements.
-  mutating func take(rows: Int, stride: Int, in builder: IRBuilder) -> MatrixView {
-    let view = MatrixView(place: builder.advance(start, by: used), rowStride: stride)
+  mutating func take(rows: Int, stride: Int) -> WorkspaceRows {
+    let piece = WorkspaceRows(offset: used, stride: stride)
     used += (rows * stride + 15) / 16 * 16
-    return view
+    return piece
+  }
+}
+
+/// What attention keeps in its workspace: a head's keys as columns and values as rows; for a block of queries those, their scores, results
+/// and scales.
+struct AttentionWorkspace {
+  let keys, values, queries, scores, results, scales: WorkspaceRows
+  /// Elements in all.
+  let count: Int
+
+  init(_ layout: AttentionLayout) {
+    var cursor = WorkspaceCursor()
+    keys = cursor.take(rows: layout.shape.headWidth, stride: layout.keyStride)
+    values = cursor.take(rows: layout.shape.keyCount, stride: layout.width)
+    queries = cursor.take(rows: layout.block, stride: layout.width)
+    scores = cursor.take(rows: layout.block, stride: layout.keyStride)
+    results = cursor.take(rows: layout.block, stride: layout.width)
+    scales = cursor.take(rows: 1, stride: layout.block)
+    count = cursor.used
+  }
+}
+
+/// What attention's gradient keeps in its workspace: keys as columns and as rows, values as columns; for a block of queries those, the
+/// gradients of their results, their probabilities and the gradients of those; sums for each key; and the gradients of a block of queries.
+struct AttentionGradientWorkspace {
+  let keyColumns, valueColumns, keyRows: WorkspaceRows
+  let queries, gradients, probabilities, scoreGradients: WorkspaceRows
+  let keyGradients, valueGradients, queryGradients: WorkspaceRows
+  /// Elements in all.
+  let count: Int
+
+  init(_ layout: AttentionLayout) {
+    var cursor = WorkspaceCursor()
+    keyColumns = cursor.take(rows: layout.shape.headWidth, stride: layout.keyStride)
+    valueColumns = cursor.take(rows: layout.shape.headWidth, stride: layout.keyStride)
+    keyRows = cursor.take(rows: layout.shape.keyCount, stride: layout.width)
+    queries = cursor.take(rows: layout.block, stride: layout.width)
+    gradients = cursor.take(rows: layout.block, stride: layout.width)
+    probabilities = cursor.take(rows: layout.block, stride: layout.keyStride)
+    scoreGradients = cursor.take(rows: layout.block, stride: layout.keyStride)
+    keyGradients = cursor.take(rows: layout.keyRows, stride: layout.width)
+    valueGradients = cursor.take(rows: layout.keyRows, stride: layout.width)
+    queryGradients = cursor.take(rows: layout.block, stride: layout.width)
+    count = cursor.used
   }
 }

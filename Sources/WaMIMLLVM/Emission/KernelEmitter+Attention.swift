@@ -7,17 +7,12 @@ import WaMIMCompiler
 
 extension KernelEmitter {
   /// Emits softmax attention, a block of queries of one head at a time, its scores in the first caches.
-  func emit(_ attention: AttentionKernel) throws {
-    let emitter = AttentionEmitter(attention.shape, in: self)
-    let (layout, shape) = (emitter.layout, attention.shape)
-    var workspace = WorkspaceCursor(address(attention.workspace))
-    let keys = workspace.take(rows: shape.headWidth, stride: layout.keyStride, in: builder)
-    let values = workspace.take(rows: shape.keyCount, stride: layout.width, in: builder)
-    let queries = workspace.take(rows: layout.block, stride: layout.width, in: builder)
-    let scores = workspace.take(rows: layout.block, stride: layout.keyStride, in: builder)
-    let results = workspace.take(rows: layout.block, stride: layout.width, in: builder)
-    let scales = workspace.take(rows: 1, stride: layout.block, in: builder).place
-    try checkWorkspace(attention.workspace, takes: workspace.used)
+  func emit(_ attention: AttentionKernel, _ layout: AttentionLayout) {
+    let emitter = AttentionEmitter(emitter: self, layout: layout)
+    let (workspace, shape) = (AttentionWorkspace(layout), attention.shape)
+    func matrix(_ rows: WorkspaceRows) -> MatrixView { emitter.matrix(rows, in: attention.workspace) }
+    let (keys, values, queries) = (matrix(workspace.keys), matrix(workspace.values), matrix(workspace.queries))
+    let (scores, results, scales) = (matrix(workspace.scores), matrix(workspace.results), matrix(workspace.scales).place)
 
     emitter.forEachHead { unit, head in
       emitter.copyTransposed(emitter.rows(attention.key, unit: unit, head: head), to: keys)
@@ -42,8 +37,8 @@ extension KernelEmitter {
   }
 
   /// Emits attention's gradient, which computes the probabilities of a block of queries again.
-  func emit(_ kernel: AttentionGradientKernel) throws {
-    let gradient = try AttentionGradientEmitter(kernel, in: self)
+  func emit(_ kernel: AttentionGradientKernel, _ layout: AttentionLayout) {
+    let gradient = AttentionGradientEmitter(kernel, AttentionEmitter(emitter: self, layout: layout))
     gradient.emitter.forEachHead { unit, head in gradient.emitHead(unit: unit, head: head) }
   }
 }
@@ -52,29 +47,21 @@ extension KernelEmitter {
 private struct AttentionGradientEmitter {
   let kernel: AttentionGradientKernel
   let emitter: AttentionEmitter
-  // Keys as columns and as rows, values as columns; for a block of queries, those, the gradients of their results, their
-  // probabilities and the gradients of those; sums for each key; and the gradients of a block of queries.
   private let keyColumns, keyRows, valueColumns: MatrixView
   private let queries, gradients, probabilities, scoreGradients: MatrixView
   private let keyGradients, valueGradients, queryGradients: MatrixView
 
-  init(_ kernel: AttentionGradientKernel, in kernelEmitter: KernelEmitter) throws {
+  init(_ kernel: AttentionGradientKernel, _ emitter: AttentionEmitter) {
     self.kernel = kernel
-    emitter = AttentionEmitter(kernel.shape, in: kernelEmitter)
-    let (layout, shape, builder) = (emitter.layout, kernel.shape, kernelEmitter.builder)
-    var workspace = WorkspaceCursor(kernelEmitter.address(kernel.workspace))
-    func take(_ rows: Int, _ stride: Int) -> MatrixView { workspace.take(rows: rows, stride: stride, in: builder) }
-    keyColumns = take(shape.headWidth, layout.keyStride)
-    valueColumns = take(shape.headWidth, layout.keyStride)
-    keyRows = take(shape.keyCount, layout.width)
-    queries = take(layout.block, layout.width)
-    gradients = take(layout.block, layout.width)
-    probabilities = take(layout.block, layout.keyStride)
-    scoreGradients = take(layout.block, layout.keyStride)
-    keyGradients = take(layout.keyRows, layout.width)
-    valueGradients = take(layout.keyRows, layout.width)
-    queryGradients = take(layout.block, layout.width)
-    try kernelEmitter.checkWorkspace(kernel.workspace, takes: workspace.used)
+    self.emitter = emitter
+    let workspace = AttentionGradientWorkspace(emitter.layout)
+    func matrix(_ rows: WorkspaceRows) -> MatrixView { emitter.matrix(rows, in: kernel.workspace) }
+    (keyColumns, keyRows) = (matrix(workspace.keyColumns), matrix(workspace.keyRows))
+    valueColumns = matrix(workspace.valueColumns)
+    (queries, gradients) = (matrix(workspace.queries), matrix(workspace.gradients))
+    (probabilities, scoreGradients) = (matrix(workspace.probabilities), matrix(workspace.scoreGradients))
+    (keyGradients, valueGradients) = (matrix(workspace.keyGradients), matrix(workspace.valueGradients))
+    queryGradients = matrix(workspace.queryGradients)
   }
 
   private var builder: IRBuilder { emitter.builder }

@@ -2,35 +2,34 @@ import WaMIMCompiler
 
 extension KernelEmitter {
   /// Emits the matrix product and the epilogue over the same units.
-  func emit(_ matmul: MatmulKernel) {
+  func emit(_ matmul: MatmulKernel, _ variant: MatmulVariant) {
     switch matmul.partition {
-    case .samples(let rows): emitSamples(matmul, rows: rows)
-    case .products(let batches): emitProducts(matmul, batches: batches)
-    case .rows(let block): emitBlocks(matmul, block: block)
+    case .samples(let rows): emitSamples(matmul, variant, rows: rows)
+    case .products(let batches): emitProducts(matmul, variant, batches: batches)
+    case .rows(let block): emitBlocks(matmul, variant, block: block)
     }
   }
 
   /// One product for all samples; their rows are one run where they follow each other, and one for each sample elsewhere.
-  private func emitSamples(_ matmul: MatmulKernel, rows: Int) {
+  private func emitSamples(_ matmul: MatmulKernel, _ variant: MatmulVariant, rows: Int) {
     let (left, result) = (matmul.left, matmul.result)
     let strides = [left, result].map { kernel.arguments[$0.argument].unitStride }
     let all = builder.multiplyIntegers(units, builder.index(rows))
     emit(
-      matmul, onMatrixUnit: matmul.runsOnMatrixUnit(of: builder.processor), over: .units,
+      matmul, variant, over: .units,
       rows: matmul.rowsFollowEachOther(rows, kernel.arguments)
         ? .init(runs: builder.index(1), rowsPerRun: all)
         : .init(runs: units, rowsPerRun: builder.index(rows), leftStride: strides[0], resultStride: strides[1])
     ) { view($0) }
   }
 
-  private func emitProducts(_ matmul: MatmulKernel, batches: Int) {
-    let onMatrixUnit = matmul.runsOnMatrixUnit(of: builder.processor)
+  private func emitProducts(_ matmul: MatmulKernel, _ variant: MatmulVariant, batches: Int) {
     var product = matmul
     product.epilogue = nil
     forEachUnit { unit in
       builder.loop(count: batches) { batch, _ in
         let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.index(matmul.m))
-        emit(product, onMatrixUnit: onMatrixUnit, over: .units, rows: rows) { matrix in
+        emit(product, variant, over: .units, rows: rows) { matrix in
           let moved = builder.multiplyIntegers(unit, builder.index(kernel.arguments[matrix.argument].unitStride))
           let offset = builder.multiplyIntegers(batch, builder.index(matrix.batchStride))
           return view(matrix, movedBy: builder.addIntegers(moved, offset))
@@ -42,19 +41,16 @@ extension KernelEmitter {
   }
 
   /// The rows of the result that the call's blocks cover, as many at a time as do well; the epilogue's first loop is over those rows.
-  private func emitBlocks(_ matmul: MatmulKernel, block: Int) {
-    let onMatrixUnit = matmul.runsOnMatrixUnit(of: builder.processor)
-    let (count, part) = MatmulKernel.parts(ofBlock: block, onMatrixUnit: onMatrixUnit)
-    var matmul = matmul
-    matmul.partition = .rows(block: part)
+  private func emitBlocks(_ matmul: MatmulKernel, _ variant: MatmulVariant, block: Int) {
+    let rowsAtATime = variant.blockRows
     forEachUnit { unit in
       let first = builder.multiplyIntegers(builder.addIntegers(begin, unit), builder.index(block))
-      builder.loop(count: count, step: part) { offset, _ in
+      builder.loop(count: variant.blocks, step: rowsAtATime) { offset, _ in
         let limit = builder.minimumInteger(builder.addIntegers(first, builder.index(block)), builder.index(matmul.m))
         let start = builder.minimumInteger(builder.addIntegers(first, offset), limit)
-        let end = builder.minimumInteger(builder.addIntegers(start, builder.index(part)), limit)
+        let end = builder.minimumInteger(builder.addIntegers(start, builder.index(rowsAtATime)), limit)
         let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
-        emit(matmul, onMatrixUnit: onMatrixUnit, over: .range(from: start, to: end), rows: rows) { matrix in
+        emit(matmul, variant, over: .range(from: start, to: end), rows: rows) { matrix in
           // Rows in the workspace take the place of those before.
           guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
           return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
@@ -73,11 +69,11 @@ extension KernelEmitter {
 
   /// Emits a product of `rows`, and what follows it over the units or the range `first`.
   private func emit(
-    _ matmul: MatmulKernel, onMatrixUnit: Bool, over first: FirstLoop, rows: ProductRows,
+    _ matmul: MatmulKernel, _ variant: MatmulVariant, over first: FirstLoop, rows: ProductRows,
     view: (MatmulKernel.Matrix) -> MatrixView
   ) {
     let (left, right, result) = (view(matmul.left), view(matmul.right), view(matmul.result))
-    guard matmuls == .generated else {
+    guard variant.method != .openBLAS else {
       emitLibraryCalls(matmul, rows, left: left, right: right, result: result)
       if let epilogue = matmul.epilogue { emit(epilogue, over: first) }
       return
@@ -87,10 +83,10 @@ extension KernelEmitter {
     func finish(_ column: Value, _ count: Int) {
       if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
     }
-    if onMatrixUnit {
-      MatrixUnitProduct(matmul, in: self).emit(rows, left: left, right: right, result: result, epilogue: finish)
+    if variant.method == .amx {
+      MatrixUnitProduct(matmul, variant, in: self).emit(rows, left: left, right: right, result: result, epilogue: finish)
     } else {
-      PanelProduct(matmul, rows: matmul.expectedRows, in: self)
+      PanelProduct(matmul, variant, in: self)
         .emit(rows, left: left, right: right, result: result, epilogue: finish)
     }
     if !runsByColumns, let epilogue { emit(epilogue, over: first) }

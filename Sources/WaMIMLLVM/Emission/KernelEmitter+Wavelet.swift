@@ -28,6 +28,28 @@ extension KernelEmitter {
   }
 }
 
+/// The lines of a wavelet kernel's workspace.
+struct WaveletLines {
+  /// How many there are.
+  ///
+  /// An analysis keeps the low and the high row after the first pass, each as its even and its odd columns; the adjoint keeps what
+  /// the low and the high filter along rows will take.
+  let lineCount: Int
+  /// The elements from one line to the next: the margin, the columns, what follows them periodically, and as much as vectors overlap.
+  let stride: Int
+
+  /// Elements of a line before its first column: those that the periodic continuation takes, rounded up.
+  static let margin = 16
+
+  init(_ kernel: WaveletKernel) {
+    lineCount = kernel.direction == .analysis ? 4 : 2
+    stride = 2 * WaveletLines.margin + (kernel.columns + 15) / 16 * 16 + 16
+  }
+
+  /// Elements in all.
+  var count: Int { lineCount * stride }
+}
+
 /// Rows of one channel, whose columns are neighbours.
 private struct Plane {
   var start: Address
@@ -42,12 +64,14 @@ private struct WaveletLevel {
 
   private typealias Tap = WaveletKernel.Tap
 
+  private var lines: WaveletLines { WaveletLines(kernel) }
+
   private var builder: IRBuilder { emitter.builder }
   private var lanes: Int { builder.lanes }
 
   /// Column 0 of a line of the workspace.
   private func line(_ number: Int) -> Address {
-    emitter.address(kernel.workspace, offset: number * kernel.lineStride + WaveletKernel.lineMargin)
+    builder.advance(emitter.workspace(kernel.workspace), by: number * lines.stride + WaveletLines.margin)
   }
 
   // MARK: Analysis
@@ -131,7 +155,7 @@ private struct WaveletLevel {
   private func emitHorizontalAdjoint(to row: Address) {
     let filters = kernel.horizontalFilters
     let shifts = filters.offsets.map { -($0 >> 1) }
-    for number in 0..<kernel.lineCount { continuePeriodically(number, reaching: shifts) }
+    for number in 0..<lines.lineCount { continuePeriodically(number, reaching: shifts) }
     forEachVector { column, count in
       let halves = (0...1).map { parity in
         sum(

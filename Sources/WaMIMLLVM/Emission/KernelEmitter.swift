@@ -6,8 +6,8 @@ import WaMIMGraph
 struct KernelEmitter {
   let builder: IRBuilder
   let kernel: Kernel
-  /// Where matrix products come from; not `automatic`.
-  let matmuls: MatmulSource
+  /// How it is carried out.
+  let variant: Variant
   /// The arrays, as pointers to `float`.
   let pointers: [Value]
   /// The first unit, and the one after the last.
@@ -16,12 +16,12 @@ struct KernelEmitter {
   /// How many units there are.
   let units: Value
 
-  /// Defines the function that does what `kernel` says, with matrix products from `matmuls`, which is not `automatic`.
+  /// Defines the function that does what `kernel` says, as `variant` and its `plan` say.
   static func define(
-    _ kernel: Kernel, named name: String, matmuls: MatmulSource, visibility: Visibility, in builder: IRBuilder
-  ) throws -> Function {
-    try builder.define(name, parameters(in: builder), returning: builder.void, visibility: visibility) { function in
-      try KernelEmitter(kernel, matmuls: matmuls, function: function, builder: builder).emit()
+    _ kernel: Kernel, _ variant: Variant, _ plan: CPUPlan, named name: String, visibility: Visibility, in builder: IRBuilder
+  ) -> Function {
+    builder.define(name, parameters(in: builder), returning: builder.void, visibility: visibility) { function in
+      KernelEmitter(kernel, variant, function: function, builder: builder).emit(plan)
       builder.returnNothing()
     }
   }
@@ -35,10 +35,10 @@ struct KernelEmitter {
     [builder.pointer(to: builder.floatPointer), builder.int64, builder.int64]
   }
 
-  private init(_ kernel: Kernel, matmuls: MatmulSource, function: Function, builder: IRBuilder) {
+  private init(_ kernel: Kernel, _ variant: Variant, function: Function, builder: IRBuilder) {
     self.builder = builder
     self.kernel = kernel
-    self.matmuls = matmuls
+    self.variant = variant
     pointers = kernel.arguments.indices.map { argument in
       builder.loadPointer(from: function.parameter(0), at: argument)
     }
@@ -47,18 +47,18 @@ struct KernelEmitter {
     units = builder.subtractIntegers(end, begin)
   }
 
-  private func emit() throws {
-    switch kernel.body {
-    case .rows(let rows): emit(rows, over: .units)
-    case .columns(let columns): emit(columns)
-    case .matmul(let matmul):
-      try checkWorkspace(matmul)
-      emit(matmul)
-    case .attention(let attention): try emit(attention)
-    case .attentionGradient(let gradient): try emit(gradient)
-    case .index(let index): emit(index)
-    case .wavelet(let wavelet): forEachUnit { emit(wavelet, unit: $0) }
-    case .sequence(let sequence): emit(sequence)
+  private func emit(_ plan: CPUPlan) {
+    switch (kernel.body, plan.work) {
+    case (.matmul(let matmul), .matmul(let variant)): emit(matmul, variant)
+    case (.attention(let attention), .attention(let layout)): emit(attention, layout)
+    case (.attentionGradient(let gradient), .attentionGradient(let layout)): emit(gradient, layout)
+    case (.rows(let rows), _): emit(rows, over: .units)
+    case (.columns(let columns), _): emit(columns)
+    case (.index(let index), _): emit(index)
+    case (.wavelet(let wavelet), _): forEachUnit { emit(wavelet, unit: $0) }
+    case (.sequence(let sequence), _): emit(sequence)
+    case (.matmul, _), (.attention, _), (.attentionGradient, _):
+      preconditionFailure("a \(kernel.body.kind) has the variant of another kernel")
     }
   }
 }
@@ -67,6 +67,11 @@ extension KernelEmitter {
   /// Element `offset` of an argument.
   func address(_ argument: Int, offset: Int = 0) -> Address {
     Address(base: pointers[argument], index: builder.index(offset))
+  }
+
+  /// The first element of what the variant uses of the workspace that is `argument`, behind what the kernel keeps there.
+  func workspace(_ argument: Int) -> Address {
+    address(argument, offset: kernel.arguments[argument].count - variant.workspace)
   }
 
   /// The type of an argument's elements.

@@ -7,6 +7,9 @@ struct MatmulTiling: Sendable {
   /// Rows of the result that vectors compute at a time where it is cut by rows: enough for copies of the right side to pay.
   static let mostBlockRows = 192
 
+  /// The largest part of `k` that is summed over before the next part's columns and rows are copied.
+  private static let depthLimit = 1024
+
   /// Columns whose panels are computed one after the other before an epilogue takes them, about: near enough to be in the cache.
   static let usualGroupColumns = 192
 
@@ -17,14 +20,13 @@ struct MatmulTiling: Sendable {
   let panelVectors: Int
   /// Elements of the left side that are read again and again for one panel of the right side after the other.
   ///
-  /// A quarter more than the second cache holds: reading some from the third costs less than reading and writing sums once more.
+  /// A quarter more than the L2 cache holds: reading some from the third costs less than reading and writing sums once more.
   private let cachedElements: Int
 
-  init(processor: TargetProcessor) {
-    lanes = processor.lanes
-    // All registers but those for a row of the right side and one element of the left: 24 + 3 + 1 of 32, 12 + 2 + 1 of 16.
-    (tileHeights, panelVectors) = processor.registerCount > 16 ? ([8, 4, 2, 1], 3) : ([6, 4, 2, 1], 2)
-    cachedElements = processor.secondCacheBytes / 4 * 5 / MemoryLayout<Float>.size
+  init(_ instructions: InstructionSet) {
+    lanes = instructions.lanes
+    (tileHeights, panelVectors) = (instructions.matmul.rows, instructions.matmul.vectors)
+    cachedElements = instructions.l2Bytes / 4 * 5 / MemoryLayout<Float>.size
   }
 
   /// The rows of a tile wherever there are enough.
@@ -49,7 +51,7 @@ struct MatmulTiling: Sendable {
 
   /// The depth of each part that `k` is cut into, for products of about `rows` rows.
   func depths(k: Int, rows: Int) -> [Int] {
-    let limit = max(256, min(MatmulKernel.depthLimit, cachedElements / max(rows, 1)))
+    let limit = max(256, min(MatmulTiling.depthLimit, cachedElements / max(rows, 1)))
     let parts = (k + limit - 1) / limit
     let depth = ((k + parts - 1) / parts + 15) / 16 * 16
     return stride(from: 0, to: k, by: depth).map { min(depth, k - $0) }

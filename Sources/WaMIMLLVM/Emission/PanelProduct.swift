@@ -7,27 +7,25 @@ import WaMIMCompiler
 /// columns at a time, while those are near.
 struct PanelProduct {
   let builder: IRBuilder
-  let tiling: MatmulTiling
+  let layout: PanelLayout
   let packing: PanelPacking
   /// Columns of the result.
   let n: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
-  /// The parts of the extent that is summed over.
-  let depths: [Int]
-  /// Whether panels are copied that could be read where they lie.
-  let copiesRight: Bool
   let workspace: Address
 
-  init(_ matmul: MatmulKernel, rows: Int, in emitter: KernelEmitter) {
+  var tiling: MatmulTiling { layout.tiling }
+  var depths: [Int] { layout.depths }
+
+  init(_ matmul: MatmulKernel, _ variant: MatmulVariant, in emitter: KernelEmitter) {
     builder = emitter.builder
-    tiling = MatmulTiling(processor: builder.processor)
-    packing = PanelPacking(builder: builder, tiling: tiling)
+    layout = PanelLayout(
+      matmul, expectedRows: variant.expectedRows, mostRows: variant.mostRows, on: builder.processor.instructionSet)
+    packing = PanelPacking(builder: builder, tiling: layout.tiling)
     n = matmul.n
     accumulates = matmul.accumulates
-    depths = tiling.depths(k: matmul.k, rows: rows)
-    copiesRight = tiling.copiesRight(rows: rows)
-    workspace = emitter.address(matmul.workspace)
+    workspace = emitter.workspace(matmul.workspace)
   }
 
   /// Emits `result = left · right`, or adds to it.
@@ -107,7 +105,7 @@ private struct Part {
     let copies =
       left.columnStride != 1 && product.tiling.copiesLeft(columns: product.n, depth: depth, columnStride: left.columnStride)
     guard copies else { return Left(view: left, tileStride: tileRows * left.rowStride) }
-    let copy = builder.advance(product.workspace, by: depth * MatmulKernel.panelLimit)
+    let copy = builder.advance(product.workspace, by: product.layout.leftOffset)
     product.packing.packLeft(left, rows: rows.rowsPerRun, depth: depth, to: copy)
     return Left(
       view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(depth: depth),
@@ -117,7 +115,7 @@ private struct Part {
   /// A panel of the right side as tiles read it: where it lies, or its copy.
   private func prepared(_ panel: MatrixView, columns: Int) -> MatrixView {
     let (lanes, hasWholeVectors) = (builder.lanes, columns % builder.lanes == 0)
-    guard product.copiesRight || panel.columnStride != 1 || !hasWholeVectors else { return panel }
+    guard product.layout.copiesRight || panel.columnStride != 1 || !hasWholeVectors else { return panel }
     product.packing.packRight(panel, columns: columns, depth: depth, to: product.workspace)
     return MatrixView(place: product.workspace, rowStride: (columns + lanes - 1) / lanes * lanes)
   }

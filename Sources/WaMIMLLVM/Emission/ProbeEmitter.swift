@@ -3,20 +3,20 @@ import CLLVM
 /// Writes the functions of `wamim_probes`: what the machine can do at most, with the vectors and registers that kernels use.
 struct ProbeEmitter {
   let builder: IRBuilder
-  /// Whether kernels use the matrix unit.
-  let usesMatrixUnit: Bool
+  /// Whether kernels use AMX.
+  let usesAMX: Bool
 
   /// The table of the functions.
   func emit() -> Value {
     builder.structure([
       builder.pointer(to: multiplyAdd()), builder.pointer(to: triad()), builder.index(2 * repetitions * sums * builder.lanes),
-      usesMatrixUnit ? builder.pointer(to: multiplyMatrices()) : builder.nullPointer,
-      builder.index(usesMatrixUnit ? matrixRoundFlops : 0),
+      usesAMX ? builder.pointer(to: multiplyMatrices()) : builder.nullPointer,
+      builder.index(usesAMX ? matrixRoundFlops : 0),
     ])
   }
 
   /// Sums that are independent of each other: more than a processor has multiply-adds under way, and fewer than it has registers.
-  private var sums: Int { builder.processor.registerCount * 3 / 4 }
+  private var sums: Int { builder.processor.instructionSet.registerCount * 3 / 4 }
 
   /// How often a round adds to each sum, so that the loop around it costs nothing.
   private let repetitions = 4

@@ -9,8 +9,8 @@ struct ProgramEmitter {
   let kernels: [Function]
   /// The manifest as UTF-8 JSON.
   let manifest: [UInt8]
-  /// Whether kernels use the processor's matrix unit.
-  let usesMatrixUnit: Bool
+  /// Whether kernels use AMX.
+  let usesAMX: Bool
 
   /// The version of the tables that this writes.
   private static let version: Int32 = 3
@@ -32,7 +32,7 @@ struct ProgramEmitter {
       builder.table("constants", program.constants.map(constant)), builder.index(program.constants.count),
       builder.index(program.arenaBytes), builder.index(program.scratchBytes), builder.index(program.accumulatorBytes),
       builder.bytes("manifest", manifest), builder.index(manifest.count),
-      builder.table("probes", [ProbeEmitter(builder: builder, usesMatrixUnit: usesMatrixUnit).emit()]),
+      builder.table("probes", [ProbeEmitter(builder: builder, usesAMX: usesAMX).emit()]),
     ])
   }
 

@@ -35,10 +35,9 @@ struct TileProduct {
   let accumulates: Bool
 
   /// The tile height that wastes least on a matrix of `rows` rows, higher tiles being more efficient.
-  static func tileRows(for rows: Int, processor: TargetProcessor) -> Int {
-    let candidates = processor.registerCount > 16 ? [12, 10, 8, 6] : [6, 5, 4]
+  static func tileRows(for rows: Int, _ instructions: InstructionSet) -> Int {
     func cost(_ height: Int) -> Double { Double((rows + height - 1) / height * height) * (1 + 0.5 / Double(height)) }
-    return candidates.min { cost($0) < cost($1) } ?? 4
+    return instructions.attentionRows.min { cost($0) < cost($1) } ?? 1
   }
 
   /// Emits `result = left · right` for `rows` rows, a whole number of tiles, summing over `depth`.

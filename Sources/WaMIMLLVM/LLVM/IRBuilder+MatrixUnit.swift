@@ -7,9 +7,9 @@ import WaMIMCompiler
 /// A register of the matrix unit.
 struct MatrixRegister {
   /// Rows of a register.
-  static let rows = 16
+  static let rows = MatrixInstructions.amx.rows
   /// Elements of 32 bits in a row: sums, or pairs of factors.
-  static let columns = 16
+  static let columns = MatrixInstructions.amx.columns
   /// Elements of 32 bits in a register.
   static let elements = rows * columns
 
@@ -21,7 +21,7 @@ extension IRBuilder {
   /// Makes all registers of the matrix unit whole ones, until `releaseMatrixUnit`; both belong to the calling thread.
   func configureMatrixUnit() {
     // The first palette; of each register the bytes of a row, and its rows.
-    let registers = 8
+    let registers = MatrixInstructions.amx.registerCount
     var bytes = [UInt8](repeating: 0, count: 64)
     bytes[0] = 1
     for register in 0..<registers {
@@ -70,7 +70,7 @@ extension IRBuilder {
 
 extension IRBuilder {
   /// Parts that a number of single precision is the sum of, each of 8 bits, so that it fits the upper half of a number's 32.
-  static let partCount = MatmulKernel.splitParts
+  static let partCount = MatrixInstructions.amx.splits
 
   /// The parts of two vectors, the largest first: in each lane the second vector's 16 bits above the first one's.
   ///

@@ -26,11 +26,11 @@ extension IRBuilder {
 
   /// `value` times two to the power of an integer, where the processor has an instruction for it.
   private func scaled(_ value: Value, byPowerOfTwo count: Value, lanes: Int) -> Value? {
-    guard lanes == 16, processor.features.contains("avx512f") else { return nil }
+    guard lanes == self.lanes, let scaling = processor.instructionSet.scaling else { return nil }
     let (everyLane, toNearest) = (
       Value(reference: LLVMConstAllOnes(LLVMInt16TypeInContext(context))), integer(4)
     )
-    return callIntrinsic("llvm.x86.avx512.mask.scalef.ps.512", overloads: [], [value, count, value, everyLane, toNearest])
+    return callIntrinsic(scaling, overloads: [], [value, count, value, everyLane, toNearest])
   }
 
   /// A number near 1 and a power of two whose product is e to the power of `x`.

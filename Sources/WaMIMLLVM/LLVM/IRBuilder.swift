@@ -28,7 +28,7 @@ struct IRBuilder {
   let sharedFunctions: SharedFunctions
 
   /// The lanes of one vector register.
-  var lanes: Int { processor.lanes }
+  var lanes: Int { processor.instructionSet.lanes }
 }
 
 // MARK: Types and constants
@@ -99,7 +99,7 @@ extension IRBuilder {
 
   /// `left * right + addend`, rounded once where the processor can.
   func multiplyAdd(_ left: Value, _ right: Value, _ addend: Value) -> Value {
-    guard processor.hasFusedMultiplyAdd else { return add(multiply(left, right), addend) }
+    guard processor.instructionSet.hasFusedMultiplyAdd else { return add(multiply(left, right), addend) }
     return callIntrinsic("llvm.fma", overloads: [type(of: left)], [left, right, addend])
   }
 

@@ -20,52 +20,69 @@ package struct MatmulCost: Sendable {
 }
 
 extension MatmulCost {
-  /// What `units` units of a kernel take, cut into `tiles` calls; nil where it is no product.
-  package init?(_ kernel: Kernel, units: Int, tiles: Int, processor: TargetProcessor) {
+  /// What `units` units of a kernel take, cut into `chunks` calls; nil where it is no product.
+  package init?(_ kernel: Kernel, units: Int, chunks: Int, processor: TargetProcessor) {
     guard case .matmul(let matmul) = kernel.body else { return nil }
-    let onMatrixUnit = matmul.runsOnMatrixUnit(of: processor)
-    let product: Product
+    let instructions = processor.instructionSet
+    let variant = MatmulVariant(matmul, from: .generated, on: instructions)
+    let product: MatmulProduct
     let count: Double
     switch matmul.partition {
     case .samples(let rows):
-      let samples = max(1, (units + tiles / 2) / tiles)
+      let samples = max(1, (units + chunks / 2) / chunks)
       let isOneRun = matmul.rowsFollowEachOther(rows, kernel.arguments)
-      product = Product(matmul: matmul, runs: isOneRun ? 1 : samples, rows: isOneRun ? rows * samples : rows)
+      product = MatmulProduct(
+        matmul, runs: isOneRun ? 1 : samples, rows: isOneRun ? rows * samples : rows, expectedRows: variant.expectedRows)
       count = Double(units) / Double(samples)
     case .products(let batches):
-      product = Product(matmul: matmul, runs: 1, rows: matmul.m)
+      product = MatmulProduct(matmul, runs: 1, rows: matmul.m, expectedRows: variant.expectedRows)
       count = Double(units * batches)
-    case .rows(let block):
-      let (parts, part) = MatmulKernel.parts(ofBlock: block, onMatrixUnit: onMatrixUnit)
-      var partial = matmul
-      partial.partition = .rows(block: part)
-      product = Product(matmul: partial, runs: 1, rows: part)
-      count = Double(units * parts)
+    case .rows:
+      product = MatmulProduct(matmul, runs: 1, rows: variant.blockRows, expectedRows: variant.expectedRows)
+      count = Double(units * variant.blocks)
     }
     let cost = MatmulCost(
-      generated: onMatrixUnit ? product.matrixUnitCycles() : product.vectorCycles(processor),
+      generated: variant.method == .amx ? product.amxCycles() : product.vectorCycles(instructions),
       openBLAS: product.openBLASCycles(processor))
     self = count * cost
+  }
+
+  /// About as many chunks as the planner cuts `units` units of a product into.
+  static func likelyChunks(_ matmul: MatmulKernel, units: Int) -> Int {
+    let rows = LLVMBackend.cpuChunking.rows
+    return switch matmul.partition {
+    case .samples: min(max(1, units), max(1, (matmul.m + rows / 2) / rows))
+    case .products, .rows: max(1, units)
+    }
   }
 }
 
 /// One product: runs of as many rows each, with one right side.
-private struct Product {
-  let matmul: MatmulKernel
-  let runs: Int
+struct MatmulProduct {
+  private let matmul: MatmulKernel
+  private let runs: Int
   /// Rows of each run.
-  let rows: Int
+  private let rows: Int
+  /// Rows for which generated code is made.
+  private let expectedRows: Int
+
+  init(_ matmul: MatmulKernel, runs: Int, rows: Int, expectedRows: Int) {
+    self.matmul = matmul
+    self.runs = runs
+    self.rows = rows
+    self.expectedRows = expectedRows
+  }
 
   // MARK: Generated code
 
-  func vectorCycles(_ processor: TargetProcessor) -> Double {
-    let tiling = MatmulTiling(processor: processor)
-    let depths = tiling.depths(k: matmul.k, rows: matmul.expectedRows)
+  func vectorCycles(_ instructions: InstructionSet) -> Double {
+    let tiling = MatmulTiling(instructions)
+    let depths = tiling.depths(k: matmul.k, rows: expectedRows)
     let panels = tiling.panels(columns: matmul.n).map { ($0 + tiling.lanes - 1) / tiling.lanes }
     let vectors = panels.reduce(0, +)
     let heights = tiling.heights(rows: rows)
     let termCycles = panels.reduce(0) { sum, vectors in
-      sum + heights.reduce(0) { $0 + tileCycles(height: $1, vectors: vectors, processor) }
+      sum + heights.reduce(0) { $0 + tileCycles(height: $1, vectors: vectors, instructions) }
     }
     let copiesLeft =
       matmul.left.isTransposed
@@ -79,18 +96,18 @@ private struct Product {
   /// What it takes to have a vector of the right side where `tiles` tiles read it.
   private func rightVectorCycles(_ tiling: MatmulTiling, tiles: Int) -> Double {
     if matmul.right.isTransposed { return Cycles.transposedVector }
-    return tiling.copiesRight(rows: matmul.expectedRows) ? Cycles.copiedVector : Cycles.distantVector * Double(tiles)
+    return tiling.copiesRight(rows: expectedRows) ? Cycles.copiedVector : Cycles.distantVector * Double(tiles)
   }
 
   /// What one term of the sums of a tile takes: its multiply-adds, the loads of its factors, or the time until a sum is there again.
-  private func tileCycles(height: Int, vectors: Int, _ processor: TargetProcessor) -> Double {
-    let instructions = Double(height * vectors) * (processor.hasFusedMultiplyAdd ? 1 : 2)
+  private func tileCycles(height: Int, vectors: Int, _ instructions: InstructionSet) -> Double {
+    let instructions = Double(height * vectors) * (instructions.hasFusedMultiplyAdd ? 1 : 2)
     return max(instructions / 2, Double(height + vectors) / 2, 4)
   }
 
   /// What tiles of 32 rows and columns take on a matrix unit, the last rows as half a tile where that will do, and the copies of both
   /// sides, of which the right one is made for each block of rows.
-  func matrixUnitCycles() -> Double {
+  func amxCycles() -> Double {
     func quotient(_ count: Int, _ divisor: Int) -> Int { (count + divisor - 1) / divisor }
     let depths = MatrixUnitTiling.depths(k: matmul.k)
     let (all, extent) = (runs * rows, MatrixUnitTiling.tileExtent)
@@ -110,7 +127,8 @@ private struct Product {
 
   /// OpenBLAS takes the best instructions that it finds when it runs: those of AVX2 at least, on nearly every x86 processor.
   func openBLASCycles(_ processor: TargetProcessor) -> Double {
-    let lanes = processor.architecture == .x86 ? max(processor.lanes, 8) : processor.lanes
+    let ours = processor.instructionSet.lanes
+    let lanes = processor.architecture == .x86 ? max(ours, 8) : ours
     let (tileRows, depth) = (4, 384)
     let (vectors, terms) = ((matmul.n + lanes - 1) / lanes, matmul.k)
     let wholeRows = (rows + tileRows - 1) / tileRows * tileRows
@@ -157,38 +175,6 @@ private enum Cycles {
 }
 
 extension MatmulKernel {
-  /// About as many rows as one product has.
-  var expectedRows: Int {
-    switch partition {
-    case .samples(let rows): min(max(rows, MatmulKernel.panelRows), m)
-    case .products: m
-    case .rows(let block): block
-    }
-  }
-
-  /// How many parts a block of the result's rows is taken in, and the rows of each but the last.
-  ///
-  /// The matrix unit takes it whole, since the right side is copied for each. Vectors read copies of the left side again and again, and
-  /// those of fewer rows are deeper where they fill the second cache.
-  static func parts(ofBlock block: Int, onMatrixUnit: Bool) -> (count: Int, rows: Int) {
-    let count = onMatrixUnit ? 1 : (block + MatmulTiling.mostBlockRows - 1) / MatmulTiling.mostBlockRows
-    return (count, (block + count - 1) / count)
-  }
-
-  /// The rows that one product has at most.
-  var mostRows: Int {
-    switch partition {
-    case .samples, .products: m
-    case .rows(let block): block
-    }
-  }
-
-  /// Whether a processor computes it on its matrix unit, if it has one: where that takes less time than its vectors by estimate.
-  func runsOnMatrixUnit(of processor: TargetProcessor) -> Bool {
-    let product = Product(matmul: self, runs: 1, rows: expectedRows)
-    return processor.hasMatrixUnit && product.matrixUnitCycles() < product.vectorCycles(processor)
-  }
-
   /// Whether the samples' rows follow each other without a gap, `rows` rows each, in the left matrix and in the result.
   func rowsFollowEachOther(_ rows: Int, _ arguments: [KernelArgument]) -> Bool {
     [left, result].allSatisfy { arguments[$0.argument].unitStride == rows * $0.rowStride }

@@ -13,6 +13,7 @@ public struct MatmulTable: Sendable {
   /// A row for each kernel, in the order of the first calls.
   private let rows: [Row]
   private let kernels: [Kernel]
+  private let variants: [Variant]
 
   /// The products of one step of `program` on `processor`.
   public init(_ program: Program, processor: TargetProcessor) {
@@ -22,7 +23,7 @@ public struct MatmulTable: Sendable {
       for group in program.schedules.filter({ $0.name == run.schedule.rawValue }).flatMap(\.phases).flatMap(\.groups) {
         for call in group.calls {
           let kernel = program.kernels[call.kernel.index]
-          guard let cost = MatmulCost(kernel, units: group.units, tiles: group.tiles, processor: processor) else { continue }
+          guard let cost = MatmulCost(kernel, units: group.units, chunks: group.tiles, processor: processor) else { continue }
           let position = positions[call.kernel] ?? rows.count
           if position == rows.count { rows.append(Row(kernel: call.kernel)) }
           positions[call.kernel] = position
@@ -35,6 +36,7 @@ public struct MatmulTable: Sendable {
     self.processor = processor
     self.rows = rows
     kernels = program.kernels
+    variants = program.variants
   }
 
   /// What all products take.
@@ -56,7 +58,7 @@ public struct MatmulTable: Sendable {
         line(
           "k\(row.kernel.index)", ["\(row.calls)", millions(row.cost.generated), millions(row.cost.openBLAS)],
           "\(matmul.m) x \(matmul.n) x \(matmul.k)" + transposed.joined()
-            + (matmul.runsOnMatrixUnit(of: processor) ? ", matrix unit" : "")))
+            + ", \(variants[row.kernel.index].name)"))
     }
     return lines.joined(separator: "\n") + "\n"
   }

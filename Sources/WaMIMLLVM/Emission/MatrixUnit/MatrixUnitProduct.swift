@@ -10,39 +10,28 @@ struct MatrixUnitProduct {
   let n: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
-  /// The parts of the extent that is summed over.
-  let depths: [Int]
-  /// Rows that there are at most.
-  let mostRows: Int
+  let layout: AMXLayout
   /// About as many rows as there are.
   let expectedRows: Int
   /// Where the copies of two panels go, then a tile that has no place in the result, then the rows' copy.
   let workspace: Address
 
-  init(_ matmul: MatmulKernel, in emitter: KernelEmitter) {
+  init(_ matmul: MatmulKernel, _ variant: MatmulVariant, in emitter: KernelEmitter) {
     builder = emitter.builder
     n = matmul.n
     accumulates = matmul.accumulates
-    depths = MatrixUnitTiling.depths(k: matmul.k)
-    mostRows = matmul.mostRows
-    expectedRows = matmul.expectedRows
-    workspace = emitter.address(matmul.workspace)
+    layout = AMXLayout(k: matmul.k, mostRows: variant.mostRows)
+    expectedRows = variant.expectedRows
+    workspace = emitter.workspace(matmul.workspace)
   }
 
-  /// Rows of a block, at most: all that there can be, where the copies of so many fit.
-  var blockRows: Int { min(mostRows, MatrixUnitTiling.rowLimit(depth: depths[0])) }
-
-  private var tileStride: Int { MatrixUnitTiling.tileStride(depth: depths[0]) }
+  var depths: [Int] { layout.depths }
+  private var mostRows: Int { layout.mostRows }
+  private var blockRows: Int { layout.blockRows }
   private var tileExtent: Int { MatrixUnitTiling.tileExtent }
 
-  /// Elements of workspace that it takes.
-  var workspaceCount: Int {
-    let tiles = MatrixUnitTiling.panelCopies + (blockRows + tileExtent - 1) / tileExtent
-    return tiles * tileStride + tileExtent * tileExtent
-  }
-
-  var loneTile: Address { builder.advance(workspace, by: MatrixUnitTiling.panelCopies * tileStride) }
-  var rowsCopy: Address { builder.advance(loneTile, by: tileExtent * tileExtent) }
+  var loneTile: Address { builder.advance(workspace, by: layout.loneTileOffset) }
+  var rowsCopy: Address { builder.advance(workspace, by: layout.rowsOffset) }
 
   /// Emits `result = left · right`, or adds to it.
   ///

@@ -1,0 +1,29 @@
+/// A target, as far as lowering and planning have to know it.
+///
+/// It is asked once for each kernel, and its answer is kept in the program: what turns the program into code reads the answer and
+/// decides nothing again.
+public protocol Backend: Sendable {
+  /// How the target wants the work of a schedule to be cut.
+  var chunking: Chunking { get }
+
+  /// How the target carries out `kernel`, which has `units` units.
+  ///
+  /// A kernel whose result no sample owns comes whole, as one unit. The answer's `block` says how it is cut.
+  func variant(of kernel: Kernel, units: Int) -> Variant
+}
+
+/// How the units of a group of calls are cut into chunks, each of which one thread works on at a time.
+public struct Chunking: Hashable, Sendable {
+  /// Rows of matmuls that a chunk has, enough for a product to be efficient.
+  public var rows: Int
+  /// Chunks that samples are cut into at least, where there are as many, so that threads share the work evenly.
+  public var least: Int
+  /// Bytes that a chunk of other work moves.
+  public var bytes: Int
+
+  public init(rows: Int, least: Int, bytes: Int) {
+    self.rows = rows
+    self.least = least
+    self.bytes = bytes
+  }
+}

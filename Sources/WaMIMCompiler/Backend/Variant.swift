@@ -1,0 +1,21 @@
+/// A backend's answer for one kernel: how it is carried out, and what that takes.
+public struct Variant: Sendable {
+  /// What dumps call it.
+  public var name: String
+  /// Rows or columns of the result in a unit, the last unit possibly having fewer; nil where the kernel's units stay as they are.
+  public var block: Int?
+  /// Elements of workspace that the code uses as it likes, behind what the kernel itself keeps there.
+  public var workspace: Int
+  /// What all units together take by estimate, in cycles of one core or whatever else the backend counts; nil where it has no estimate.
+  public var cost: Double?
+  /// What the backend's code generator needs to know, which nobody else reads.
+  public var plan: any Sendable
+
+  public init(name: String, block: Int? = nil, workspace: Int = 0, cost: Double? = nil, plan: any Sendable = ()) {
+    self.name = name
+    self.block = block
+    self.workspace = workspace
+    self.cost = cost
+    self.plan = plan
+  }
+}
