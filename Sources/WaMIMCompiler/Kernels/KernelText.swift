@@ -1,15 +1,15 @@
 import WaMIMGraph
 
 extension Kernel {
-  /// The kernel as text: how it is carried out, its arguments, then its loops.
+  /// The kernel as text: its arguments, its loops, and how they are carried out.
   public func text(named name: String, variant: Variant? = nil) -> String {
     var lines = ["kernel \(name) {"]
-    if let variant { lines.append("  variant: \(variant.text)") }
     for (index, argument) in arguments.enumerated() {
       let unit = argument.unitStride > 0 ? ", \(argument.unitStride) a unit" : ""
       lines.append("  a\(index): \(argument.element.rawValue)[\(argument.count)] \(argument.access.rawValue)\(unit)")
     }
     lines += body.lines.map { "  " + $0 }
+    if let variant { lines.append("  variant: \(variant.text)") }
     lines.append("}")
     return lines.joined(separator: "\n") + "\n"
   }
