@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMTraining
 
 /// Programs for a target that is none of ours: it has other blocks, and workspace for everything.
 struct BackendTests {
@@ -33,8 +34,8 @@ struct BackendTests {
 
   @Test(arguments: WaMIMModel.variety + [WaMIMModel()]) func aProgramIsPlannedForIt(model: WaMIMModel) throws {
     let backend = ToyBackend()
-    let program = try Compilation(backend: backend).program(for: model.graph(), text: "", compiler: "test")
-    let ours = try Compilation().program(for: model.graph(), text: "", compiler: "test")
+    let program = try Compilation(backend: backend).program(for: Model(model.graph()), text: "", compiler: "test")
+    let ours = try Compilation().program(for: Model(model.graph()), text: "", compiler: "test")
     #expect(program.variants.count == program.kernels.count)
     #expect(backend.answerCount > 0)
     for (kernel, variant) in zip(program.kernels, program.variants) {
@@ -82,7 +83,7 @@ struct BackendTests {
 
   /// Dumps say of each kernel how it is carried out.
   @Test func dumpsShowVariants() throws {
-    let program = try Compilation(backend: ToyBackend()).program(for: WaMIMModel().graph(), text: "", compiler: "test")
+    let program = try Compilation(backend: ToyBackend()).program(for: Model(WaMIMModel().graph()), text: "", compiler: "test")
     for (index, variant) in program.variants.enumerated() {
       #expect(program.kernelText.contains("variant: \(variant.name), workspace f32[40], about 1 thousand cycles"))
       let isCalled = program.schedules.flatMap(\.phases).flatMap(\.groups).flatMap(\.calls).contains { $0.kernel.index == index }
@@ -92,7 +93,7 @@ struct BackendTests {
 
   /// Without a target kernels take no workspace but for what they keep themselves.
   @Test func theReferenceTakesNoWorkspace() throws {
-    let program = try Compilation().program(for: WaMIMModel().graph(), text: "", compiler: "test")
+    let program = try Compilation().program(for: Model(WaMIMModel().graph()), text: "", compiler: "test")
     #expect(program.variants.allSatisfy { $0.workspace == 0 && $0.name == "reference" })
   }
 }
