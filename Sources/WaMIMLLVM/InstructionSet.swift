@@ -67,11 +67,11 @@ extension InstructionSet {
       name: "avx2", architecture: .x86, features: ["avx", "fma"], vectorBytes: 32, registerCount: 16, hasFusedMultiplyAdd: true,
       matmul: tileOf16, attentionRows: [6, 5, 4], l2Bytes: 512 << 10),
     InstructionSet(
-      name: "avx512", architecture: .x86, features: ["avx512f", "fma"], vectorBytes: 64, registerCount: 32,
+      name: "avx512", architecture: .x86, features: ["avx", "avx512f", "fma"], vectorBytes: 64, registerCount: 32,
       hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32, attentionRows: [12, 10, 8, 6],
       l2Bytes: 1 << 20),
     InstructionSet(
-      name: "avx512", architecture: .x86, features: ["avx512f", "fma", "amx-tile", "amx-bf16"], vectorBytes: 64,
+      name: "avx512", architecture: .x86, features: ["avx", "avx512f", "fma", "amx-tile", "amx-bf16"], vectorBytes: 64,
       registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32,
       attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, matrix: .amx),
     InstructionSet(
