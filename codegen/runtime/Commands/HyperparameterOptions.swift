@@ -68,18 +68,25 @@ struct HyperparameterOptions {
     return row[second.count]
   }
 
-  /// The options as a command's help lists them, with the defaults of `recipe`.
+  /// The options as a command's help lists them, with the defaults of `recipe`; lines are short enough to be left as they are.
   static func help(_ recipe: Recipe) -> String {
-    let lines = Hyperparameters.all.map { hyperparameter in
-      if case .flag = hyperparameter.anyDefault {
-        return ("\(hyperparameter.option)/\(hyperparameter.negatedOption)", hyperparameter)
-      }
-      return ("\(hyperparameter.option) <\(hyperparameter.valueName)>", hyperparameter)
-    }
-    return lines.map { option, hyperparameter in
-      let text = "\(hyperparameter.help) (default: \(recipe[hyperparameter].text))."
-      return "  " + Format.left(option, width: 24) + (option.count > 23 ? "\n" + Format.left("", width: 26) : "") + text
+    Hyperparameters.all.map { hyperparameter in
+      let isFlag = if case .flag = hyperparameter.anyDefault { true } else { false }
+      let option = hyperparameter.option + (isFlag ? "/\(hyperparameter.negatedOption)" : " <\(hyperparameter.valueName)>")
+      let lines = wrapped(hyperparameter.help + ".", columns: 72).map { "      " + $0 }
+      return (["  \(option) (default: \(recipe[hyperparameter].text))"] + lines).joined(separator: "\n")
     }.joined(separator: "\n")
+  }
+
+  /// The words of `text` in lines of at most `columns` characters, where no word is longer.
+  private static func wrapped(_ text: String, columns: Int) -> [String] {
+    text.split(separator: " ").reduce(into: [String]()) { lines, word in
+      if let last = lines.last, last.count + 1 + word.count <= columns {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
   }
 }
 
