@@ -27,12 +27,14 @@ let package = Package(
         "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "WaMIM", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
     .target(
-      name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "CLLVM"],
+      name: "WaMIM",
+      dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
+    .target(
+      name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
     .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
-    .target(name: "WaMIMLanguage", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph"]),
+    .target(name: "WaMIMLanguage", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMRecipe"]),
     .target(
       name: "WaMIMCompiler",
       dependencies: [
@@ -73,7 +75,9 @@ let package = Package(
       dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
     .testTarget(
       name: "WaMIMCompilerTests",
-      dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "TestSupport"]),
+      dependencies: [
+        "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "WaMIMManifest", "TestSupport",
+      ]),
     .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMLayers", "WaMIMGraph"]),
     .testTarget(name: "WaMIMTrainingTests", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter"]),
     .testTarget(
@@ -93,8 +97,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM", "WaMIMInterpreter", "WaMIMGraph", "WaMIMRuntime",
-        "TestSupport",
+        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM", "WaMIMInterpreter", "WaMIMGraph", "WaMIMLayers",
+        "WaMIMTraining", "WaMIMRuntime", "TestSupport",
       ],
       exclude: ["Dumps"]),
   ]

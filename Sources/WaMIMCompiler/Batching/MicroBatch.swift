@@ -57,10 +57,3 @@ extension Graph {
     return work > 0 ? max(1, Int(weighted / work)) : 1
   }
 }
-
-extension Program {
-  /// Bytes that a process takes that trains on one thread and reads images on another: all that the plan of memory lists.
-  public var peakBytes: Int {
-    manifest.memoryPlan(schedules: manifest.stepRuns().map(\.schedule), threads: 1, sources: 1, loaders: 1).total
-  }
-}

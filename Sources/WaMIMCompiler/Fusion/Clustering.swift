@@ -196,10 +196,3 @@ struct Clustering {
     return Domain(node.type.shape)
   }
 }
-
-extension Operation {
-  /// Whether the operation combines elements along axes.
-  var isReduction: Bool {
-    if case .reduce = self { true } else { false }
-  }
-}

@@ -39,6 +39,11 @@ extension LoweredCall {
     (kernel, units) = kernel.adopting(variant, units: units)
     self.variant = variant
   }
+
+  /// Whether argument number `index` gives each unit a part of its own of an array of `count` elements.
+  func isSliced(_ index: Int, _ count: Int) -> Bool {
+    units == 1 || kernel.arguments[index].unitStride * units == count
+  }
 }
 
 /// Numbers the arguments of a kernel while its body is being written.

@@ -176,16 +176,6 @@ struct Storage {
   }
 }
 
-extension Operation {
-  /// Whether the operation only moves elements that lie somewhere already, so that its result may be a view of the operand.
-  var isMovement: Bool {
-    switch self {
-    case .broadcast, .reshape, .transpose, .slice, .detach: true
-    default: false
-    }
-  }
-}
-
 extension Graph {
   /// Whether the kernel that computes `value` can store it at `view`.
   fileprivate func canWrite(_ value: ValueID, at view: View) -> Bool {

@@ -90,10 +90,3 @@ struct StoredValues {
     return true
   }
 }
-
-extension Operation {
-  /// Whether computing an element again costs much more than reading it.
-  var isExpensive: Bool {
-    if case .unary(let function) = self { function.isTranscendental } else { false }
-  }
-}

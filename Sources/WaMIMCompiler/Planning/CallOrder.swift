@@ -107,13 +107,3 @@ struct CallOrder {
     return sequence.count == calls.count ? sequence : nil
   }
 }
-
-extension Graph {
-  /// Whether `state` is a parameter, or what the optimiser keeps from step to step, and no accumulator.
-  func outlivesStep(_ state: ValueID) -> Bool {
-    switch self[state].operation {
-    case .parameter, .state: true
-    default: false
-    }
-  }
-}

@@ -159,11 +159,6 @@ struct Phasing {
 }
 
 extension LoweredCall {
-  /// Whether argument number `index` gives each unit a part of its own of an array of `count` elements.
-  func isSliced(_ index: Int, _ count: Int) -> Bool {
-    units == 1 || kernel.arguments[index].unitStride * units == count
-  }
-
   /// Whether the call writes over parameters or states, whose rows are no samples.
   fileprivate var isOnWeights: Bool { !overwrites.isEmpty }
 }

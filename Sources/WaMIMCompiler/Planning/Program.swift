@@ -156,3 +156,10 @@ public struct PlannedBuffer: Sendable {
   /// The first and last phase (in scratch: call within its phase) that touches it.
   public var live: ClosedRange<Int>
 }
+
+extension Program {
+  /// Bytes that a process takes that trains on one thread and reads images on another: all that the plan of memory lists.
+  public var peakBytes: Int {
+    manifest.memoryPlan(schedules: manifest.stepRuns().map(\.schedule), threads: 1, sources: 1, loaders: 1).total
+  }
+}
