@@ -33,6 +33,8 @@ public struct Compiler: Sendable {
   public var disabledPasses: Set<String> = []
   /// How many samples of a batch the executable takes at a time: fewer need less memory, and make the same step.
   public var microBatch = MicroBatch.automatic
+  /// The texts that describe the model, by the names of their files, for the trainer's `bench --by line` to show.
+  public var sources: [String: String] = [:]
 
   public init(target: Target = .cpu) {
     self.target = target
@@ -73,7 +75,7 @@ public struct Compiler: Sendable {
     for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
     let text = Language.print(model)
     func program(_ backend: LLVMBackend) throws -> Program {
-      try Compilation(disabled: disabledPasses, microBatch: microBatch, backend: backend).program(
+      try Compilation(disabled: disabledPasses, microBatch: microBatch, backend: backend, sources: sources).program(
         for: model, text: text, compiler: Compiler.version, observe: observe)
     }
     let backend = LLVMBackend(processor: try processor, matmuls: matmuls)

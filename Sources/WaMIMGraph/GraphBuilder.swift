@@ -86,15 +86,24 @@ public final class GraphBuilder {
 
   /// Runs `body` with operations said to stand at `file` and `line`, unless an outer place is known already.
   public func located<Result>(_ file: String, _ line: Int, _ body: () throws -> Result) rethrows -> Result {
-    guard location == nil else { return try body() }
+    // What the compiler adds stands in no source of the model.
+    guard location == nil, isDescribed else { return try body() }
     location = SourceLocation(file: file, line: line)
     defer { location = nil }
     return try body()
   }
 
+  /// Builds what `node` is the reason for: under its scope, at its place.
+  package func beside<Result>(_ node: Node, _ body: () throws -> Result) rethrows -> Result {
+    let outer = (scopes: scopes, location: location)
+    (scopes, location) = (node.scope.isEmpty ? [] : [node.scope], node.location)
+    defer { (scopes, location) = outer }
+    return try body()
+  }
+
   // MARK: Operations
 
-  /// Adds an operation on `operands`, its type inferred.
+  /// Adds an operation on `operands`, its type inferred; what stands nowhere itself stands where its last operand does.
   public func add(_ operation: Operation, _ operands: [Tensor] = []) -> Tensor {
     let ids = operands.map(\.value)
     guard !isDescribed || graph.nodes.count < GraphBuilder.largestNodeCount else {
@@ -103,7 +112,8 @@ public final class GraphBuilder {
     }
     do {
       let type = try operation.resultType(of: operands.map(\.type))
-      let node = Node(operation, ids, type: type, scope: scope, location: location, region: region)
+      let place = location ?? ids.last.flatMap { graph[$0].location }
+      let node = Node(operation, ids, type: type, scope: scope, location: place, region: region)
       return Tensor(builder: self, value: graph.append(node))
     } catch let mistake as GraphError {
       fail(graph.located(mistake, operands: ids, location: location))

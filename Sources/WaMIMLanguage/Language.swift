@@ -33,7 +33,14 @@ public enum Language {
   ///
   /// - Throws: `DiagnosticError`, what is wrong and where.
   public static func model(contentsOf path: String, overrides: [Override] = []) throws(DiagnosticError) -> Model {
-    try model(source: try SourceFile.text(at: path), file: path, overrides: overrides)
+    try model(source: try text(at: path), file: path, overrides: overrides)
+  }
+
+  /// The text of the file at `path`.
+  ///
+  /// - Throws: `DiagnosticError` where there is no such file, or it is no description of a model.
+  public static func text(at path: String) throws(DiagnosticError) -> String {
+    try SourceFile.text(at: path)
   }
 
   /// The expressions of `overrides` by the names that they replace.

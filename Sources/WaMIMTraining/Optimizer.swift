@@ -21,7 +21,10 @@ extension Optimizer {
       for (parameter, gradient) in gradients {
         guard case .parameter(let name, let shape, _, let group) = builder.graph[parameter.value].operation else { continue }
         let scaled = group.rateScale == 1 ? rate : rate * group.rateScale
-        optimizer.update(parameter, named: name, by: gradient, at: scaled, decays: group.decays(shape))
+        // What is done for a parameter belongs to the layer that has it.
+        builder.beside(builder.graph[parameter.value]) {
+          optimizer.update(parameter, named: name, by: gradient, at: scaled, decays: group.decays(shape))
+        }
       }
     }
   }

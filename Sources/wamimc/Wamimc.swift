@@ -137,14 +137,17 @@ struct Wamimc: ParsableCommand {
   }
 
   private func compile() throws {
+    let path = self.model ?? ""
     if let output, output != "-" || emit == nil {
       let file = OutputFile(output)
-      try file.requireDistinct(from: self.model ?? "", called: "the model")
+      try file.requireDistinct(from: path, called: "the model")
       try file.requireDistinct(from: "/proc/self/exe", called: "this compiler")
     }
-    let model = try Language.model(contentsOf: self.model ?? "", overrides: overrides.map { try Override($0) })
+    let text = try Language.text(at: path)
+    let model = try Language.model(source: text, file: path, overrides: overrides.map { try Override($0) })
     var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
     compiler.disabledPasses = Set(disabled)
+    compiler.sources = [path: text]
     compiler.matmuls = matmul
     if let budget = memory.flatMap(MemorySize.init) { compiler.microBatch = .within(bytes: budget.bytes) }
     if let microBatch { compiler.microBatch = .samples(microBatch) }

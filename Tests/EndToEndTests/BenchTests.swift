@@ -109,6 +109,33 @@ import WaMIMLLVM
     #expect(try flops("blocks.0.mlp.fc1", "matmul")[0] >= 2 * 2 * 5 * 48 * 192)
   }
 
+  @Test("Layers and lines add up to the time of the kernels, and the model's text stands beside the numbers")
+  func groupings() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", ["batch=2", "dim=48"])
+    let result = try bench(workshop, "--steps", "2", "--threads", "2")
+    func sum(_ group: String, _ key: String) throws -> Double {
+      try #require(result[group] as? [[String: Any]]).reduce(0) { $0 + (try number($1, key)) }
+    }
+    for key in ["seconds", "flops", "bytes", "share"] {
+      let total = try sum("kernels", key)
+      for group in ["layers", "lines"] {
+        let sum = try sum(group, key)
+        #expect(abs(sum / total - 1) < 1e-6, "\(key) of \(group)")
+      }
+    }
+    let lines = try #require(result["lines"] as? [[String: Any]])
+    let regions = try #require(lines.first?["seconds_by_region"] as? [String: Double])
+    #expect(Set(regions.keys) == ["forward", "backward", "update"])
+    let text = try String(contentsOfFile: Workshop.model("wamim_vit_demo"), encoding: .utf8).split(separator: "\n")
+    let vit = try #require(text.first { $0.contains("= vit(") })
+    let byLine = try workshop.run(workshop.path("train"), ["bench", "--steps", "1", "--by", "line"])
+    #expect(byLine.status == 0 && text.allSatisfy { byLine.output.contains($0) }, "\(byLine.output)\(byLine.errors)")
+    #expect(byLine.output.split(separator: "\n").contains { $0.hasSuffix(vit) && $0.contains(" %") }, "\(byLine.output)")
+    let byLayer = try workshop.run(workshop.path("train"), ["bench", "--steps", "1", "--by", "layer"])
+    #expect(byLayer.status == 0 && byLayer.output.contains("  blocks.*.mlp.fc1\n"), "\(byLayer.output)\(byLayer.errors)")
+  }
+
   @Test("A profile is valid JSON whose events follow each other on each thread and fill the steps")
   func profile() throws {
     let workshop = try Workshop()

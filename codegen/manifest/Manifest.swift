@@ -26,6 +26,8 @@ public struct Manifest: Codable, Sendable {
   public var schedules: [Schedule]
   /// What the entries of `wamim_call.description` stand for.
   public var calls: [Call]
+  /// What the numbers of the calls' origins stand for.
+  public var origins: OriginTables
   /// How many heads each layer with attention has, by the layer's path, such as `blocks.0.attn`.
   public var attentionHeads: [String: Int]
   /// The tables of positions that the program has from the start.
@@ -39,8 +41,8 @@ public struct Manifest: Codable, Sendable {
 
   public init(
     model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int, states: [State],
-    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], attentionHeads: [String: Int],
-    positionTables: [PositionTable], recipe: Recipe, pictures: Pictures?, graph: String
+    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], origins: OriginTables = OriginTables(),
+    attentionHeads: [String: Int], positionTables: [PositionTable], recipe: Recipe, pictures: Pictures?, graph: String
   ) {
     self.model = model
     self.compiler = compiler
@@ -53,6 +55,7 @@ public struct Manifest: Codable, Sendable {
     self.inputs = inputs
     self.schedules = schedules
     self.calls = calls
+    self.origins = origins
     self.attentionHeads = attentionHeads
     self.positionTables = positionTables
     self.recipe = recipe
@@ -197,14 +200,19 @@ extension Manifest {
     public var productFlops: Int
     /// Bytes read and written in one run of the schedule.
     public var bytes: Int
+    /// Where its operations come from.
+    public var origins: Origins
 
-    public init(name: String, kind: String, kernel: Int, flops: Int, productFlops: Int, bytes: Int) {
+    public init(
+      name: String, kind: String, kernel: Int, flops: Int, productFlops: Int, bytes: Int, origins: Origins = Origins()
+    ) {
       self.name = name
       self.kind = kind
       self.kernel = kernel
       self.flops = flops
       self.productFlops = productFlops
       self.bytes = bytes
+      self.origins = origins
     }
   }
 }

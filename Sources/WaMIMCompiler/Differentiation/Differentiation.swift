@@ -19,7 +19,7 @@ public struct DifferentiatedGraph: Sendable {
     builder.region = .update
     for pair in gradients {
       guard let accumulator = builder.accumulator(ofParameter: pair.parameter) else { continue }
-      builder.update(accumulator, to: builder.tensor(pair.gradient) + accumulator)
+      builder.beside(graph[pair.parameter]) { builder.update(accumulator, to: builder.tensor(pair.gradient) + accumulator) }
     }
     return try builder.finish()
   }
@@ -45,8 +45,13 @@ extension Graph {
     let share = builder.hyperparameter("batch_share")
     let accumulators = sources.compactMap { builder.accumulator(ofParameter: $0.value) }
     builder.add(
-      optimizer, zip(sources, accumulators).map { (parameter: builder.tensor($0.value), gradient: $1 * share) })
-    for accumulator in accumulators { builder.update(accumulator, to: builder.constant(0, accumulator.shape)) }
+      optimizer,
+      zip(sources, accumulators).map { source, accumulator in
+        (parameter: builder.tensor(source.value), gradient: builder.beside(source.node) { accumulator * share })
+      })
+    for (source, accumulator) in zip(sources, accumulators) {
+      builder.beside(source.node) { builder.update(accumulator, to: builder.constant(0, accumulator.shape)) }
+    }
     return try builder.finish()
   }
 }
@@ -54,7 +59,10 @@ extension Graph {
 extension GraphBuilder {
   /// Where the gradient for a parameter adds up.
   fileprivate func accumulator(ofParameter parameter: ValueID) -> Tensor? {
-    graph[parameter].operation.sourceName.map { add(.accumulator(name: "grad.\($0)", shape: graph[parameter].type.shape)) }
+    let node = graph[parameter]
+    return node.operation.sourceName.map { name in
+      beside(node) { add(.accumulator(name: "grad.\(name)", shape: node.type.shape)) }
+    }
   }
 
   /// Adds the optimiser's update of each parameter at the scheduled learning rate, which becomes an output.
@@ -80,7 +88,8 @@ extension Graph {
     adjoints.seed(loss)
     for value in values.reversed() where value <= loss { try adjoints.propagate(through: value) }
     let gradients = learnedParameters.map { parameter in
-      let gradient = adjoints[parameter] ?? builder.constant(0, self[parameter].type.shape)
+      let node = self[parameter]
+      let gradient = adjoints[parameter] ?? builder.beside(node) { builder.constant(0, node.type.shape) }
       return DifferentiatedGraph.Gradient(parameter: parameter, gradient: gradient.value)
     }
     return DifferentiatedGraph(graph: try builder.finish(), gradients: gradients)
@@ -130,27 +139,20 @@ private struct Adjoints {
   /// Starts with the gradient of `loss` for itself.
   mutating func seed(_ loss: ValueID) {
     guard isLearned[loss.index] else { return }
-    contributions[loss.index] = [at(graph[loss]) { builder.constant(1, graph[loss].type.shape) }]
+    contributions[loss.index] = [builder.beside(graph[loss]) { builder.constant(1, graph[loss].type.shape) }]
   }
 
   /// Completes the gradient of `value` and hands its operands their share.
   mutating func propagate(through value: ValueID) throws {
     let node = graph[value]
     guard !contributions[value.index].isEmpty else { return }
-    let gradient = at(node) { sum(of: contributions[value.index], in: builder) }
+    let gradient = builder.beside(node) { sum(of: contributions[value.index], in: builder) }
     contributions[value.index] = []
     gradients[value] = gradient
     let operands = node.operands.map(builder.tensor)
     for (index, operand) in node.operands.enumerated() where isLearned[operand.index] && node.passesGradient(to: index) {
       let rule = GradientRule(node: node, operands: operands, result: builder.tensor(value), gradient: gradient)
-      contributions[operand.index].append(try at(node) { try rule.contribution(to: index) })
+      contributions[operand.index].append(try builder.beside(node) { try rule.contribution(to: index) })
     }
-  }
-
-  /// Builds what belongs to `node` under its scope and location.
-  private func at<Result>(_ node: Node, _ body: () throws -> Result) rethrows -> Result {
-    builder.location = node.location
-    defer { builder.location = nil }
-    return try builder.scoped(node.scope, body)
   }
 }

@@ -40,7 +40,8 @@ extension Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: body), bindings: arguments.bindings,
       units: arguments.units, reads: Set(operands.values.map(clustering.base)), writes: Set(values),
-      name: graph.callName(values[0]), flops: body.productFlops(units: arguments.units), order: values.map(\.index).max() ?? 0,
+      name: graph.callName(values[0]), provenance: provenance(of: values), flops: body.productFlops(units: arguments.units),
+      order: values.map(\.index).max() ?? 0,
       region: graph[values[0]].region)
   }
 

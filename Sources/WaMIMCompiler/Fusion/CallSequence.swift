@@ -100,6 +100,7 @@ struct CallSequence {
     merged.reads = Set(calls.flatMap(\.reads)).subtracting(writes)
     merged.writes = writes.subtracting(inside)
     merged.flops = calls.reduce(0) { $0 + $1.flops }
+    for call in calls.dropFirst() { merged.provenance.formUnion(call.provenance) }
     return merged
   }
 

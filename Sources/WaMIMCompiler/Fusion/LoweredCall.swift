@@ -21,8 +21,10 @@ struct LoweredCall {
   var writes: Set<ValueID>
   /// The states whose memory it writes over.
   var overwrites: Set<ValueID> = []
-  /// Where in the model it comes from.
+  /// What it is called in dumps and profiles.
   var name: String
+  /// Where its operations come from.
+  var provenance = Provenance()
   /// Multiplications and additions, and bytes moved, in all units together.
   var flops = 0
   var bytes = 0

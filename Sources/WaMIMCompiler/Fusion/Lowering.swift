@@ -6,6 +6,8 @@ struct Lowering {
   let storage: Storage
   let clustering: Clustering
   let stored: StoredValues
+  /// For each computed value, the movements that only look at it in another way.
+  let views: [ValueID: [ValueID]]
   private let fuses: Bool
   private let backend: any Backend
 
@@ -23,8 +25,11 @@ struct Lowering {
     self.fuses = fuses
     self.backend = backend
     storage = Storage(graph, updatesInPlace: updatesInPlace, separatesSubbands: fuses)
-    clustering = Clustering(graph, storage, isEnabled: fuses, consumed: consumed)
+    let clustering = Clustering(graph, storage, isEnabled: fuses, consumed: consumed)
+    self.clustering = clustering
     stored = StoredValues(graph, storage, clustering)
+    let looking = graph.values.filter { clustering.base($0) != $0 && !graph[clustering.base($0)].operation.isSource }
+    views = Dictionary(grouping: looking) { clustering.base($0) }
   }
 
   /// The calls that compute everything the graph's roots need, by the order of the values they compute.
@@ -33,14 +38,10 @@ struct Lowering {
     var gradients: [AttentionOperands: [ValueID]] = [:]
     for cluster in clustering.live.map({ clustering[$0] }) {
       guard let value = cluster.members.first else { continue }
-      if let head = cluster.head {
-        calls.append(try lowerMatmul(cluster, head))
-      } else if case .attentionGradient(let heads, _) = graph[value].operation {
+      if case .attentionGradient(let heads, _) = graph[value].operation {
         gradients[AttentionOperands(values: graph[value].operands, heads: heads), default: []].append(value)
-      } else if let domain = cluster.domain {
-        if let call = lowerRows(cluster, domain) { calls.append(call) }
       } else {
-        calls += try lowerAlone(value)
+        calls += try lower(cluster, value)
       }
     }
     for (operands, values) in gradients { calls.append(lowerAttentionGradient(operands, values.sorted())) }
@@ -57,6 +58,16 @@ struct Lowering {
     return calls.sorted { $0.order < $1.order }
   }
 
+  /// The calls that compute the members of `cluster`, of which `value` is the first.
+  private func lower(_ cluster: Cluster, _ value: ValueID) throws -> [LoweredCall] {
+    if let head = cluster.head { return [try lowerMatmul(cluster, head)] }
+    if let domain = cluster.domain { return lowerRows(cluster, domain).map { [$0] } ?? [] }
+    var calls = try lowerAlone(value)
+    let provenance = provenance(of: (stored.inlined[value] ?? []).union(slices(of: value)).union([value]))
+    for index in calls.indices { calls[index].provenance = provenance }
+    return calls
+  }
+
   // MARK: Rows
 
   private func lowerRows(_ cluster: Cluster, _ domain: Domain) -> LoweredCall? {
@@ -71,7 +82,8 @@ struct Lowering {
     return LoweredCall(
       kernel: Kernel(arguments: rows.arguments.arguments, body: .rows(kernel)), bindings: rows.arguments.bindings,
       units: domain.outer[0], reads: rows.reads, writes: writes, overwrites: overwritten(by: writes),
-      name: graph.callName(last), flops: cluster.members.count * elements, order: last.index,
+      name: graph.callName(last), provenance: provenance(of: cluster.members), flops: cluster.members.count * elements,
+      order: last.index,
       region: graph[last].region)
   }
 
@@ -111,7 +123,11 @@ extension Graph {
       return "update \(state)"
     }
     let place = node.scope.isEmpty ? node.operation.name : node.scope
-    return node.region == .backward ? "gradient \(place)" : place
+    return switch node.region {
+    case .forward: place
+    case .backward: "gradient \(place)"
+    case .update: "update \(place)"
+    }
   }
 }
 

@@ -32,6 +32,7 @@ extension Lowering {
     var call = LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .matmul(kernel)), bindings: arguments.bindings, units: partition.units,
       reads: reads, writes: writes, overwrites: overwritten(by: writes), name: graph.callName(value),
+      provenance: provenance(of: cluster.members),
       flops: kernel.productFlops(units: partition.units) + followers.reduce(0) { $0 + graph[$1].type.shape.count },
       order: last.index, region: graph[last].region)
     if !stored.values.contains(value) {

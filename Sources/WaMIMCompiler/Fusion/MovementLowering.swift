@@ -39,7 +39,9 @@ extension Lowering {
     }
     return needed.sorted().compactMap { value in
       guard case .constant(let number, _) = graph[value].operation else { return nil }
-      return fill(storage[value], number, of: value)
+      var call = fill(storage[value], number, of: value)
+      call.provenance = provenance(of: [value])
+      return call
     }
   }
 
@@ -51,6 +53,7 @@ extension Lowering {
       call.writes = []
       call.order = graph.nodes.count
       call.region = .update
+      call.provenance = provenance(of: [update.value])
       return call
     }
   }

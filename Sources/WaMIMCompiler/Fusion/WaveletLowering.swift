@@ -3,8 +3,7 @@ import WaMIMGraph
 extension Lowering {
   /// The call of one level of a wavelet analysis, which computes those subbands that anybody reads; nil where nobody does.
   func lowerAnalysis(_ value: ValueID, _ wavelet: Wavelet) -> LoweredCall? {
-    let slices = storage.separated.filter { graph[$0].operands == [value] }.sorted()
-    let results = ([value] + slices).filter(stored.values.contains)
+    let results = ([value] + slices(of: value)).filter(stored.values.contains)
     guard !results.isEmpty else { return nil }
     let (operand, shape) = (graph[value].operands[0], graph[value].type.shape)
     var arguments = ArgumentList(graph, units: shape[0])
@@ -19,6 +18,11 @@ extension Lowering {
       direction: .analysis, wavelet: wavelet, channels: shape[1], rows: shape[3], columns: shape[4], pictures: pictures,
       bands: bands, workspace: 0)
     return call(kernel, arguments, reads: operand, writes: results, of: value)
+  }
+
+  /// The slices of subbands that the analysis which computes `value` writes itself.
+  func slices(of value: ValueID) -> [ValueID] {
+    storage.separated.filter { graph[$0].operands == [value] }.sorted()
   }
 
   /// The call of the adjoint of one level.

@@ -9,11 +9,17 @@ public struct Compilation: Sendable {
   public var microBatch: MicroBatch
   /// The target, which says how each kernel is carried out.
   public var backend: any Backend
+  /// The texts that describe the model, by the names of their files, for profiles to show.
+  public var sources: [String: String]
 
-  public init(disabled: Set<String> = [], microBatch: MicroBatch = .whole, backend: any Backend = ReferenceBackend()) {
+  public init(
+    disabled: Set<String> = [], microBatch: MicroBatch = .whole, backend: any Backend = ReferenceBackend(),
+    sources: [String: String] = [:]
+  ) {
     self.disabled = disabled
     self.microBatch = microBatch
     self.backend = backend
+    self.sources = sources
   }
 
   /// The name of the step that lets values share kernels; it works between graphs and kernels, so it is no `Pass`.
@@ -71,7 +77,7 @@ public struct Compilation: Sendable {
       parts.append(.init(role: role, graph: optimized))
     }
     let subject = ProgramBuilder.Subject(
-      model: model, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations)
+      model: model, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations, sources: sources)
     var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion), backend: backend)
     return try builder.build(parts)
   }

@@ -22,12 +22,15 @@ struct ProgramBuilder {
     var microBatch: Int
     /// How outputs of parts of a batch become those of the batch; what is not named is the same for each part.
     var combinations: [String: Manifest.Combination]
+    /// The texts that describe the model, by the names of their files.
+    var sources: [String: String]
   }
 
   private var kernels: [Kernel] = []
   private var variants: [Variant] = []
   private var numbers: [Work: KernelID] = [:]
   private var descriptions: [Manifest.Call] = []
+  private var origins = OriginTable()
   private let subject: Subject
   private let fuses: Bool
   private let backend: any Backend
@@ -63,8 +66,9 @@ struct ProgramBuilder {
       model: model.name, compiler: subject.compiler, processor: .init(name: "", features: []), callsBLAS: false,
       batch: model.graph.batch, microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout),
       inputs: inputs(layout),
-      schedules: described, calls: descriptions, attentionHeads: model.graph.attentionHeads,
-      positionTables: positionTables(layout), recipe: model.recipe, pictures: model.pictures, graph: subject.text)
+      schedules: described, calls: descriptions, origins: origins.tables(texts: subject.sources),
+      attentionHeads: model.graph.attentionHeads, positionTables: positionTables(layout), recipe: model.recipe,
+      pictures: model.pictures, graph: subject.text)
     return Program(
       name: model.name, kernels: kernels, variants: variants, schedules: schedules, constants: constants(layout),
       arenaBytes: schedules.map(\.arenaBytes).max() ?? layout.arenaBytes, scratchBytes: schedules.map(\.scratchBytes).max() ?? 0,
@@ -106,7 +110,8 @@ struct ProgramBuilder {
     descriptions.append(
       .init(
         name: call.name, kind: call.kernel.body.kind, kernel: id.index, flops: call.flops,
-        productFlops: call.kernel.body.productFlops(units: call.units), bytes: call.bytes))
+        productFlops: call.kernel.body.productFlops(units: call.units), bytes: call.bytes,
+        origins: origins.origins(of: call.provenance)))
     return (id, descriptions.count - 1)
   }
 

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMManifest
 
 extension Program {
   /// Every kernel as text, with how often each schedule calls it.
@@ -13,7 +14,8 @@ extension Program {
       let uses = schedules.compactMap { schedule in
         counts[KernelID(index)]?[schedule.name].map { "\($0) in \(schedule.name)" }
       }
-      return "// called " + uses.joined(separator: ", ") + "\n"
+      let origins = manifest.calls.filter { $0.kernel == index }.flatMap(\.origins.entries)
+      return "// for " + text(of: origins, joiningLayers: true) + "\n// called " + uses.joined(separator: ", ") + "\n"
         + kernel.text(named: "k\(index)_\(kernel.body.kind)", variant: variants[index])
     }.joined(separator: "\n")
   }
@@ -80,8 +82,23 @@ extension Program {
         + (placement.unitStride > 0 ? "/\(placement.unitStride)" : "")
     }
     let kind = kernels[call.kernel.index].body.kind
-    let comment = "\(manifest.calls[call.description].name) [\(variants[call.kernel.index].name)]"
-    return "k\(call.kernel.index)_\(kind)(\(arguments.joined(separator: ", ")))  // \(comment)"
+    let description = manifest.calls[call.description]
+    return "k\(call.kernel.index)_\(kind)(\(arguments.joined(separator: ", ")))  // \(description.name)"
+      + " [\(variants[call.kernel.index].name)], for \(text(of: description.origins.entries, joiningLayers: false))"
+  }
+
+  /// The layers and the lines that `origins` name, each once.
+  ///
+  /// - Parameter joiningLayers: Whether layers that differ by a number are told as one.
+  fileprivate func text(of origins: [Manifest.Origin], joiningLayers: Bool) -> String {
+    let tables = manifest.origins
+    let layers = Set(origins.map { tables.layers[$0.layer] }).map { joiningLayers ? Manifest.pattern($0) : $0 }
+    let named = Set(layers).subtracting([""]).sorted()
+    let numbers = Dictionary(grouping: origins.filter { $0.source != nil }) { $0.source ?? 0 }.mapValues { Set($0.map(\.line)) }
+    let places = numbers.sorted { $0.key < $1.key }.map { source, lines in
+      tables.sources[source].file + ":" + lines.sorted().map(String.init).joined(separator: ",")
+    }
+    return ((named.isEmpty ? ["the model"] : named) + places).joined(separator: " ")
   }
 }
 

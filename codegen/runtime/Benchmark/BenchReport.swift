@@ -5,11 +5,17 @@ struct BenchReport {
   let result: BenchResult
   /// Whether each call has a row of its own.
   let everyCall: Bool
+  /// What the rows are of.
+  let grouping: BenchGrouping
 
   func print() {
     printSummary()
     Console.print("")
-    printTable()
+    switch grouping {
+    case .kernel: printTable()
+    case .layer: OriginReport(result: result).printLayers(every: everyCall)
+    case .line: OriginReport(result: result).printLines()
+    }
     if let others = result.shareOfOthers, others > 0.05 {
       Console.warn("other processes used \(percent(others)) of the machine meanwhile: measure again when it has nothing else to do")
     }

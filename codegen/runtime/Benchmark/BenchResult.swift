@@ -66,9 +66,11 @@ extension BenchResult {
     var shareOfOthers: Double?
     var limits: MachineLimits
     var kernels: [Kernel]
+    var layers: [Origin]
+    var lines: [Origin]
 
     private enum CodingKeys: String, CodingKey {
-      case model, batch, threads, loss, flops, limits, kernels
+      case model, batch, threads, loss, flops, limits, kernels, layers, lines
       case imagesPerSecond = "images_per_second"
       case stepSeconds = "step_seconds"
       case medianSeconds = "step_seconds_median"
@@ -111,6 +113,35 @@ extension BenchResult {
     }
   }
 
+  /// What a layer or a line takes, as JSON.
+  struct Origin: Encodable {
+    /// The layer's path or the file's name; empty for the model itself, and for what no line asks for.
+    var name: String
+    var line: Int?
+    /// Seconds in a step by region, such as `forward`.
+    var secondsByRegion: [String: Double]
+    var seconds: Double
+    var share: Double
+    var flops: Double
+    var bytes: Double
+    var flopsPerSecond: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case name, line, seconds, share, flops, bytes
+      case secondsByRegion = "seconds_by_region"
+      case flopsPerSecond = "flops_per_second"
+    }
+  }
+
+  /// A layer or a line with its rate, that of one thread.
+  func origin(_ row: OriginProfile.Row) -> Origin {
+    let seconds = row.totalSeconds
+    return Origin(
+      name: row.name, line: row.line,
+      secondsByRegion: Dictionary(zip(profile.origins.regions, row.seconds), uniquingKeysWith: +), seconds: seconds,
+      share: share(seconds), flops: row.flops, bytes: row.bytes, flopsPerSecond: row.flops / max(seconds, 1e-9))
+  }
+
   /// A row of the profile with its rates, those of one thread.
   func kernel(_ row: KernelProfile.Row) -> Kernel {
     let (share, bound) = limits.share(flops: row.flops, bytes: row.bytes, seconds: row.seconds)
@@ -130,6 +161,8 @@ extension BenchResult {
       shareOfMultiplyAdds: flopsPerSecond / limits.allThreadsFlops,
       waitingSeconds: profile.waiting, waitingShare: share(profile.waiting), otherSeconds: otherSeconds,
       shareOfOthers: shareOfOthers, limits: limits,
-      kernels: (everyCall ? profile.calls : profile.kernels).map(kernel))
+      kernels: (everyCall ? profile.calls : profile.kernels).map(kernel),
+      layers: (everyCall ? profile.origins.layers : profile.origins.joinedLayers).map(origin),
+      lines: profile.origins.lines.map(origin))
   }
 }

@@ -7,20 +7,25 @@ struct ChromeTrace {
   /// Names, kinds and places of the entries of `calls`, as JSON.
   private let names: [String]
   private let kinds: [String]
+  /// The layers that they come from, as JSON.
+  private let layers: [String]
   /// The clock when the first event began.
   private let origin: UInt64
 
-  init(_ timeline: Timeline, calls: [Manifest.Call]) throws(TrainerError) {
+  init(_ timeline: Timeline, of manifest: Manifest) throws(TrainerError) {
+    calls = manifest.calls
     self.timeline = timeline
-    self.calls = calls
     var names: [String] = []
     var kinds: [String] = []
+    var layers: [String] = []
     for call in calls {
       names.append(try JSON.encode(call.name))
       kinds.append(try JSON.encode(call.kind))
+      layers.append(try JSON.encode(manifest.layers(of: call)))
     }
     self.names = names
     self.kinds = kinds
+    self.layers = layers
     let first = (0..<timeline.threadCount).compactMap { timeline.events(ofThread: $0).first?.start }
     origin = (first + timeline.spans.map(\.start)).min() ?? 0
   }
@@ -63,7 +68,8 @@ struct ChromeTrace {
     return event(
       names[index], kinds[index], thread: thread, from: noted.start, to: noted.end,
       "{\"kernel\":\"k\(calls[index].kernel)\",\"phase\":\(noted.phase),\"panel\":\(noted.tile),"
-        + "\"units\":\"\(noted.begin)..<\(noted.begin + noted.count) of \(noted.units)\",\"flops\":\(flops)}")
+        + "\"units\":\"\(noted.begin)..<\(noted.begin + noted.count) of \(noted.units)\",\"flops\":\(flops),"
+        + "\"layers\":\(layers[index])}")
   }
 
   /// An event, its name and category as JSON.
@@ -78,5 +84,14 @@ struct ChromeTrace {
   private func microseconds(_ nanoseconds: UInt64) -> String {
     let rest = String(nanoseconds % 1000)
     return "\(nanoseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest)"
+  }
+}
+
+extension Manifest {
+  /// The paths of the layers that a call comes from, the one with the most work first, each once.
+  fileprivate func layers(of call: Call) -> [String] {
+    var seen: Set<Int> = []
+    return call.origins.entries.map(\.layer).filter { origins.layers.indices.contains($0) && seen.insert($0).inserted }
+      .map { origins.layers[$0] }
   }
 }

@@ -15,24 +15,40 @@ package struct KernelProfile: Sendable {
     package var seconds: Double
     package var flops: Int
     package var bytes: Int
+
+    package init(name: String, kind: String, kernel: Int?, calls: Int, seconds: Double, flops: Int, bytes: Int) {
+      self.name = name
+      self.kind = kind
+      self.kernel = kernel
+      self.calls = calls
+      self.seconds = seconds
+      self.flops = flops
+      self.bytes = bytes
+    }
   }
 
   /// Every call of the schedule that was made, in the manifest's order.
   package let calls: [Row]
+  /// The same by layers and lines.
+  package let origins: OriginProfile
   /// Seconds in a step that threads waited at barriers, added over threads.
   package let waiting: Double
 
   /// What `times` says of `steps` steps.
   init(_ times: KernelTimes, program: Program, steps: Int) {
     let runs = program.runsOfCalls()
-    calls = zip(program.manifest.calls, times.calls).enumerated().compactMap { index, measured in
-      let (call, entry) = measured
+    typealias Measured = (row: Row, origins: Manifest.Origins)
+    let measured = zip(program.manifest.calls, times.calls).enumerated().compactMap { index, pair -> Measured? in
+      let (call, entry) = pair
       guard entry.calls > 0 else { return nil }
-      return Row(
+      let row = Row(
         name: call.name, kind: call.kind, kernel: call.kernel, calls: entry.calls / steps,
         seconds: Double(entry.nanoseconds) * 1e-9 / Double(steps), flops: runs[index, default: 1] * call.flops,
         bytes: runs[index, default: 1] * call.bytes)
+      return (row, call.origins)
     }
+    calls = measured.map(\.row)
+    origins = OriginProfile(measured, program.manifest.origins)
     waiting = Double(times.waiting.nanoseconds) * 1e-9 / Double(steps)
   }
 
@@ -41,7 +57,7 @@ package struct KernelProfile: Sendable {
 
   /// Calls of the same kernel for the same part of the model, whatever the numbers of its layers, taken together; slowest first.
   package var kernels: [Row] {
-    gathered { Key(name: Self.pattern($0.name), kernel: $0.kernel) }
+    gathered { Key(name: Manifest.pattern($0.name), kernel: $0.kernel) }
   }
 
   /// All kernels of a kind taken together, slowest first.
@@ -70,12 +86,5 @@ package struct KernelProfile: Sendable {
       return row
     }
     .sorted { ($1.seconds, $0.name, $0.kernel ?? 0) < ($0.seconds, $1.name, $1.kernel ?? 0) }
-  }
-
-  /// A call's name with `*` for each part that is a number, such as `blocks.*.mlp.fc1`.
-  package static func pattern(_ name: String) -> String {
-    name.split(separator: ".", omittingEmptySubsequences: false).map { part in
-      !part.isEmpty && part.allSatisfy(\.isNumber) ? "*" : String(part)
-    }.joined(separator: ".")
   }
 }

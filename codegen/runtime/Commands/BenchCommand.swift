@@ -10,6 +10,10 @@ struct BenchCommand: ParsableCommand {
       Takes one step to warm up, and then the steps that count; measures the machine's arithmetic before and after them, its matrix \
       products and its memory only after them. Prints where the steps' time goes, kernel by kernel, with the share of the machine's \
       limit that each one reaches; with --json one object.
+
+      --by layer and --by line show instead where the time of the forward pass, the backward pass and the update goes in the model. \
+      A gradient counts for the layer and the line that it is the gradient of; an operation in a function of the model for the line \
+      of the function. A kernel that several of them share is shared among them by estimated arithmetic.
       """)
 
   @Option(help: ArgumentHelp("Steps to measure.", valueName: "n"))
@@ -20,6 +24,9 @@ struct BenchCommand: ParsableCommand {
 
   @Flag(help: "Tell each call on its own, not those of the same kernel in all layers together.")
   var everyCall = false
+
+  @Option(help: "What to tell the time by: kernel, layer or line of the model's text.")
+  var by = BenchGrouping.kernel
 
   @Option(
     help: ArgumentHelp(
@@ -67,7 +74,7 @@ struct BenchCommand: ParsableCommand {
       shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
     // Last, so that a full disk takes no measurement along.
     if let output, let timeline {
-      try ChromeTrace(timeline, calls: program.manifest.calls).write(to: output)
+      try ChromeTrace(timeline, of: program.manifest).write(to: output)
     }
   }
 
@@ -85,7 +92,7 @@ struct BenchCommand: ParsableCommand {
     if json {
       Console.print(try JSON.encode(result.summary(everyCall: everyCall)))
     } else {
-      BenchReport(result: result, everyCall: everyCall).print()
+      BenchReport(result: result, everyCall: everyCall, grouping: by).print()
     }
   }
 
@@ -131,4 +138,9 @@ struct BenchCommand: ParsableCommand {
     let rate = recipe.baseLearningRate * Double(model.program.manifest.batch) / 256
     model.setScalars(recipe.withConstantRate(rate), at: .alone(step: step + 1))
   }
+}
+
+/// What the rows of a report are of.
+enum BenchGrouping: String, ExpressibleByArgument, CaseIterable {
+  case kernel, layer, line
 }

@@ -38,7 +38,7 @@ final class StepProfile {
     model.device.stopTimeline()
     guard let output else { return }
     do {
-      try ChromeTrace(timeline, calls: model.program.manifest.calls).write(to: output)
+      try ChromeTrace(timeline, of: model.program.manifest).write(to: output)
     } catch {
       Console.warn("no profile: \(error.message)")
     }
