@@ -97,7 +97,7 @@ public struct Compiler: Sendable {
   ///
   /// - Throws: `CompilationError`, with the names of all passes, where none has this one.
   public static func pass(named name: String) throws -> PassDescription {
-    guard let pass = passes.first(where: { $0.name == name }) else {
+    guard let pass = passes.first(where: { $0.name == Passes.currentName(of: name) }) else {
       throw CompilationError("there is no pass '\(name)'; there are \(passes.map(\.name).joined(separator: ", "))")
     }
     return pass

@@ -99,7 +99,9 @@ struct Wamimc: ParsableCommand {
       guard name != Compilation.fusion else {
         throw ValidationError("after '\(name)' there are kernels and no graph any more: show them with --emit kernels")
       }
-      guard !disabled.contains(name) else { throw ValidationError("the pass '\(name)' is left out, so nothing comes after it") }
+      guard !disabled.map(Passes.currentName).contains(Passes.currentName(of: name)) else {
+        throw ValidationError("the pass '\(name)' is left out, so nothing comes after it")
+      }
     }
   }
 
@@ -170,6 +172,7 @@ struct Wamimc: ParsableCommand {
 
   private func writeGraph(after name: String, _ model: Model, _ compiler: Compiler) throws {
     let schedule = schedule ?? ScheduleRole.step.rawValue
+    let name = Passes.currentName(of: name)
     var text: String?
     let program = try compiler.program(for: model) { role, pass, graph in
       if role.rawValue == schedule, pass.name == name {

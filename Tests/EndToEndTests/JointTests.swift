@@ -27,7 +27,7 @@ struct JointTests {
     loss total(nested * nested) + total(sparse * sparse) + total(tanh(c)) + total(e * d)
     """
 
-  @Test(arguments: [[], ["--disable", "sink-columns"], ["--disable", "fuse"]])
+  @Test(arguments: [[], ["--disable", "hoist-columns"], ["--disable", "fuse"]])
   func gradientsAgreeWithTheInterpreter(options: [String]) throws {
     let compared = try AgreementTests.checkGradients(of: Self.source, options: options, seed: 29, tolerance: 1e-5)
     #expect(compared.count { $0.hasPrefix("grad.") } == 4)

@@ -49,8 +49,8 @@ struct RowPickingTests {
       builder.output("some", y.gathered(indices.sliced(1, 0..<2)))
       builder.output("all", y.sum([1]))
     }
-    #expect(try graph.after("sink-gathers").computations.filter { $0 == "gather" }.count == 1)
-    #expect(rows(try graph.after("sink-gathers"), in: "") == [8])
+    #expect(try graph.after("hoist-gathers").computations.filter { $0 == "gather" }.count == 1)
+    #expect(rows(try graph.after("hoist-gathers"), in: "") == [8])
   }
 
   @Test func differentPicksKeepTheValueWhole() throws {
@@ -58,12 +58,12 @@ struct RowPickingTests {
       builder.output("first", y.gathered(indices.sliced(1, 0..<2)))
       builder.output("last", y.gathered(indices.sliced(1, 6..<8)))
     }
-    #expect(rows(try graph.after("sink-gathers"), in: "") == [8])
+    #expect(rows(try graph.after("hoist-gathers"), in: "") == [8])
   }
 
   @Test func aPermutationOfAllRowsStaysWhereItIs() throws {
     let graph = try chain { builder, y, indices in builder.output("all", y.gathered(indices)) }
-    #expect(try graph.after("sink-gathers") == graph)
+    #expect(try graph.after("hoist-gathers") == graph)
   }
 
   @Test func theSamePickTwiceIsSunkOnce() throws {
@@ -72,25 +72,25 @@ struct RowPickingTests {
       builder.output("first", y.gathered(some))
       builder.output("second", y.gathered(some) * 2)
     }
-    let sunk = try graph.after("sink-gathers")
-    #expect(rows(sunk, in: "") == [3])
-    #expect(sunk.computations.filter { $0 == "gather" }.count == 1)
+    let hoisted = try graph.after("hoist-gathers")
+    #expect(rows(hoisted, in: "") == [3])
+    #expect(hoisted.computations.filter { $0 == "gather" }.count == 1)
   }
 
   // MARK: Slices
 
   @Test func rowsThatAreSlicedAwayAreNotComputed() throws {
     let graph = try chain { builder, y, _ in builder.output("some", y.sliced(1, 5..<8)) }
-    #expect(rows(try graph.after("sink-slices"), in: "") == [3])
+    #expect(rows(try graph.after("hoist-slices"), in: "") == [3])
   }
 
   @Test func onlyTheQueriesThatAreNeededAttend() throws {
     let graph = try chain { builder, y, _ in
       builder.output("some", builder.add(.attention(heads: 2), [y, y, y]).sliced(1, 5..<8))
     }
-    let sunk = try graph.after("sink-slices")
-    let attention = try #require(sunk.nodes.first { $0.operation == .attention(heads: 2) })
-    #expect(attention.operands.map { sunk[$0].type.shape[1] } == [3, 8, 8])
+    let hoisted = try graph.after("hoist-slices")
+    let attention = try #require(hoisted.nodes.first { $0.operation == .attention(heads: 2) })
+    #expect(attention.operands.map { hoisted[$0].type.shape[1] } == [3, 8, 8])
   }
 
   @Test func picksGoThroughMovementsWithinRows() throws {
@@ -98,7 +98,7 @@ struct RowPickingTests {
       let moved = y.reshaped([2, 2, 4, 3, 2]).transposed([0, 1, 2, 4, 3]).reshaped([2, 8, 6])
       builder.output("some", moved.gathered(indices.sliced(1, 0..<2)))
     }
-    #expect(rows(try graph.after("sink-gathers"), in: "") == [2])
+    #expect(rows(try graph.after("hoist-gathers"), in: "") == [2])
   }
 
   @Test func picksStopAtMovementsOfRows() throws {
@@ -106,7 +106,7 @@ struct RowPickingTests {
       let moved = y.reshaped([2, 2, 4, 6]).transposed([0, 2, 1, 3]).reshaped([2, 8, 6])
       builder.output("some", moved.gathered(indices.sliced(1, 0..<2)))
     }
-    #expect(rows(try graph.after("sink-gathers"), in: "") == [8])
+    #expect(rows(try graph.after("hoist-gathers"), in: "") == [8])
   }
 
   @Test func pickingBackWhatWasReorderedIsASlice() throws {

@@ -156,7 +156,7 @@ struct SimplificationTests {
     let after = try Passes.run(model, for: purpose).multiplications
     #expect(Double(after) < 0.95 * Double(before), "\(after) of \(before)")
     // Predictions of visible patches are asked for apart from training: then no token is without a query.
-    let saving = ["sink-gathers", "sink-slices", "hoist-invariant-rows"] + (purpose == .forward ? [] : ["sink-columns"])
+    let saving = ["hoist-gathers", "hoist-slices", "hoist-invariant-rows"] + (purpose == .forward ? [] : ["hoist-columns"])
     for name in saving {
       let without = try Passes.run(model, for: purpose, disabled: [name]).multiplications
       #expect(after < without, "\(name) saves nothing: \(after) with it, \(without) without")

@@ -8,8 +8,8 @@ public enum Passes {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
     if role == .update { return [updateFromAccumulators(optimizer)] + tidy }
-    let sinking = [sinkGathers, sinkSlices, hoistInvariantRows, sinkColumns]
-    let forward = [selectOutputs(role)] + tidy + sinking.flatMap { [$0] + tidy }
+    let hoisting = [hoistGathers, hoistSlices, hoistInvariantRows, hoistColumns]
+    let forward = [selectOutputs(role)] + tidy + hoisting.flatMap { [$0] + tidy }
     let backward = role == .forward ? [] : [differentiate(role, optimizer)]
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
     return forward + backward + closing + (role == .forward ? [] : [recompute, deadCode])
@@ -21,6 +21,14 @@ public enum Passes {
     return ScheduleRole.allCases.flatMap { all(for: $0) }.filter { names.insert($0.name).inserted }
   }
 
+  /// The names that passes have now, by those that they had: whoever wrote one down may go on using it.
+  private static let formerNames = [
+    "sink-gathers": "hoist-gathers", "sink-slices": "hoist-slices", "sink-columns": "hoist-columns",
+  ]
+
+  /// The name that the pass called `name` has now.
+  public static func currentName(of name: String) -> String { formerNames[name] ?? name }
+
   /// Takes `graph` through the passes for the schedule `role`, without those whose names are in `disabled`.
   ///
   /// Passes that the compiler cannot do without run all the same. `observer` sees the graph after each pass.
@@ -29,6 +37,7 @@ public enum Passes {
     _ graph: Graph, for role: ScheduleRole, optimizer: any Optimizer.Type = AdamW.self, disabled: Set<String> = [],
     observer: (Pass, Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
+    let disabled = Set(disabled.map(currentName))
     var graph = graph
     for pass in all(for: role, optimizer: optimizer) where !(pass.isOptional && disabled.contains(pass.name)) {
       graph = try pass.transform(graph)
@@ -49,11 +58,11 @@ extension Passes {
 
   static let deadCode = Pass("dead-code", "Removes what no loss, output or update needs.") { $0.withoutDeadCode() }
 
-  static let sinkGathers = Pass("sink-gathers", "Picks rows before they are computed on, where that is less work.") {
+  static let hoistGathers = Pass("hoist-gathers", "Picks rows before they are computed on, where that is less work.") {
     try $0.withPickedRowsOnly(.gathered)
   }
 
-  static let sinkSlices = Pass("sink-slices", "Computes only the rows that are sliced out later, where that is less work.") {
+  static let hoistSlices = Pass("hoist-slices", "Computes only the rows that are sliced out later, where that is less work.") {
     try $0.withPickedRowsOnly(.sliced)
   }
 
@@ -61,7 +70,7 @@ extension Passes {
     "hoist-invariant-rows", "Computes once a step, not once a sample, on rows that come from a table all samples share."
   ) { try $0.withInvariantRowsHoisted() }
 
-  static let sinkColumns = Pass("sink-columns", "Computes only the columns that are sliced out later.") {
+  static let hoistColumns = Pass("hoist-columns", "Computes only the columns that are sliced out later.") {
     try $0.withNeededColumnsOnly()
   }
 

@@ -5,7 +5,7 @@ import WaMIMGraph
 import WaMIMInterpreter
 
 /// Columns are sliced before they are moved or computed.
-struct ColumnSinkingTests {
+struct ColumnHoistingTests {
   /// The shapes of the results of all operations called `name`, those in `scope` where one is given.
   private func shapes(_ graph: Graph, _ name: String, in scope: String? = nil) -> [Shape] {
     graph.nodes.filter { $0.operation.name == name && (scope == nil || $0.scope == scope) }.map(\.type.shape)
@@ -19,17 +19,17 @@ struct ColumnSinkingTests {
   }
 
   /// `graph` after the pass, which must not change outputs or gradients.
-  private func sunk(_ graph: Graph) throws -> Graph {
-    let sunk = try graph.after("sink-columns", "simplify", "common-subexpressions", "dead-code")
-    try sunk.verify()
-    try expectSameNumbers(graph, sunk)
-    return sunk
+  private func hoisted(_ graph: Graph) throws -> Graph {
+    let hoisted = try graph.after("hoist-columns", "simplify", "common-subexpressions", "dead-code")
+    try hoisted.verify()
+    try expectSameNumbers(graph, hoisted)
+    return hoisted
   }
 
-  private func expectSameNumbers(_ graph: Graph, _ sunk: Graph, _ name: String = "") throws {
+  private func expectSameNumbers(_ graph: Graph, _ hoisted: Graph, _ name: String = "") throws {
     var generator = SeededGenerator(seed: 3)
     let sources = graph.randomSources(using: &generator)
-    let results = try [graph, sunk].map { graph in
+    let results = try [graph, hoisted].map { graph in
       var graph = graph
       if graph.loss == nil {
         let builder = GraphBuilder(extending: graph)
@@ -57,7 +57,7 @@ struct ColumnSinkingTests {
     #expect(shapes(graph, "matmul", in: scope).prefix(2) == [[3, 17, 64], [64, 96]])
     #expect(shapes(graph, "gather", in: scope).prefix(2) == [[3, 48, 32], [3, 48, 64]])
     #expect(shapes(graph, "concatenate", in: scope).first == [3, 65, 64])
-    let plain = try Passes.run(model, for: purpose, disabled: ["sink-columns"])
+    let plain = try Passes.run(model, for: purpose, disabled: ["hoist-columns"])
     #expect(shapes(plain, "matmul", in: scope).prefix(2) == [[3, 17, 96], [64, 96]])
     #expect(shapes(plain, "gather", in: scope).first == [3, 48, 96])
     #expect(shapes(plain, "concatenate", in: scope).first == [3, 65, 96])
@@ -74,7 +74,7 @@ struct ColumnSinkingTests {
 
   @Test func oneProductComputesQueriesKeysAndValuesOfAnEncoder() throws {
     let model = try WaMIMModel().graph()
-    let disabled: Set<String> = ["sink-columns"]
+    let disabled: Set<String> = ["hoist-columns"]
     for purpose in ScheduleRole.allCases {
       let (graph, plain) = (try Passes.run(model, for: purpose), try Passes.run(model, for: purpose, disabled: disabled))
       let scopes = Set(graph.nodes.map(\.scope)).filter { !$0.hasPrefix("decoders.") }
@@ -91,9 +91,9 @@ struct ColumnSinkingTests {
       builder.output("some", y.sliced(2, 1..<3))
       builder.output("sum", y.sum([1]).sliced(2, 2..<4))
     }
-    let sunk = try sunk(graph)
-    #expect(shapes(sunk, "matmul") == [[3, 5, 3]])
-    #expect(shapes(sunk, "exp") == [[3, 5, 3]])
+    let hoisted = try hoisted(graph)
+    #expect(shapes(hoisted, "matmul") == [[3, 5, 3]])
+    #expect(shapes(hoisted, "exp") == [[3, 5, 3]])
   }
 
   @Test func columnsOfTheSameRowsAreOnePieceOfWork() throws {
@@ -102,7 +102,7 @@ struct ColumnSinkingTests {
       builder.output("first", y.sliced(2, 0..<2))
       builder.output("last", y.sliced(2, 4..<6))
     }
-    #expect(try graph.after("sink-columns") == graph)
+    #expect(try graph.after("hoist-columns") == graph)
   }
 
   @Test func whatIsNeededAsAWholeIsComputedAsAWhole() throws {
@@ -115,7 +115,7 @@ struct ColumnSinkingTests {
       builder.output("first", z.sliced(2, 0..<1))
       builder.output("attended", builder.add(.attention(heads: 2), [x, x, x]).sliced(2, 0..<4))
     }
-    #expect(try graph.after("sink-columns") == graph)
+    #expect(try graph.after("hoist-columns") == graph)
   }
 
   @Test func aProductOfFewRowsKeepsItsWeightWhole() throws {
@@ -123,7 +123,7 @@ struct ColumnSinkingTests {
       let x = builder.input("x", [1, 2, 8])
       builder.output("y", x.matmul(builder.parameter("w", [8, 6], .constant(1))).sliced(2, 0..<2))
     }
-    #expect(try graph.after("sink-columns") == graph)
+    #expect(try graph.after("hoist-columns") == graph)
   }
 
   // MARK: What is moved
@@ -135,9 +135,9 @@ struct ColumnSinkingTests {
       builder.output("key", moved.sliced(2, 2..<4))
       builder.output("value", moved.sliced(2, 4..<7))
     }
-    let sunk = try sunk(graph)
-    #expect(shapes(sunk, "gather") == [[3, 5, 5]])
-    #expect(shapes(sunk, "concatenate") == [[3, 10, 5]])
+    let hoisted = try hoisted(graph)
+    #expect(shapes(hoisted, "gather") == [[3, 5, 5]])
+    #expect(shapes(hoisted, "concatenate") == [[3, 10, 5]])
   }
 
   @Test func columnsThatGoSeparateWaysAreMovedSeparately() throws {
@@ -149,22 +149,22 @@ struct ColumnSinkingTests {
       builder.output("key", joined.sliced(2, 4..<6))
       builder.output("value", joined.sliced(2, 6..<8))
     }
-    let sunk = try sunk(graph)
-    #expect(shapes(sunk, "gather") == [[3, 5, 4], [3, 5, 4]])
-    #expect(shapes(sunk, "concatenate") == [[3, 10, 4]])
+    let hoisted = try hoisted(graph)
+    #expect(shapes(hoisted, "gather") == [[3, 5, 4], [3, 5, 4]])
+    #expect(shapes(hoisted, "concatenate") == [[3, 10, 4]])
   }
 
   @Test(arguments: 1...80 as ClosedRange<UInt64>) func randomGraphsKeepTheirNumbers(seed: UInt64) throws {
     let graph = try RandomColumnGraph.draw(seed: seed)
-    let sunk = try graph.after("sink-columns")
-    try sunk.verify()
-    try expectSameNumbers(graph, sunk, "seed \(seed)")
+    let hoisted = try graph.after("hoist-columns")
+    try hoisted.verify()
+    try expectSameNumbers(graph, hoisted, "seed \(seed)")
   }
 
   @Test func mostRandomGraphsHaveColumnsToSink() throws {
     let changed = try (1...80 as ClosedRange<UInt64>).filter { seed in
       let graph = try RandomColumnGraph.draw(seed: seed).after("simplify", "dead-code")
-      return try graph.after("sink-columns") != graph
+      return try graph.after("hoist-columns") != graph
     }
     #expect(changed.count > 40)
   }

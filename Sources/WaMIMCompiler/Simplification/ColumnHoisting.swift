@@ -6,14 +6,14 @@ extension Graph {
   /// An operation that treats columns alike commutes with slicing them: of a product, some columns take only that part of the
   /// weight. Attention's queries come from one product with keys and values, and are not always needed of the same tokens.
   func withNeededColumnsOnly() throws -> Graph {
-    var sinker = ColumnSinker(self)
-    for value in values { try sinker.rewrite(value) }
-    return sinker.rewriter.finish()
+    var hoister = ColumnHoister(self)
+    for value in values { try hoister.rewrite(value) }
+    return hoister.rewriter.finish()
   }
 }
 
 /// Rebuilds a graph with each value computed in the ranges of columns in which it is needed.
-private struct ColumnSinker {
+private struct ColumnHoister {
   var rewriter: GraphRewriter
   private let demand: ColumnDemand
   /// What has been built of values of the source, for each range in which they are computed.
