@@ -47,7 +47,8 @@ extension Tensor {
       }
       let targets = levels.map { found[$0] ?? self }
       for (level, target) in zip(levels, targets) {
-        builder[PredictionNotes.self].origins[target.value] = TargetOrigin(wavelet: wavelet, level: level, subbands: subbands, normalization: .none)
+        builder[PredictionNotes.self].origins[target.value] = TargetOrigin(
+          wavelet: wavelet, level: level, subbands: subbands, normalization: .none)
       }
       return targets
     }

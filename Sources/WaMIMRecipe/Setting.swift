@@ -29,13 +29,15 @@ public struct Setting: Sendable {
   public static let all: [Setting] = [
     Setting(
       "adamw", .optimizer,
-      "AdamW; the learning rate is for an effective batch of 256 and scales with the images of a step, `batch_accumulation` batches."),
+      "AdamW; the learning rate is for an effective batch of 256 and scales with the images of a step, `batch_accumulation` batches."
+    ),
     Setting(
       "cosine", .schedule,
       "A linear warm-up of the learning rate, then half a cosine down to `min_lr`, both counted in epochs."),
     Setting(
       "random_resized_crop", .augment,
-      "A random part of the image, with a share `area` of its pixels and a ratio `aspect` of width to height, resized to the input."),
+      "A random part of the image, with a share `area` of its pixels and a ratio `aspect` of width to height, resized to the input."
+    ),
     Setting(
       "center_crop", .augment, implies: ["crop_area": .none],
       "The largest square in the middle of the image, resized to the input: what an empty list does, too."),
