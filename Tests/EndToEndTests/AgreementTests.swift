@@ -33,7 +33,7 @@ struct AgreementTests {
     golden + ["subbands=all", "normalization=token", "batch=7"],
     golden + ["decoder_dim=48", "decoder_heads=2", "heads=6"],
     golden + ["taps=[2, 4]", "levels=[1, 4]", "weights=[1.0, 0.5]"],
-    // Wide enough for a matrix unit.
+    // Wide enough for AMX.
     golden + ["dim=192", "heads=3", "decoder_dim=128", "depth=2", "taps=[1, 2]", "levels=[2, 3]", "weights=[1.0, 0.5]"],
     golden + ["depth=1", "taps=[1]", "levels=[2]", "weights=[1.0]"],
     golden + ["dim=20", "heads=1", "decoder_dim=16", "decoder_heads=1"],

@@ -124,7 +124,7 @@ import WaMIMManifest
       let sums = probes.dropFirst(4).prefix { $0 != 0 }
       #expect(!sums.isEmpty && sums.allSatisfy { Double(sums.count) * $0 * 2 * 2 * 4 == probes[3] }, "\(probes)")
 
-      // No kernel has a product, so none is on a matrix unit.
+      // No kernel has a product, so none is on AMX.
       #expect(lines[4] == "0 0")
 
       let needed = try run(["ldd", executable.path]).output

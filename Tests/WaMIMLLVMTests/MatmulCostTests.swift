@@ -45,7 +45,7 @@ struct MatmulCostTests {
     Measured(40, 768, 1568, .left, 20, 1822, 1769), Measured(1568, 200, 16, .none, 49, 159, 181),
   ]
 
-  static let onMatrixUnit = [
+  static let onAMX = [
     Measured(1568, 3000, 192, .right, 49, 10346, 16320), Measured(513, 3000, 1568, .left, 257, 24398, 33735),
     Measured(3000, 192, 1568, .left, 375, 8354, 14381), Measured(1568, 768, 192, .right, 49, 2633, 4305),
     Measured(1568, 513, 768, .right, 49, 5574, 8848), Measured(513, 768, 1568, .left, 257, 4879, 9059),
@@ -58,7 +58,7 @@ struct MatmulCostTests {
     try check(product, on: .named("icelake-server"))
   }
 
-  @Test(arguments: onMatrixUnit) func estimatesAreNearOnTheMatrixUnit(product: Measured) throws {
+  @Test(arguments: onAMX) func estimatesAreNearOnAMX(product: Measured) throws {
     try check(product, on: .named("sapphirerapids"))
   }
 
@@ -79,7 +79,7 @@ struct MatmulCostTests {
   @Test func sumsOfEstimatesAreNearer() throws {
     for (products, name) in [
       (MatmulCostTests.withAVX512, "icelake-server"), (MatmulCostTests.withAVX2, "x86-64-v3"),
-      (MatmulCostTests.onMatrixUnit, "sapphirerapids"),
+      (MatmulCostTests.onAMX, "sapphirerapids"),
     ] {
       let costs = try products.map { try #require(MatmulCostTests.cost($0, on: .named(name))) }
       let generated = costs.reduce(0) { $0 + $1.generated } / MatmulCostTests.clock

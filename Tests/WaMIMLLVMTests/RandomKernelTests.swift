@@ -19,8 +19,8 @@ import WaMIMLLVM
 
   @Test func largeMatmulKernelsAgreeWithReference() throws { try check(12) { $0.largeMatmul() } }
 
-  /// The same kernels are for the matrix unit, or it would not be tested where there is one.
-  @Test func mostLargeMatmulKernelsAreForTheMatrixUnit() throws {
+  /// The same kernels are for AMX, or it would not be tested where there is one.
+  @Test func mostLargeMatmulKernelsAreForAMX() throws {
     // A seed of its own, as so many of others may by chance be for vectors.
     var kernels = RandomKernels(generator: SeededGenerator(seed: 1))
     let backend = try LLVMBackend(processor: .named("sapphirerapids"), matmuls: .generated)
@@ -28,7 +28,7 @@ import WaMIMLLVM
       String(decoding: try backend.emit([kernels.largeMatmul().kernel], as: .llvm), as: UTF8.self)
     }
     #expect(texts.count { $0.contains("llvm.x86.tdpbf16ps") } > 16)
-    #expect(texts.count { $0.contains(/call void @matrix_tiles_\w+_copy\(/) } > 2, "no tiles that copy the next panel")
+    #expect(texts.count { $0.contains(/call void @amx_tiles_\w+_copy\(/) } > 2, "no tiles that copy the next panel")
   }
 
   @Test func sequencesAgreeWithReference() throws { try check(60) { $0.sequence() } }

@@ -283,7 +283,7 @@ struct RandomKernels {
     }
   }
 
-  /// A product that is mostly worth a matrix unit: with whole tiles and others, several groups, parts of the depth and blocks of rows.
+  /// A product that is mostly worth AMX: with whole tiles and others, several groups, parts of the depth and blocks of rows.
   mutating func largeMatmul() -> KernelCase {
     let widths = [96, 97, 128, 208, 391]
     let (m, n) = (generator.chance(0.2) ? generator.int(48...99) : generator.int(100...200), widths[generator.int(0...4)])

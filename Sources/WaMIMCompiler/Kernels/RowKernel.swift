@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// Nested loops around rows, and for each row a sequence of loops over its elements, so that the row stays in the first cache.
+/// Nested loops around rows, and for each row a sequence of loops over its elements, so that the row stays in the L1 cache.
 ///
 /// Layer norm is one: a loop that sums, a number, a loop that sums squares, a number, and a loop that writes.
 public struct RowKernel: Hashable, Sendable {

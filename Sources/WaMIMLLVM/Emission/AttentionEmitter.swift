@@ -118,20 +118,20 @@ struct AttentionEmitter {
 
   /// The products of a block of queries' rows with all keys' columns.
   func productWithKeys(_ rows: Value, _ left: MatrixView, _ keys: MatrixView, to result: MatrixView) {
-    TileProduct(tileRows: layout.queryTile, columns: layout.keyColumns, accumulates: false)
-      .emit(rows: rows, depth: builder.index(shape.headWidth), left: left, right: keys, result: result, in: builder)
+    MicrokernelProduct(tileRows: layout.queryTile, columns: layout.keyColumns, accumulates: false)
+      .emit(rows: rows, kBlock: builder.index(shape.headWidth), left: left, right: keys, result: result, in: builder)
   }
 
   /// Sums all keys' rows of channels, weighted by a block of queries' scores.
   func productOverKeys(_ rows: Value, _ scores: MatrixView, _ channels: MatrixView, to result: MatrixView) {
-    TileProduct(tileRows: layout.queryTile, columns: layout.width, accumulates: false)
-      .emit(rows: rows, depth: builder.index(shape.keyCount), left: scores, right: channels, result: result, in: builder)
+    MicrokernelProduct(tileRows: layout.queryTile, columns: layout.width, accumulates: false)
+      .emit(rows: rows, kBlock: builder.index(shape.keyCount), left: scores, right: channels, result: result, in: builder)
   }
 
   /// Adds a block of queries' rows of channels, weighted by their scores, to each key's row.
   func addProductOverQueries(_ queries: Value, _ scores: MatrixView, _ channels: MatrixView, to result: MatrixView) {
-    TileProduct(tileRows: layout.keyTile, columns: layout.width, accumulates: true)
+    MicrokernelProduct(tileRows: layout.keyTile, columns: layout.width, accumulates: true)
       .emit(
-        rows: builder.index(layout.keyRows), depth: queries, left: scores.transposed, right: channels, result: result, in: builder)
+        rows: builder.index(layout.keyRows), kBlock: queries, left: scores.transposed, right: channels, result: result, in: builder)
   }
 }

@@ -23,8 +23,8 @@ struct AttentionLayout: Hashable, Sendable {
   init(_ shape: AttentionShape, _ instructions: InstructionSet) {
     func rounded(_ extent: Int, to multiple: Int) -> Int { (extent + multiple - 1) / multiple * multiple }
     self.shape = shape
-    queryTile = TileProduct.tileRows(for: shape.queryCount, instructions)
-    keyTile = TileProduct.tileRows(for: shape.keyCount, instructions)
+    queryTile = MicrokernelProduct.tileRows(for: shape.queryCount, instructions)
+    keyTile = MicrokernelProduct.tileRows(for: shape.keyCount, instructions)
     queryRows = rounded(shape.queryCount, to: queryTile)
     keyRows = rounded(shape.keyCount, to: keyTile)
     let blocks = (queryRows + AttentionLayout.queryLimit - 1) / AttentionLayout.queryLimit

@@ -1,12 +1,12 @@
 import WaMIMCompiler
 
-// Attention runs on vectors also where there is a matrix unit. A tile of scores is a sum over the channels of a head alone, so that the unit
-// would write it after few products; and probabilities would be copied in parts to be multiplied with as few columns. On a Xeon of 2023 that
+// Attention runs on vectors also where there is AMX. A tile of scores is a sum over the channels of a head alone, so that AMX
+// would write it after few products; and probabilities would be copied as splits to be multiplied with as few columns. On a Xeon of 2023 that
 // took a seventh longer for 147 queries and 197 keys of 32 channels, their gradient a fifth longer, and that of 50 tokens of 64 channels half
 // as long again.
 
 extension KernelEmitter {
-  /// Emits softmax attention, a block of queries of one head at a time, its scores in the first caches.
+  /// Emits softmax attention, a block of queries of one head at a time, its scores in the L1 caches.
   func emit(_ attention: AttentionKernel, _ layout: AttentionLayout) {
     let emitter = AttentionEmitter(emitter: self, layout: layout)
     let (workspace, shape) = (AttentionWorkspace(layout), attention.shape)

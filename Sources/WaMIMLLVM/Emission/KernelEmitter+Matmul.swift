@@ -84,7 +84,7 @@ extension KernelEmitter {
       if runsByColumns, let epilogue { emit(epilogue, over: first, columns: (column, count)) }
     }
     if variant.method == .amx {
-      MatrixUnitProduct(matmul, variant, in: self).emit(rows, left: left, right: right, result: result, epilogue: finish)
+      AMXProduct(matmul, variant, in: self).emit(rows, left: left, right: right, result: result, epilogue: finish)
     } else {
       PanelProduct(matmul, variant, in: self)
         .emit(rows, left: left, right: right, result: result, epilogue: finish)

@@ -1,14 +1,14 @@
 import WaMIMCompiler
 
-/// How a generated matrix product is cut: tiles whose sums fill the registers, panels of columns, and parts of the depth.
+/// How a generated matrix product is cut: tiles whose sums fill the registers, panels of columns, and kBlocks.
 ///
 /// The order in which an element's products are added depends on none of it.
 struct MatmulTiling: Sendable {
   /// Rows of the result that vectors compute at a time where it is cut by rows: enough for copies of the right side to pay.
   static let mostBlockRows = 192
 
-  /// The largest part of `k` that is summed over before the next part's columns and rows are copied.
-  private static let depthLimit = 1024
+  /// The largest kBlock, which is summed over before the next one's columns and rows are copied.
+  private static let kBlockLimit = 1024
 
   /// Columns whose panels are computed one after the other before an epilogue takes them, about: near enough to be in the cache.
   static let usualGroupColumns = 192
@@ -33,28 +33,28 @@ struct MatmulTiling: Sendable {
   var tileRows: Int { tileHeights.first ?? 1 }
 
   /// Elements from one tile of the copied left side to the next; a cache line more than needed, so that tiles share no sets.
-  func tileStride(depth: Int) -> Int { depth * tileRows + 16 }
+  func tileStride(kBlock: Int) -> Int { kBlock * tileRows + 16 }
 
   /// Whether a left side whose rows don't lie together is copied before tiles read it.
   ///
-  /// For one or two panels it isn't worth it, unless a part has more pages than the processor knows the places of: each tile that
+  /// For one or two panels it isn't worth it, unless a kBlock has more pages than the processor knows the places of: each tile that
   /// reads it where it lies touches all of them.
-  func copiesLeft(columns: Int, depth: Int, columnStride: Int) -> Bool {
+  func copiesLeft(columns: Int, kBlock: Int, columnStride: Int) -> Bool {
     let knownPages = 64
     let pageElements = 4096 / MemoryLayout<Float>.size
-    return panelWidths(columns: columns).count > 2 || depth * columnStride > knownPages * pageElements
+    return panelWidths(columns: columns).count > 2 || kBlock * columnStride > knownPages * pageElements
   }
 
   /// Whether a panel of a right side whose rows lie together is copied before tiles read it, when each column of tiles has about
   /// `rows` rows: not where a few tiles share it.
   func copiesRight(rows: Int) -> Bool { rows > 3 * tileRows }
 
-  /// The depth of each part that `k` is cut into, for products of about `rows` rows.
-  func depths(k: Int, rows: Int) -> [Int] {
-    let limit = max(256, min(MatmulTiling.depthLimit, cachedElements / max(rows, 1)))
-    let parts = (k + limit - 1) / limit
-    let depth = ((k + parts - 1) / parts + 15) / 16 * 16
-    return stride(from: 0, to: k, by: depth).map { min(depth, k - $0) }
+  /// The kBlocks that `k` is cut into, for products of about `rows` rows.
+  func kBlocks(k: Int, rows: Int) -> [Int] {
+    let limit = max(256, min(MatmulTiling.kBlockLimit, cachedElements / max(rows, 1)))
+    let count = (k + limit - 1) / limit
+    let kBlock = ((k + count - 1) / count + 15) / 16 * 16
+    return stride(from: 0, to: k, by: kBlock).map { min(kBlock, k - $0) }
   }
 
   /// Columns of a group, whole panels.

@@ -3,8 +3,8 @@ import WaMIMCompiler
 /// What of a product's sides is copied for vectors, and where the copies lie in the workspace.
 struct PanelLayout {
   let tiling: MatmulTiling
-  /// The parts of the extent that is summed over.
-  let depths: [Int]
+  /// The kBlocks that the extent summed over is cut into.
+  let kBlocks: [Int]
   /// Whether panels are copied that could be read where they lie.
   let copiesRight: Bool
   /// Whether all rows of the left side are copied.
@@ -20,15 +20,15 @@ struct PanelLayout {
   init(_ matmul: MatmulKernel, expectedRows: Int, mostRows: Int, on instructions: InstructionSet) {
     func roundedUp(_ count: Int, to multiple: Int) -> Int { (count + multiple - 1) / multiple * multiple }
     tiling = MatmulTiling(instructions)
-    depths = tiling.depths(k: matmul.k, rows: expectedRows)
-    let (depth, lanes) = (depths[0], tiling.lanes)
+    kBlocks = tiling.kBlocks(k: matmul.k, rows: expectedRows)
+    let (kBlock, lanes) = (kBlocks[0], tiling.lanes)
     let copiesAll = tiling.copiesRight(rows: expectedRows)
     copiesRight = copiesAll
     // A matrix whose elements lie in columns is copied as rows; so is a panel that ends within a vector.
     let copied = tiling.panels(columns: matmul.n).filter { copiesAll || matmul.right.liesInColumns || $0 % lanes > 0 }
-    let panel = depth * roundedUp(copied.max() ?? 0, to: lanes)
+    let panel = kBlock * roundedUp(copied.max() ?? 0, to: lanes)
     copiesLeft =
-      matmul.left.liesInColumns && tiling.copiesLeft(columns: matmul.n, depth: depth, columnStride: matmul.left.rowStride)
+      matmul.left.liesInColumns && tiling.copiesLeft(columns: matmul.n, kBlock: kBlock, columnStride: matmul.left.rowStride)
     leftOffset = roundedUp(panel, to: 16)
     guard copiesLeft else {
       count = panel
@@ -36,7 +36,7 @@ struct PanelLayout {
     }
     // The rows of the last tile lie as far apart as those of a whole one.
     let tiles = (mostRows + tiling.tileRows - 1) / tiling.tileRows
-    count = leftOffset + (tiles - 1) * tiling.tileStride(depth: depth) + depth * tiling.tileRows
+    count = leftOffset + (tiles - 1) * tiling.tileStride(kBlock: kBlock) + kBlock * tiling.tileRows
   }
 }
 

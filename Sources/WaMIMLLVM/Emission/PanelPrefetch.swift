@@ -1,6 +1,6 @@
 /// Elements that the tiles of a panel ask the memory for before they are read, each tile for some of them.
 struct PanelPrefetch {
-  private let pattern: Tile.Prefetch
+  private let pattern: Microkernel.Prefetch
   /// Where the first tile begins.
   private let place: Address
   /// Elements from where one tile begins to where the next one does.
@@ -10,43 +10,43 @@ struct PanelPrefetch {
 
   /// The next panel of a right side, whose first column is at `next`.
   ///
-  /// Rows are asked for late: what was asked for early would have left the second cache again before it is copied.
-  static func nextPanel(of right: MatrixView, at next: Address, columns: Int, depth: Int) -> PanelPrefetch {
-    let steps = Tile.Prefetch.steps
+  /// Rows are asked for late: what was asked for early would have left the L2 cache again before it is copied.
+  static func nextPanel(of right: MatrixView, at next: Address, columns: Int, kBlock: Int) -> PanelPrefetch {
+    let steps = Microkernel.Prefetch.steps
     guard right.columnStride == 1 else {
       // One column for each tile.
       return PanelPrefetch(
-        pattern: Tile.Prefetch(stride: 1, advance: steps), place: next, tileStep: right.columnStride, tiles: columns)
+        pattern: Microkernel.Prefetch(stride: 1, advance: steps), place: next, tileStep: right.columnStride, tiles: columns)
     }
     // A group of steps asks for one row, which may begin and end within a line. A tile has groups for twice its share of the rows,
     // so that every row is asked for a tile's time before the end.
-    let pattern = Tile.Prefetch(stride: (columns + steps - 1) / steps + 1, advance: right.rowStride)
+    let pattern = Microkernel.Prefetch(stride: (columns + steps - 1) / steps + 1, advance: right.rowStride)
     let tiles = 2 * steps
-    return PanelPrefetch(pattern: pattern, place: next, tileStep: (depth + tiles - 1) / tiles * right.rowStride, tiles: tiles)
+    return PanelPrefetch(pattern: pattern, place: next, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
   }
 
   /// The rows of the next tile of a left side that is read where it lies.
   static func nextTile(of left: MatrixView, tileRows: Int, in builder: IRBuilder) -> PanelPrefetch {
     let step = tileRows * left.rowStride
     return PanelPrefetch(
-      pattern: Tile.Prefetch(stride: left.rowStride, advance: Tile.Prefetch.steps), place: builder.advance(left.place, by: step),
+      pattern: Microkernel.Prefetch(stride: left.rowStride, advance: Microkernel.Prefetch.steps), place: builder.advance(left.place, by: step),
       tileStep: step, tiles: nil)
   }
 
   /// What will be copied of a left side, each tile's own rows.
   static func nextPart(of left: MatrixView, tileRows: Int) -> PanelPrefetch {
-    let pattern = Tile.Prefetch(stride: left.columnStride, advance: Tile.Prefetch.steps * left.columnStride)
+    let pattern = Microkernel.Prefetch(stride: left.columnStride, advance: Microkernel.Prefetch.steps * left.columnStride)
     return PanelPrefetch(pattern: pattern, place: left.place, tileStep: tileRows, tiles: nil)
   }
 
   /// What the tile with the number `tile` of `count` asks for.
-  func request(of tile: Value, count: Value, in builder: IRBuilder) -> Tile.Request {
+  func request(of tile: Value, count: Value, in builder: IRBuilder) -> Microkernel.Request {
     var turn = tile
     if let tiles {
       let idle = builder.subtractIntegers(count, builder.minimumInteger(count, builder.index(tiles)))
       turn = builder.subtractIntegers(builder.maximumInteger(tile, idle), idle)
     }
-    return Tile.Request(
+    return Microkernel.Request(
       prefetch: pattern, place: builder.advance(place, by: builder.multiplyIntegers(turn, builder.index(tileStep))))
   }
 }

@@ -16,7 +16,7 @@ struct PanelProduct {
   let workspace: Address
 
   var tiling: MatmulTiling { layout.tiling }
-  var depths: [Int] { layout.depths }
+  var kBlocks: [Int] { layout.kBlocks }
 
   init(_ matmul: MatmulKernel, _ variant: MatmulVariant, in emitter: KernelEmitter) {
     builder = emitter.builder
@@ -34,34 +34,34 @@ struct PanelProduct {
   func emit(
     _ rows: ProductRows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
-    func part(at start: Value, depth: Int, accumulates: Bool, isLast: Bool) {
-      let end = builder.addIntegers(start, builder.index(depth))
-      // After the last part comes the first one of the rows below.
+    func emit(at start: Value, kBlock: Int, accumulates: Bool, isLast: Bool) {
+      let end = builder.addIntegers(start, builder.index(kBlock))
+      // After the last kBlock comes the first one of the rows below.
       let following = isLast ? left.moved(rows: rows.rowsPerRun, in: builder) : left.moved(columns: end, in: builder)
-      let part = Part(
-        product: self, rows: rows, right: right.moved(rows: start, in: builder), result: result, depth: depth,
+      let block = KBlock(
+        product: self, rows: rows, right: right.moved(rows: start, in: builder), result: result, kBlock: kBlock,
         accumulates: accumulates)
-      part.emit(left.moved(columns: start, in: builder), following: following, epilogue: isLast ? epilogue : { _, _ in })
+      block.emit(left.moved(columns: start, in: builder), following: following, epilogue: isLast ? epilogue : { _, _ in })
     }
-    let (first, last) = (depths[0], depths[depths.count - 1])
-    part(at: builder.index(0), depth: first, accumulates: accumulates, isLast: depths.count == 1)
-    guard depths.count > 1 else { return }
-    let end = (depths.count - 1) * first
+    let (first, last) = (kBlocks[0], kBlocks[kBlocks.count - 1])
+    emit(at: builder.index(0), kBlock: first, accumulates: accumulates, isLast: kBlocks.count == 1)
+    guard kBlocks.count > 1 else { return }
+    let end = (kBlocks.count - 1) * first
     builder.loop(from: builder.index(first), to: builder.index(end), step: first) { start, _ in
-      part(at: start, depth: first, accumulates: true, isLast: false)
+      emit(at: start, kBlock: first, accumulates: true, isLast: false)
       return []
     }
-    part(at: builder.index(end), depth: last, accumulates: true, isLast: true)
+    emit(at: builder.index(end), kBlock: last, accumulates: true, isLast: true)
   }
 }
 
-/// One part of the depth of a product.
-private struct Part {
+/// One kBlock of a product.
+private struct KBlock {
   let product: PanelProduct
   let rows: ProductRows
   let right: MatrixView
   let result: MatrixView
-  let depth: Int
+  let kBlock: Int
   let accumulates: Bool
 
   private var builder: IRBuilder { product.builder }
@@ -84,11 +84,11 @@ private struct Part {
     var result: Address
   }
 
-  /// - Parameter following: Where the left side goes on after this part.
+  /// - Parameter following: Where the left side goes on after this kBlock.
   func emit(_ left: MatrixView, following: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void) {
     let left = prepared(left, following: following)
     let group = product.tiling.groupColumns
-    // During its last panel, a copied left side's next part is asked for.
+    // During its last panel, a copied left side's next kBlock is asked for.
     let equal = left.following == nil ? product.n / group : (product.n - 1) / group
     builder.loop(count: equal, step: group) { column, _ in
       emitGroup(from: column, columns: group, left, isLast: false)
@@ -103,12 +103,12 @@ private struct Part {
 
   private func prepared(_ left: MatrixView, following: MatrixView) -> Left {
     let copies =
-      left.columnStride != 1 && product.tiling.copiesLeft(columns: product.n, depth: depth, columnStride: left.columnStride)
+      left.columnStride != 1 && product.tiling.copiesLeft(columns: product.n, kBlock: kBlock, columnStride: left.columnStride)
     guard copies else { return Left(view: left, tileStride: tileRows * left.rowStride) }
     let copy = builder.advance(product.workspace, by: product.layout.leftOffset)
-    product.packing.packLeft(left, rows: rows.rowsPerRun, depth: depth, to: copy)
+    product.packing.packLeft(left, rows: rows.rowsPerRun, kBlock: kBlock, to: copy)
     return Left(
-      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(depth: depth),
+      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(kBlock: kBlock),
       following: following)
   }
 
@@ -116,13 +116,13 @@ private struct Part {
   private func prepared(_ panel: MatrixView, columns: Int) -> MatrixView {
     let (lanes, hasWholeVectors) = (builder.lanes, columns % builder.lanes == 0)
     guard product.layout.copiesRight || panel.columnStride != 1 || !hasWholeVectors else { return panel }
-    product.packing.packRight(panel, columns: columns, depth: depth, to: product.workspace)
+    product.packing.packRight(panel, columns: columns, kBlock: kBlock, to: product.workspace)
     return MatrixView(place: product.workspace, rowStride: (columns + lanes - 1) / lanes * lanes)
   }
 
   /// Panels side by side, of which the widest come first.
   ///
-  /// - Parameter isLast: Whether the last of them is the last one of the part.
+  /// - Parameter isLast: Whether the last of them is the last one of the kBlock.
   private func emitGroup(from start: Value, columns: Int, _ left: Left, isLast: Bool) {
     let widths = product.tiling.panelWidths(columns: columns)
     let alike = isLast ? widths.dropLast() : widths[...]
@@ -146,7 +146,7 @@ private struct Part {
       columns: columns, left: left, right: prepared(source, columns: columns),
       result: builder.advance(result.place, by: column))
     let next = builder.advance(source.place, by: columns * source.columnStride)
-    var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, depth: depth)]
+    var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, kBlock: kBlock)]
     if isLast, let following = left.following { ahead.append(.nextPart(of: following, tileRows: tileRows)) }
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       var panel = panel
@@ -192,13 +192,13 @@ private struct Part {
   /// - Parameters:
   ///   - place: Elements from the start of the left side to the tile.
   ///   - row: The tile's first row in the result.
-  private func emitTile(of panel: Panel, rows: Int, at place: Value, row: Value, asking requests: [Tile.Request] = []) {
+  private func emitTile(of panel: Panel, rows: Int, at place: Value, row: Value, asking requests: [Microkernel.Request] = []) {
     let left = panel.left.view
-    let tile = Tile(
+    let tile = Microkernel(
       rows: rows, columns: panel.columns, leftRow: left.rowStride, leftColumn: left.columnStride, rightRow: panel.right.rowStride,
       resultRow: result.rowStride, accumulates: accumulates, prefetches: requests.map(\.prefetch))
     let target = builder.advance(panel.result, by: builder.multiplyIntegers(row, builder.index(result.rowStride)))
     let sides = [builder.advance(left.place, by: place), panel.right.place, target].map(builder.pointer)
-    builder.call(builder.shared(tile), sides + [builder.index(depth)] + requests.map { builder.pointer($0.place) })
+    builder.call(builder.shared(tile), sides + [builder.index(kBlock)] + requests.map { builder.pointer($0.place) })
   }
 }

@@ -38,26 +38,26 @@ struct ProbeEmitter {
     }
   }
 
-  /// Registers of the matrix unit that a tile's sums take, one below the other and side by side.
+  /// Registers of AMX that a tile's sums take, one below the other and side by side.
   private let matrixSums = 2
 
-  /// Multiplications and additions of whole numbers that a round's products of parts stand for.
+  /// Multiplications and additions of float32 numbers that a round's products of splits stand for.
   private var matrixRoundFlops: Int {
-    2 * matrixSums * matrixSums * MatrixRegister.elements * MatrixUnitTiling.blockTerms
+    2 * matrixSums * matrixSums * AMXRegister.elements * AMXTiling.blockTerms
   }
 
   private func multiplyMatrices() -> Function {
     builder.define("probe_multiply_matrices", [builder.floatPointer, builder.int64], returning: builder.void) { function in
-      builder.configureMatrixUnit()
+      builder.configureAMX()
       builder.loop(from: builder.index(0), to: function.parameter(1)) { _, _ in
-        for _ in MatrixUnitTiles.products {
+        for _ in AMXTiles.products {
           for (row, column) in (0..<matrixSums).flatMap({ row in (0..<matrixSums).map { (row, $0) } }) {
-            builder.addProducts(MatrixUnitTiles.left(row), MatrixUnitTiles.right(column), to: MatrixUnitTiles.sum(row, column))
+            builder.addProducts(AMXTiles.left(row), AMXTiles.right(column), to: AMXTiles.sum(row, column))
           }
         }
         return []
       }
-      builder.releaseMatrixUnit()
+      builder.releaseAMX()
       builder.returnNothing()
     }
   }

@@ -34,11 +34,11 @@ extension IRBuilder {
     store(value, pointer: pointer(address), alignment: 4)
   }
 
-  /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the second cache, or the first.
-  func prefetch(_ address: Address, toFirstCache: Bool = false) {
+  /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the L2 cache, or the first.
+  func prefetch(_ address: Address, toL1: Bool = false) {
     let place = bitcast(pointer(address), to: bytePointer)
     // To be read; how near; data, not instructions.
-    let locality = integer(toFirstCache ? 3 : 2)
+    let locality = integer(toL1 ? 3 : 2)
     _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), locality, integer(1)])
   }
 
@@ -46,9 +46,9 @@ extension IRBuilder {
   static let lineElements = 16
 
   /// Asks the memory for `count` elements one after the other, which begin a line of the cache.
-  func prefetch(_ start: Address, count: Int, toFirstCache: Bool = false) {
+  func prefetch(_ start: Address, count: Int, toL1: Bool = false) {
     for element in stride(from: 0, to: count, by: IRBuilder.lineElements) {
-      prefetch(advance(start, by: element), toFirstCache: toFirstCache)
+      prefetch(advance(start, by: element), toL1: toL1)
     }
   }
 

@@ -4,8 +4,8 @@ import WaMIMCompiler
 ///
 /// A model of what both do: tiles of multiply-adds as fast as registers and ports allow, and vectors that are copied or carried
 /// through the caches. Its constants are those that come nearest to what 246 products of 1 to 3,000 rows, columns and terms and those
-/// of a ViT-Ti took on a Xeon of 2023, with AVX-512, with AVX2 and on its matrix unit. There it is within a fifth of the time of each
-/// set, and within a tenth of the ratio of both; of the matrix unit's within a third.
+/// of a ViT-Ti took on a Xeon of 2023, with AVX-512, with AVX2 and on AMX. There it is within a fifth of the time of each
+/// set, and within a tenth of the ratio of both; of AMX within a third.
 package struct MatmulCost: Sendable {
   package var generated = 0.0
   package var openBLAS = 0.0
@@ -77,7 +77,7 @@ struct MatmulProduct {
 
   func vectorCycles(_ instructions: InstructionSet) -> Double {
     let tiling = MatmulTiling(instructions)
-    let depths = tiling.depths(k: matmul.k, rows: expectedRows)
+    let kBlocks = tiling.kBlocks(k: matmul.k, rows: expectedRows)
     let panels = tiling.panels(columns: matmul.n).map { ($0 + tiling.lanes - 1) / tiling.lanes }
     let vectors = panels.reduce(0, +)
     let heights = tiling.heights(rows: rows)
@@ -86,11 +86,11 @@ struct MatmulProduct {
     }
     let copiesLeft =
       matmul.left.isTransposed
-      && tiling.copiesLeft(columns: matmul.n, depth: depths[0], columnStride: matmul.left.rowStride)
+      && tiling.copiesLeft(columns: matmul.n, kBlock: kBlocks[0], columnStride: matmul.left.rowStride)
     let leftCycles = copiesLeft ? Cycles.tiledVector * Double(runs * rows * matmul.k / tiling.lanes) : 0
     let rightCycles = rightVectorCycles(tiling, tiles: runs * heights.count) * Double(matmul.k * vectors)
     return Cycles.generatedTerm * Double(runs * matmul.k) * termCycles + leftCycles + rightCycles
-      + Cycles.sums * Double(depths.count * runs * rows * vectors)
+      + Cycles.sums * Double(kBlocks.count * runs * rows * vectors)
   }
 
   /// What it takes to have a vector of the right side where `tiles` tiles read it.
@@ -105,22 +105,22 @@ struct MatmulProduct {
     return max(instructions / 2, Double(height + vectors) / 2, 4)
   }
 
-  /// What tiles of 32 rows and columns take on a matrix unit, the last rows as half a tile where that will do, and the copies of both
+  /// What tiles of 32 rows and columns take on AMX, the last rows as half a tile where that will do, and the copies of both
   /// sides, of which the right one is made for each block of rows.
   func amxCycles() -> Double {
     func quotient(_ count: Int, _ divisor: Int) -> Int { (count + divisor - 1) / divisor }
-    let depths = MatrixUnitTiling.depths(k: matmul.k)
-    let (all, extent) = (runs * rows, MatrixUnitTiling.tileExtent)
-    let columns = quotient(matmul.n, MatrixRegister.columns)
-    let blocks = depths.reduce(0) { $0 + quotient($1, MatrixUnitTiling.blockTerms) }
-    let products = quotient(all, MatrixRegister.rows) * columns * blocks * MatrixUnitTiles.products.count
-    let rowBlocks = quotient(all, MatrixUnitTiling.rowLimit(depth: depths[0]))
+    let kBlocks = AMXTiling.kBlocks(k: matmul.k)
+    let (all, extent) = (runs * rows, AMXTiling.tileExtent)
+    let columns = quotient(matmul.n, AMXRegister.columns)
+    let blocks = kBlocks.reduce(0) { $0 + quotient($1, AMXTiling.blockTerms) }
+    let products = quotient(all, AMXRegister.rows) * columns * blocks * AMXTiles.products.count
+    let rowBlocks = quotient(all, AMXTiling.rowLimit(kBlock: kBlocks[0]))
     let copied = all * matmul.k + rowBlocks * matmul.n * matmul.k
     let tileRows = quotient(all, extent)
-    let isWhole = matmul.n.isMultiple(of: MatrixRegister.columns) && runs == 1
+    let isWhole = matmul.n.isMultiple(of: AMXRegister.columns) && runs == 1
     let loneTiles = quotient(matmul.n, extent) * (isWhole ? all.isMultiple(of: extent) ? 0 : 1 : tileRows)
     return Cycles.matrixProduct * Double(products) + Cycles.splitElement * Double(copied)
-      + Double(depths.count) * (Cycles.matrixSums * Double(tileRows * extent * columns) + Cycles.loneTile * Double(loneTiles))
+      + Double(kBlocks.count) * (Cycles.matrixSums * Double(tileRows * extent * columns) + Cycles.loneTile * Double(loneTiles))
   }
 
   // MARK: OpenBLAS
@@ -129,14 +129,14 @@ struct MatmulProduct {
   func openBLASCycles(_ processor: TargetProcessor) -> Double {
     let ours = processor.instructionSet.lanes
     let lanes = processor.architecture == .x86 ? max(ours, 8) : ours
-    let (tileRows, depth) = (4, 384)
+    let (tileRows, kBlock) = (4, 384)
     let (vectors, terms) = ((matmul.n + lanes - 1) / lanes, matmul.k)
     let wholeRows = (rows + tileRows - 1) / tileRows * tileRows
     let copies =
       Cycles.openBLASLeftVector * Double(rows * terms) / Double(lanes)
       + (matmul.right.isTransposed ? Cycles.openBLASTransposedVector : Cycles.openBLASRightVector) * Double(terms * vectors)
     let products = Cycles.openBLASTerm * Double(wholeRows * vectors * terms) / 2
-    let sums = Cycles.sums * Double(rows * vectors * ((terms + depth - 1) / depth))
+    let sums = Cycles.sums * Double(rows * vectors * ((terms + kBlock - 1) / kBlock))
     return Double(runs) * (Cycles.openBLASCall + copies + products + sums)
   }
 }
@@ -156,11 +156,11 @@ private enum Cycles {
   /// A vector of sums is read or begun, and written.
   static let sums = 4.0
 
-  /// Two registers are multiplied on the matrix unit: 16 cycles, if there was nothing to wait for.
+  /// Two registers are multiplied on AMX: 16 cycles, if there was nothing to wait for.
   static let matrixProduct = 28.0
-  /// A number is copied in parts.
+  /// A number is copied as splits.
   static let splitElement = 0.5
-  /// A vector of sums is read or begun, and written, from the unit.
+  /// A vector of sums is read or begun, and written, from AMX.
   static let matrixSums = 12.0
   /// A tile stands alone.
   static let loneTile = 250.0

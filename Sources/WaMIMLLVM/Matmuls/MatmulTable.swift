@@ -42,8 +42,8 @@ public struct MatmulTable: Sendable {
   /// What all products take.
   var cost: MatmulCost { rows.reduce(MatmulCost()) { $0 + $1.cost } }
 
-  /// The table as text: where products come from if `source` is asked for, and a line for each kernel with its part of the time,
-  /// which says whether generated code computes it on a matrix unit.
+  /// The table as text: where products come from if `source` is asked for, and a line for each kernel with its share of the time,
+  /// which says by which variant.
   public func text(source: MatmulSource) -> String {
     let total = cost
     var lines = [

@@ -59,7 +59,7 @@ struct MatmulVariant: Hashable, Sendable {
     case .vectors:
       "\(instructions.name) \(instructions.matmul.rows[0])x\(instructions.matmul.vectors * instructions.lanes)"
         + (blocks > 1 ? ", blocks of \(blockRows) rows" : "")
-    case .amx: "amx bf16×\(MatrixUnitTiling.splits)"
+    case .amx: "amx bf16×\(AMXTiling.splits)"
     case .openBLAS: "openblas"
     }
   }

@@ -1,12 +1,12 @@
-/// A function that computes tiles of a product on the matrix unit, one below the other,
+/// A function that computes tiles of a product on AMX, one below the other,
 /// `void (left, right, result, blocks, row, tiles, ...)`: the sums of each stay in registers. Rows of the result begin `row` elements apart.
 ///
-/// Numbers are multiplied part by part. Of the nine products of parts it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
-/// the others are 2⁻²⁵ each at most, as single precision rounds 2⁻²⁴ away. The unit adds to a sum only once in 32 terms, so that results are
+/// Numbers are multiplied split by split. Of the nine products of splits it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
+/// the others are 2⁻²⁵ each at most, as float32 rounds 2⁻²⁴ away. AMX adds to a sum only once in 32 terms, so that results are
 /// closer than those of multiply-adds in turn. What is denormal counts as zero.
 ///
-/// The unit leaves the rest of the core idle, so that tiles also prepare what comes later: they ask the memory for lines, and copy.
-struct MatrixUnitTiles: SharedFunction {
+/// AMX leaves the rest of the core idle, so that tiles also prepare what comes later: they ask the memory for lines, and copy.
+struct AMXTiles: SharedFunction {
   /// Registers of sums, one below the other and side by side: 1 or 2.
   let height: Int
   let width: Int
@@ -28,7 +28,7 @@ struct MatrixUnitTiles: SharedFunction {
   }
 
   var name: String {
-    var name = "matrix_tiles_\(height)x\(width)" + (accumulates ? "_add" : "")
+    var name = "amx_tiles_\(height)x\(width)" + (accumulates ? "_add" : "")
     if rowsBelow > 0 { name += "_below_\(rowsBelow)" }
     if let later { name += "_later_\(later.share)" + (later.asksByColumn ? "_columns" : "") + (later.copiesNext ? "_copy" : "") }
     return name
@@ -44,37 +44,37 @@ struct MatrixUnitTiles: SharedFunction {
       + (later?.copiesNext == true ? [pointer, integer, pointer] : [])
   }
 
-  /// The parts of the left and the right side that are multiplied in turn, each step with one of those before it.
+  /// The splits of the left and the right side that are multiplied in turn, each step with one of those before it.
   static let products = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)]
 
   // Four registers of sums, two of rows of the left side and two of columns of the right one.
-  static func sum(_ row: Int, _ column: Int) -> MatrixRegister { MatrixRegister(number: 2 * row + column) }
-  static func left(_ row: Int) -> MatrixRegister { MatrixRegister(number: 4 + row) }
-  static func right(_ column: Int) -> MatrixRegister { MatrixRegister(number: 6 + column) }
+  static func sum(_ row: Int, _ column: Int) -> AMXRegister { AMXRegister(number: 2 * row + column) }
+  static func left(_ row: Int) -> AMXRegister { AMXRegister(number: 4 + row) }
+  static func right(_ column: Int) -> AMXRegister { AMXRegister(number: 6 + column) }
 
   func emit(_ function: Function, in builder: IRBuilder) {
     builder.loop(from: builder.index(0), to: function.parameter(5)) { tile, _ in
-      MatrixUnitTile(tiles: self, function: function, number: tile, builder: builder).emit()
+      AMXTile(tiles: self, function: function, number: tile, builder: builder).emit()
       return []
     }
   }
 }
 
 /// One of the tiles.
-private struct MatrixUnitTile {
-  let tiles: MatrixUnitTiles
+private struct AMXTile {
+  let tiles: AMXTiles
   let function: Function
   let number: Value
   let builder: IRBuilder
 
-  /// Instructions that follow each of the unit's before the next one.
+  /// Instructions that follow each of AMX's before the next one.
   ///
-  /// They cost nothing as a rule: a product keeps the unit busy for 16 cycles. But where a core's other thread works as well, products
-  /// and loads that come close upon each other wait for more than the unit: a tile's product takes 63 cycles then on a Xeon of 2023, and
+  /// They cost nothing as a rule: a product keeps AMX busy for 16 cycles. But where a core's other thread works as well, products
+  /// and loads that come close upon each other wait for more than AMX: a tile's product takes 63 cycles then on a Xeon of 2023, and
   /// 42 with eight instructions after each; more do not help, and four help little.
   private static let distance = 8
 
-  private var extent: Int { MatrixUnitTiling.tileExtent }
+  private var extent: Int { AMXTiling.tileExtent }
   private var resultRow: Value { function.parameter(4) }
 
   private func product(_ value: Value, _ factor: Int) -> Value { builder.multiplyIntegers(value, builder.index(factor)) }
@@ -83,14 +83,14 @@ private struct MatrixUnitTile {
 
   func emit() {
     let blocks = function.parameter(3)
-    let left = parameter(0, from: builder.multiplyIntegers(number, product(blocks, MatrixUnitTiling.blockElements)))
+    let left = parameter(0, from: builder.multiplyIntegers(number, product(blocks, AMXTiling.blockElements)))
     let right = parameter(1, from: builder.index(0))
     let result = parameter(2, from: builder.multiplyIntegers(number, product(resultRow, extent)))
     let sums = (0..<tiles.height).flatMap { row in
       (0..<tiles.width).map { column in
-        let rows = product(resultRow, row * MatrixRegister.rows)
-        let place = builder.advance(builder.advance(result, by: rows), by: column * MatrixRegister.columns)
-        return (register: MatrixUnitTiles.sum(row, column), place: place)
+        let rows = product(resultRow, row * AMXRegister.rows)
+        let place = builder.advance(builder.advance(result, by: rows), by: column * AMXRegister.columns)
+        return (register: AMXTiles.sum(row, column), place: place)
       }
     }
     for sum in sums {
@@ -101,7 +101,7 @@ private struct MatrixUnitTile {
       }
     }
     builder.loop(from: builder.index(0), to: blocks) { block, _ in
-      let start = product(block, MatrixUnitTiling.blockElements)
+      let start = product(block, AMXTiling.blockElements)
       let below = builder.advance(result, by: product(resultRow, extent))
       emitBlock(block, left: builder.advance(left, by: start), right: builder.advance(right, by: start), below: below)
       return []
@@ -111,21 +111,21 @@ private struct MatrixUnitTile {
 
   // MARK: Blocks
 
-  /// What the unit does for a block.
+  /// What AMX does for a block.
   private enum Step {
-    /// Loads a part of the rows or columns that a register has of the block.
-    case loadLeft(part: Int, row: Int)
-    case loadRight(part: Int, column: Int)
+    /// Loads a split of the rows or columns that a register has of the block.
+    case loadLeft(split: Int, row: Int)
+    case loadRight(split: Int, column: Int)
     case addProducts(row: Int, column: Int)
   }
 
-  /// All steps of a block: each part is loaded when it is first multiplied, and stays while those that follow need it.
+  /// All steps of a block: each split is loaded when it is first multiplied, and stays while those that follow need it.
   private var steps: [Step] {
     var steps: [Step] = []
     var loaded = (left: -1, right: -1)
-    for (left, right) in MatrixUnitTiles.products {
-      if left != loaded.left { steps += (0..<tiles.height).map { .loadLeft(part: left, row: $0) } }
-      if right != loaded.right { steps += (0..<tiles.width).map { .loadRight(part: right, column: $0) } }
+    for (left, right) in AMXTiles.products {
+      if left != loaded.left { steps += (0..<tiles.height).map { .loadLeft(split: left, row: $0) } }
+      if right != loaded.right { steps += (0..<tiles.width).map { .loadRight(split: right, column: $0) } }
       loaded = (left, right)
       steps += (0..<tiles.height).flatMap { row in (0..<tiles.width).map { .addProducts(row: row, column: $0) } }
     }
@@ -140,22 +140,22 @@ private struct MatrixUnitTile {
     for (number, step) in steps.enumerated() {
       emit(step, left: left, right: right)
       func due(_ count: Int) -> Range<Int> { (count * number / steps.count)..<(count * (number + 1) / steps.count) }
-      for line in lines[due(lines.count)] { builder.prefetch(line.place, toFirstCache: line.isNear) }
+      for line in lines[due(lines.count)] { builder.prefetch(line.place, toL1: line.isNear) }
       for pair in due(pairs) { copyPair(pair, of: block) }
       if due(pairs).isEmpty { builder.doNothing(times: Self.distance - due(lines.count).count) }
     }
   }
 
   private func emit(_ step: Step, left: Address, right: Address) {
-    func load(_ register: MatrixRegister, _ index: Int, part: Int, of block: Address) {
-      let place = builder.advance(block, by: part * MatrixUnitTiling.partElements + index * MatrixRegister.elements)
-      builder.load(register, from: place, stride: builder.index(MatrixRegister.columns))
+    func load(_ register: AMXRegister, _ index: Int, split: Int, of block: Address) {
+      let place = builder.advance(block, by: split * AMXTiling.splitElements + index * AMXRegister.elements)
+      builder.load(register, from: place, stride: builder.index(AMXRegister.columns))
     }
     switch step {
-    case .loadLeft(let part, let row): load(MatrixUnitTiles.left(row), row, part: part, of: left)
-    case .loadRight(let part, let column): load(MatrixUnitTiles.right(column), column, part: part, of: right)
+    case .loadLeft(let split, let row): load(AMXTiles.left(row), row, split: split, of: left)
+    case .loadRight(let split, let column): load(AMXTiles.right(column), column, split: split, of: right)
     case .addProducts(let row, let column):
-      builder.addProducts(MatrixUnitTiles.left(row), MatrixUnitTiles.right(column), to: MatrixUnitTiles.sum(row, column))
+      builder.addProducts(AMXTiles.left(row), AMXTiles.right(column), to: AMXTiles.sum(row, column))
     }
   }
 
@@ -165,7 +165,7 @@ private struct MatrixUnitTile {
   private typealias Line = (place: Address, isNear: Bool)
 
   private func linesOfNextBlock(after left: Address) -> [Line] {
-    let (block, line) = (MatrixUnitTiling.blockElements, IRBuilder.lineElements)
+    let (block, line) = (AMXTiling.blockElements, IRBuilder.lineElements)
     return (0..<(block / line)).map { (place: builder.advance(left, by: block + $0 * line), isNear: true) }
   }
 
@@ -181,7 +181,7 @@ private struct MatrixUnitTile {
     let (ofTile, ofBlock): (Value, Value)
     if later.asksByColumn {
       ofTile = product(builder.multiplyIntegers(number, stride), later.share)
-      ofBlock = product(block, MatrixUnitTiling.blockTerms)
+      ofBlock = product(block, AMXTiling.blockTerms)
     } else {
       let shares = builder.multiplyIntegers(number, function.parameter(3))
       ofTile = product(builder.multiplyIntegers(shares, stride), later.share)
@@ -200,21 +200,21 @@ private struct MatrixUnitTile {
     }
   }
 
-  /// Copies a pair of vectors in parts: of each block a tile takes the same rows of one register.
+  /// Copies a pair of vectors as splits: of each block a tile takes the same rows of one register.
   private func copyPair(_ pair: Int, of block: Value) {
     guard let later = tiles.later else { return }
-    let (rows, stride) = (builder.index(MatrixRegister.rows), function.parameter(9))
+    let (rows, stride) = (builder.index(AMXRegister.rows), function.parameter(9))
     let first = product(number, later.share)
     let (register, row) = (builder.divideIntegers(first, rows), builder.remainder(first, rows))
-    let term = builder.addIntegers(builder.addIntegers(row, builder.index(pair)), product(block, MatrixUnitTiling.blockTerms))
+    let term = builder.addIntegers(builder.addIntegers(row, builder.index(pair)), product(block, AMXTiling.blockTerms))
     let source = builder.advance(
-      parameter(8, from: builder.multiplyIntegers(term, stride)), by: product(register, MatrixRegister.columns))
-    let vectors = [source, builder.advance(source, by: product(stride, MatrixRegister.rows))].map {
-      builder.load(builder.float, $0, lanes: MatrixRegister.columns)
+      parameter(8, from: builder.multiplyIntegers(term, stride)), by: product(register, AMXRegister.columns))
+    let vectors = [source, builder.advance(source, by: product(stride, AMXRegister.rows))].map {
+      builder.load(builder.float, $0, lanes: AMXRegister.columns)
     }
     let target = builder.advance(
-      parameter(10, from: product(block, MatrixUnitTiling.blockElements)), by: product(first, MatrixRegister.columns))
-    builder.storeParts(vectors[0], vectors[1], to: builder.advance(target, by: pair * MatrixRegister.columns))
+      parameter(10, from: product(block, AMXTiling.blockElements)), by: product(first, AMXRegister.columns))
+    builder.storeSplits(vectors[0], vectors[1], to: builder.advance(target, by: pair * AMXRegister.columns))
   }
 }
 

@@ -12,7 +12,7 @@ struct LoneTileCopier: SharedFunction {
   let columns: Int
   let hasRuns: Bool
 
-  var name: String { "matrix_\(direction.rawValue)_result_\(columns)" + (hasRuns ? "_of_runs" : "") }
+  var name: String { "amx_\(direction.rawValue)_result_\(columns)" + (hasRuns ? "_of_runs" : "") }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
     [builder.floatPointer, builder.floatPointer] + Array(repeating: builder.int64, count: 5)
@@ -22,7 +22,7 @@ struct LoneTileCopier: SharedFunction {
     let zero = builder.index(0)
     let (tile, result) = (Address(base: function.parameter(0), index: zero), Address(base: function.parameter(1), index: zero))
     builder.loop(from: zero, to: function.parameter(3)) { index, _ in
-      let ofTile = builder.advance(tile, by: builder.multiplyIntegers(index, builder.index(MatrixUnitTiling.tileExtent)))
+      let ofTile = builder.advance(tile, by: builder.multiplyIntegers(index, builder.index(AMXTiling.tileExtent)))
       let ofResult = place(of: builder.addIntegers(function.parameter(2), index), in: result, function, builder)
       let lanes = builder.lanes
       for column in stride(from: 0, to: columns, by: lanes) {

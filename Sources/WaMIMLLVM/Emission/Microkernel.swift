@@ -1,10 +1,10 @@
 import WaMIMCompiler
 
-/// A function that computes one tile of a product, `void (left, right, result, depth, ahead...)`: its sums stay in registers.
+/// A function that computes one tile of a product, `void (left, right, result, kBlock, ahead...)`: its sums stay in registers.
 ///
 /// It has time to ask the memory for what will be read later, from one place `ahead` for each of its prefetches.
-struct Tile: SharedFunction {
-  /// What a tile asks for while it works, one element for each step along its depth: a line of the cache comes with it.
+struct Microkernel: SharedFunction {
+  /// What a tile asks for while it works, one element for each step along the kBlock: a line of the cache comes with it.
   struct Prefetch: Hashable, Sendable {
     /// Steps that make a group.
     static let steps = 8
@@ -34,7 +34,7 @@ struct Tile: SharedFunction {
   var prefetches: [Prefetch] = []
 
   var name: String {
-    let shape = "tile_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")"
+    let shape = "microkernel_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")"
     return prefetches.reduce(shape) { "\($0)_ask_\($1.stride)_\($1.advance)" }
   }
 
@@ -59,20 +59,20 @@ struct Tile: SharedFunction {
         ? builder.load(builder.float, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
         : builder.constant(0, lanes: lanes)
     }
-    let depth = function.parameter(3)
+    let kBlock = function.parameter(3)
     func step(at k: Value, _ sums: [Value]) -> [Value] {
       self.step(at: k, vectors: vectors, sums: sums, left: left, right: right, in: builder)
     }
     var (sums, done) = (initial, start)
     if !prefetches.isEmpty {
-      let groups = builder.divideIntegers(depth, builder.index(Prefetch.steps))
+      let groups = builder.divideIntegers(kBlock, builder.index(Prefetch.steps))
       let ahead = prefetches.indices.map { Address(base: function.parameter(4 + $0), index: start) }
       sums = builder.loop(from: start, to: groups, carrying: sums) { group, sums in
         emitGroup(group, asking: ahead, sums: sums, in: builder, step)
       }
       done = builder.multiplyIntegers(groups, builder.index(Prefetch.steps))
     }
-    sums = builder.loop(from: done, to: depth, carrying: sums) { k, sums in step(at: k, sums) }
+    sums = builder.loop(from: done, to: kBlock, carrying: sums) { k, sums in step(at: k, sums) }
     for (place, sum) in zip(places, sums) {
       builder.store(sum, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
     }

@@ -26,7 +26,7 @@ struct MatrixView {
 ///
 /// There are no remainders: rows are computed up to a whole number of tiles, columns up to whole vectors, and what lies beyond
 /// the product's extents is neither used nor defined.
-struct TileProduct {
+struct MicrokernelProduct {
   /// Rows of a tile.
   let tileRows: Int
   /// Columns of the result, rounded up to vectors.
@@ -40,17 +40,17 @@ struct TileProduct {
     return instructions.attentionRows.min { cost($0) < cost($1) } ?? 1
   }
 
-  /// Emits `result = left · right` for `rows` rows, a whole number of tiles, summing over `depth`.
+  /// Emits `result = left · right` for `rows` rows, a whole number of tiles, summing over `kBlock`.
   ///
   /// The rows of `right` and `result` are contiguous.
-  func emit(rows: Value, depth: Value, left: MatrixView, right: MatrixView, result: MatrixView, in builder: IRBuilder) {
+  func emit(rows: Value, kBlock: Value, left: MatrixView, right: MatrixView, result: MatrixView, in builder: IRBuilder) {
     let vectors = columns / builder.lanes
     emitPanels(count: vectors / 2, vectors: 2, from: 0)
     emitPanels(count: vectors % 2, vectors: 1, from: vectors / 2 * 2 * builder.lanes)
 
     func emitPanels(count: Int, vectors: Int, from column: Int) {
       guard count > 0 else { return }
-      let tile = Tile(
+      let tile = Microkernel(
         rows: tileRows, columns: vectors * builder.lanes, leftRow: left.rowStride, leftColumn: left.columnStride,
         rightRow: right.rowStride, resultRow: result.rowStride, accumulates: accumulates)
       let function = builder.shared(tile)
@@ -61,7 +61,7 @@ struct TileProduct {
           let left = builder.advance(left.place, by: builder.multiplyIntegers(row, builder.index(left.rowStride)))
           let start = builder.multiplyIntegers(row, builder.index(result.rowStride))
           let result = builder.advance(builder.advance(result.place, by: start), by: column)
-          builder.call(function, [builder.pointer(left), right, builder.pointer(result), depth])
+          builder.call(function, [builder.pointer(left), right, builder.pointer(result), kBlock])
           return []
         }
         return []

@@ -1,37 +1,37 @@
 import CLLVM
 
-/// The panels of columns that a block of rows is multiplied with, one after the other, in a part of the depth.
+/// The panels of columns that a block of rows is multiplied with, one after the other, in a kBlock.
 ///
-/// Each is copied before it is multiplied. Where the unit's functions can do that beside their products, a panel's tiles copy the panel
+/// Each is copied before it is multiplied. Where AMX's functions can do that beside their products, a panel's tiles copy the panel
 /// after it; else it is copied at once.
-struct MatrixUnitPanels {
-  let block: MatrixUnitRows
-  /// The right side, from the part's first term on.
+struct AMXPanels {
+  let block: AMXRows
+  /// The right side, from the kBlock's first term on.
   let right: MatrixView
-  let depth: Int
+  let kBlock: Int
   let accumulates: Bool
 
   private var builder: IRBuilder { block.builder }
-  private var extent: Int { MatrixUnitTiling.tileExtent }
+  private var extent: Int { AMXTiling.tileExtent }
 
   /// About as many tiles as a panel has.
   private var likelyTiles: Int { max(1, block.product.expectedRows / extent) }
 
   /// Whether tiles copy the next panel: pairs of whole vectors, as they lie.
   fileprivate var copiesAhead: Bool {
-    block.rows.isOneRun && right.columnStride == 1 && depth.isMultiple(of: MatrixUnitTiling.blockTerms)
+    block.rows.isOneRun && right.columnStride == 1 && kBlock.isMultiple(of: AMXTiling.blockTerms)
       && block.product.n >= 2 * extent && likelyTiles > 1
   }
 
   /// What a tile prepares of a block's 32 terms or columns: so much that the likely tiles prepare all of it together, but a power of two,
   /// so that it belongs to one register. Tiles that come after those prepare nothing.
   fileprivate var preparedShare: Int {
-    min(roundedUpToPower((extent + likelyTiles - 1) / likelyTiles), MatrixRegister.rows)
+    min(roundedUpToPower((extent + likelyTiles - 1) / likelyTiles), AMXRegister.rows)
   }
 
   /// Copies the first panel, where later ones are copied by tiles.
   func copyFirst() {
-    if copiesAhead { block.copyColumns(of: right, count: extent, depth: depth, to: copy(at: builder.index(0))) }
+    if copiesAhead { block.copyColumns(of: right, count: extent, kBlock: kBlock, to: copy(at: builder.index(0))) }
   }
 
   /// Emits the panels of a group of columns, those that are as wide as a tile first.
@@ -51,24 +51,24 @@ struct MatrixUnitPanels {
     let workspace = block.product.workspace
     guard copiesAhead else { return workspace }
     let number = builder.remainder(
-      builder.divideIntegers(column, builder.index(extent)), builder.index(MatrixUnitTiling.panelCopies))
+      builder.divideIntegers(column, builder.index(extent)), builder.index(AMXTiling.panelCopies))
     return builder.advance(
-      workspace, by: builder.multiplyIntegers(number, builder.index(MatrixUnitTiling.tileStride(depth: depth))))
+      workspace, by: builder.multiplyIntegers(number, builder.index(AMXTiling.tileStride(kBlock: kBlock))))
   }
 }
 
 /// Columns that are as wide as a tile, or what is left of the columns.
 private struct Panel {
-  let panels: MatrixUnitPanels
+  let panels: AMXPanels
   let column: Value
   let columns: Int
 
-  private var block: MatrixUnitRows { panels.block }
+  private var block: AMXRows { panels.block }
   private var builder: IRBuilder { block.builder }
-  private var extent: Int { MatrixUnitTiling.tileExtent }
-  private var tileStride: Int { MatrixUnitTiling.tileStride(depth: panels.depth) }
-  private var blocks: Int { tileStride / MatrixUnitTiling.blockElements }
-  private var width: Int { (columns + MatrixRegister.columns - 1) / MatrixRegister.columns }
+  private var extent: Int { AMXTiling.tileExtent }
+  private var tileStride: Int { AMXTiling.tileStride(kBlock: panels.kBlock) }
+  private var blocks: Int { tileStride / AMXTiling.blockElements }
+  private var width: Int { (columns + AMXRegister.columns - 1) / AMXRegister.columns }
 
   /// The right side from a number of columns after the panel's first on.
   private func source(after columns: Int) -> MatrixView {
@@ -78,9 +78,9 @@ private struct Panel {
   func emit() {
     let tiles = builder.divideIntegers(block.count, builder.index(extent))
     if !copiesNext {
-      block.copyColumns(of: source(after: 0), count: columns, depth: panels.depth, to: panels.copy(at: column))
+      block.copyColumns(of: source(after: 0), count: columns, kBlock: panels.kBlock, to: panels.copy(at: column))
     }
-    if block.rows.isOneRun && columns.isMultiple(of: MatrixRegister.columns) {
+    if block.rows.isOneRun && columns.isMultiple(of: AMXRegister.columns) {
       emitWholeTiles(tiles)
     } else {
       builder.loop(from: builder.index(0), to: tiles) { tile, _ in
@@ -118,22 +118,22 @@ private struct Panel {
   private func copyNext(from share: Value, to shares: Value) {
     builder.loop(from: share, to: shares, step: extent) { _, _ in
       let target = panels.copy(at: builder.addIntegers(column, builder.index(extent)))
-      block.copyColumns(of: source(after: extent), count: extent, depth: panels.depth, to: target)
+      block.copyColumns(of: source(after: extent), count: extent, kBlock: panels.kBlock, to: target)
       return []
     }
   }
 
-  private var laterPanels: MatrixUnitTiles.LaterPanels {
-    MatrixUnitTiles.LaterPanels(
+  private var laterPanels: AMXTiles.LaterPanels {
+    AMXTiles.LaterPanels(
       share: panels.preparedShare, asksByColumn: panels.right.columnStride != 1, copiesNext: copiesNext)
   }
 
   /// Tiles one below the other, in their place in the result.
-  private func emitTiles(from first: Value, count: Value, later: MatrixUnitTiles.LaterPanels?) {
+  private func emitTiles(from first: Value, count: Value, later: AMXTiles.LaterPanels?) {
     let rows = builder.addIntegers(block.first, product(first, extent))
     let place = builder.advance(
       builder.advance(block.result.place, by: product(rows, block.result.rowStride)), by: column)
-    let tiles = MatrixUnitTiles(
+    let tiles = AMXTiles(
       height: 2, width: width, accumulates: panels.accumulates, rowsBelow: roundedUpToPower((extent + blocks - 1) / blocks),
       later: later)
     call(tiles, from: first, count: count, to: place, resultRow: block.result.rowStride)
@@ -141,7 +141,7 @@ private struct Panel {
 
   /// A tile whose rows the block has in part, or none of them.
   private func emitLastTile(_ tile: Value, row: Value) {
-    let (zero, half) = (builder.index(0), MatrixRegister.rows)
+    let (zero, half) = (builder.index(0), AMXRegister.rows)
     let count = builder.subtractIntegers(block.count, row)
     let high = builder.subtractIntegers(count, builder.index(half))
     let done = builder.loop(from: zero, to: high, step: 2 * half, carrying: [zero]) { _, _ in
@@ -159,7 +159,7 @@ private struct Panel {
   /// What it is added to is brought first: a row's sums are to be the same whichever tile the row is in.
   private func emitLoneTile(_ tile: Value, height: Int, row: Value, count: Value) {
     if panels.accumulates { copyLoneTile(.fromResult, row: row, count: count) }
-    let function = MatrixUnitTiles(height: height, width: width, accumulates: panels.accumulates)
+    let function = AMXTiles(height: height, width: width, accumulates: panels.accumulates)
     call(function, from: tile, count: builder.index(1), to: block.product.loneTile, resultRow: extent)
     copyLoneTile(.toResult, row: row, count: count)
   }
@@ -173,7 +173,7 @@ private struct Panel {
         + [rows.rowsPerRun, builder.index(rows.resultStride)])
   }
 
-  private func call(_ function: MatrixUnitTiles, from first: Value, count: Value, to place: Address, resultRow: Int) {
+  private func call(_ function: AMXTiles, from first: Value, count: Value, to place: Address, resultRow: Int) {
     let left = builder.advance(block.product.rowsCopy, by: product(first, tileStride))
     var operands = [left, panels.copy(at: column), place].map(builder.pointer)
     operands += [builder.index(blocks), builder.index(resultRow), count]

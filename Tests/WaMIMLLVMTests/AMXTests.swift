@@ -5,8 +5,8 @@ import WaMIMCompiler
 import WaMIMGraph
 import WaMIMLLVM
 
-/// Products on the matrix unit of processors that have one: which they are, and how exact.
-@Suite struct MatrixUnitTests {
+/// Products on AMX, of processors that have it: which they are, and how exact.
+@Suite struct AMXTests {
   static let isHere = Set(["amx-tile", "amx-bf16"]).isSubset(of: TargetProcessor.native.features)
 
   /// `m` rows of `k` numbers times a matrix of `k` by `n`, one way or the other.
@@ -37,7 +37,7 @@ import WaMIMLLVM
     for (instruction, count) in [("ldtilecfg", 1), ("tilerelease", 1)] {
       #expect(text.matches(of: try Regex("\\b\(instruction)\\b")).count == count, "\(instruction)")
     }
-    let tile = try #require(instructions(of: /^matrix_tiles_2x2_below_\w+:$/, in: text))
+    let tile = try #require(instructions(of: /^amx_tiles_2x2_below_\w+:$/, in: text))
     #expect(tile.filter { $0.hasPrefix("tdpbf16ps") }.count == 24)
   }
 
@@ -55,7 +55,7 @@ import WaMIMLLVM
   @Test func tilesCopyTheNextPanel() throws {
     func copying(transposesRight: Bool) throws -> [Substring]? {
       let text = try assembly(product(256, 256, 192, transposesRight: transposesRight), for: "sapphirerapids")
-      return instructions(of: /^matrix_tiles_2x2_\w+_copy:$/, in: text)
+      return instructions(of: /^amx_tiles_2x2_\w+_copy:$/, in: text)
     }
     let tile = try #require(try copying(transposesRight: false))
     // Of each pair of vectors three parts are stored: as many pairs for each block as 32 are for each tile, and a power of two.
@@ -67,7 +67,7 @@ import WaMIMLLVM
   /// Where a core's other thread works, the unit's instructions are not to come close upon each other.
   @Test func instructionsOfTheUnitStandApart() throws {
     let text = try assembly(product(256, 256, 192), for: "sapphirerapids")
-    for label in [/^matrix_tiles_2x2_below_\d+:$/, /^matrix_tiles_2x2_\w+_copy:$/] {
+    for label in [/^amx_tiles_2x2_below_\d+:$/, /^amx_tiles_2x2_\w+_copy:$/] {
       let tile = try #require(instructions(of: label, in: text))
       let products = try #require(tile.firstIndex { $0.hasPrefix("tdpbf16ps") })
       let lastOfBlock = try #require(tile.lastIndex { $0.hasPrefix("tdpbf16ps") })

@@ -1,10 +1,10 @@
 import WaMIMCompiler
 
-/// A matrix product on the processor's matrix unit, whose factors have 16 bits: each number is three of those.
+/// A matrix product on AMX, whose factors have 16 bits: each number is three of those.
 ///
-/// A block of rows is copied in parts of the depth, and multiplied with one panel of columns after the other, which are copied for it.
+/// A block of rows is copied in kBlocks, and multiplied with one panel of columns after the other, which are copied for it.
 /// What follows the product runs on a few panels' columns of all rows at a time, while those of the last block are near.
-struct MatrixUnitProduct {
+struct AMXProduct {
   let builder: IRBuilder
   /// Columns of the result.
   let n: Int
@@ -25,10 +25,10 @@ struct MatrixUnitProduct {
     workspace = emitter.workspace(matmul.workspace)
   }
 
-  var depths: [Int] { layout.depths }
+  var kBlocks: [Int] { layout.kBlocks }
   private var mostRows: Int { layout.mostRows }
   private var blockRows: Int { layout.blockRows }
-  private var tileExtent: Int { MatrixUnitTiling.tileExtent }
+  private var tileExtent: Int { AMXTiling.tileExtent }
 
   var loneTile: Address { builder.advance(workspace, by: layout.loneTileOffset) }
   var rowsCopy: Address { builder.advance(workspace, by: layout.rowsOffset) }
@@ -39,10 +39,10 @@ struct MatrixUnitProduct {
   func emit(
     _ rows: ProductRows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
-    builder.configureMatrixUnit()
+    builder.configureAMX()
     let all = builder.multiplyIntegers(rows.runs, rows.rowsPerRun)
     emitBlocks(of: all) { first, count, isLast in
-      let block = MatrixUnitRows(product: self, rows: rows, left: left, right: right, result: result, first: first, count: count)
+      let block = AMXRows(product: self, rows: rows, left: left, right: right, result: result, first: first, count: count)
       block.emit { column, columns in
         builder.loop(from: builder.index(0), to: isLast) { _, _ in
           epilogue(column, columns)
@@ -50,7 +50,7 @@ struct MatrixUnitProduct {
         }
       }
     }
-    builder.releaseMatrixUnit()
+    builder.releaseAMX()
   }
 
   /// Blocks of about as many rows, whole tiles but for the last one; mostly there is one. `isLast` is 1 for the last one, else 0.
@@ -75,7 +75,7 @@ struct MatrixUnitProduct {
 
   /// Runs `body` for each group of columns.
   fileprivate func forEachGroup(_ body: (_ column: Value, _ count: Int) -> Void) {
-    let size = MatrixUnitTiling.groupColumns
+    let size = AMXTiling.groupColumns
     builder.loop(count: n / size, step: size) { column, _ in
       body(column, size)
       return []
@@ -85,8 +85,8 @@ struct MatrixUnitProduct {
 }
 
 /// A block of a product's rows.
-struct MatrixUnitRows {
-  let product: MatrixUnitProduct
+struct AMXRows {
+  let product: AMXProduct
   let rows: ProductRows
   let left: MatrixView
   let right: MatrixView
@@ -98,26 +98,26 @@ struct MatrixUnitRows {
   var builder: IRBuilder { product.builder }
 
   func emit(_ epilogue: (_ column: Value, _ count: Int) -> Void) {
-    let depths = product.depths
-    let (depth, last) = (depths[0], depths.count - 1)
+    let kBlocks = product.kBlocks
+    let (kBlock, last) = (kBlocks[0], kBlocks.count - 1)
     if last > 0 {
-      emitPart(from: builder.index(0), depth: depth, accumulates: product.accumulates) { _, _ in }
-      builder.loop(from: builder.index(depth), to: builder.index(last * depth), step: depth) { term, _ in
-        emitPart(from: term, depth: depth, accumulates: true) { _, _ in }
+      emitKBlock(from: builder.index(0), kBlock: kBlock, accumulates: product.accumulates) { _, _ in }
+      builder.loop(from: builder.index(kBlock), to: builder.index(last * kBlock), step: kBlock) { term, _ in
+        emitKBlock(from: term, kBlock: kBlock, accumulates: true) { _, _ in }
         return []
       }
     }
-    emitPart(
-      from: builder.index(last * depth), depth: depths[last], accumulates: product.accumulates || last > 0, epilogue: epilogue)
+    emitKBlock(
+      from: builder.index(last * kBlock), kBlock: kBlocks[last], accumulates: product.accumulates || last > 0, epilogue: epilogue)
   }
 
-  /// A part of the depth, from a term on.
-  private func emitPart(
-    from term: Value, depth: Int, accumulates: Bool, epilogue: (_ column: Value, _ count: Int) -> Void
+  /// A kBlock, from a term on.
+  private func emitKBlock(
+    from term: Value, kBlock: Int, accumulates: Bool, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
-    copyRows(from: term, depth: depth)
-    let panels = MatrixUnitPanels(
-      block: self, right: right.moved(rows: term, in: builder), depth: depth, accumulates: accumulates)
+    copyRows(from: term, kBlock: kBlock)
+    let panels = AMXPanels(
+      block: self, right: right.moved(rows: term, in: builder), kBlock: kBlock, accumulates: accumulates)
     panels.copyFirst()
     product.forEachGroup { column, columns in
       panels.emit(from: column, columns: columns)
@@ -125,31 +125,31 @@ struct MatrixUnitRows {
     }
   }
 
-  private func copyRows(from term: Value, depth: Int) {
+  private func copyRows(from term: Value, kBlock: Int) {
     let terms = left.moved(columns: term, in: builder)
     let hasRuns = !rows.isOneRun
     precondition(!hasRuns || left.columnStride == 1, "only rows that lie together come in runs")
     let source = hasRuns ? terms : terms.moved(rows: first, in: builder)
     let isContiguous = left.columnStride == 1
     copy(
-      MatrixUnitCopier(rows: .lines, contiguous: isContiguous ? .terms : .lines, hasRuns: hasRuns), from: source,
-      stride: left.distantStride, count: count, depth: depth, to: product.rowsCopy)
+      AMXCopier(rows: .lines, contiguous: isContiguous ? .terms : .lines, hasRuns: hasRuns), from: source,
+      stride: left.distantStride, count: count, kBlock: kBlock, to: product.rowsCopy)
   }
 
   /// Copies columns of the right side, from where `source` begins.
-  func copyColumns(of source: MatrixView, count: Int, depth: Int, to target: Address) {
+  func copyColumns(of source: MatrixView, count: Int, kBlock: Int, to target: Address) {
     let isContiguous = source.columnStride == 1
     copy(
-      MatrixUnitCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: source,
-      stride: source.distantStride, count: builder.index(count), depth: depth, to: target)
+      AMXCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: source,
+      stride: source.distantStride, count: builder.index(count), kBlock: kBlock, to: target)
   }
 
   private func copy(
-    _ copier: MatrixUnitCopier, from source: MatrixView, stride: Int, count: Value, depth: Int, to target: Address
+    _ copier: AMXCopier, from source: MatrixView, stride: Int, count: Value, kBlock: Int, to target: Address
   ) {
     builder.call(
       builder.shared(copier),
-      [builder.pointer(source.place), builder.pointer(target), count, builder.index(depth), builder.index(stride)]
+      [builder.pointer(source.place), builder.pointer(target), count, builder.index(kBlock), builder.index(stride)]
         + [first, rows.rowsPerRun, builder.index(rows.leftStride)])
   }
 }

@@ -1,12 +1,12 @@
 import CLLVM
 
-/// A function that copies lines of a product's side, rows of the left one or columns of the right one, as blocks of numbers in parts,
-/// `void (source, target, count, depth, stride, first, lines, runStride)`: `count` lines of `depth` terms.
+/// A function that copies lines of a product's side, rows of the left one or columns of the right one, as blocks of bf16×3 splits,
+/// `void (source, target, count, kBlock, stride, first, lines, runStride)`: `count` lines of `kBlock` terms.
 ///
-/// Terms beyond the depth are zeros; lines beyond the last one in a block are not defined. `stride` is the elements from one line to the
+/// Terms beyond the kBlock are zeros; lines beyond the last one in a block are not defined. `stride` is the elements from one line to the
 /// next, or from one term to the next, whichever do not lie together. Where the source has runs of `lines` lines, `runStride` elements
 /// apart, `source` is where the first of all lines is, and those are copied that come from line `first` on.
-struct MatrixUnitCopier: SharedFunction {
+struct AMXCopier: SharedFunction {
   /// Which of the side's axes its elements lie together along.
   enum Direction: String {
     case lines, terms
@@ -22,7 +22,7 @@ struct MatrixUnitCopier: SharedFunction {
   /// Whether lines come in runs; lines' elements lie together where they do.
   var hasRuns = false
 
-  var name: String { "matrix_pack_\(rows.rawValue)_from_\(contiguous.rawValue)" + (hasRuns ? "_of_runs" : "") }
+  var name: String { "amx_pack_\(rows.rawValue)_from_\(contiguous.rawValue)" + (hasRuns ? "_of_runs" : "") }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
     [builder.floatPointer, builder.floatPointer] + Array(repeating: builder.int64, count: 6)
@@ -32,7 +32,7 @@ struct MatrixUnitCopier: SharedFunction {
     let zero = builder.index(0)
     let copy = Copy(
       copier: self, builder: builder, source: Address(base: function.parameter(0), index: zero),
-      target: Address(base: function.parameter(1), index: zero), count: function.parameter(2), depth: function.parameter(3),
+      target: Address(base: function.parameter(1), index: zero), count: function.parameter(2), kBlock: function.parameter(3),
       stride: function.parameter(4), first: function.parameter(5), linesOfRun: function.parameter(6),
       runStride: function.parameter(7))
     switch (rows, contiguous) {
@@ -45,19 +45,19 @@ struct MatrixUnitCopier: SharedFunction {
 
 /// The body of a copier's function.
 private struct Copy {
-  let copier: MatrixUnitCopier
+  let copier: AMXCopier
   let builder: IRBuilder
   let source: Address
   let target: Address
   let count: Value
-  let depth: Value
+  let kBlock: Value
   let stride: Value
   let first: Value
   let linesOfRun: Value
   let runStride: Value
 
   /// Lines of a register's row or column, and terms of half a block.
-  private var lanes: Int { MatrixRegister.columns }
+  private var lanes: Int { AMXRegister.columns }
 
   /// Sixteen lines and the terms of a block.
   struct Square {
@@ -67,19 +67,19 @@ private struct Copy {
     /// Whether all terms are there, and a mask of the lines that there are.
     let isWhole: Bool
     let linesThere: Value
-    /// Where the first of its parts go.
+    /// Where its first splits go.
     let target: Address
   }
 
   /// Runs `body` for each block of terms, and says whether all of them are there.
   private func forEachBlock(_ body: (_ block: Value, _ isWhole: Bool) -> Void) {
-    let terms = builder.index(MatrixUnitTiling.blockTerms)
-    let whole = builder.divideIntegers(depth, terms)
+    let terms = builder.index(AMXTiling.blockTerms)
+    let whole = builder.divideIntegers(kBlock, terms)
     builder.loop(from: builder.index(0), to: whole) { block, _ in
       body(block, true)
       return []
     }
-    builder.loop(from: builder.multiplyIntegers(whole, terms), to: depth, step: MatrixUnitTiling.blockTerms) { _, _ in
+    builder.loop(from: builder.multiplyIntegers(whole, terms), to: kBlock, step: AMXTiling.blockTerms) { _, _ in
       body(whole, false)
       return []
     }
@@ -89,12 +89,12 @@ private struct Copy {
 
   /// Where line `line` of the copy begins, for its first block.
   private func place(ofLine line: Value) -> Address {
-    let extent = builder.index(MatrixUnitTiling.tileExtent)
+    let extent = builder.index(AMXTiling.tileExtent)
     let tile = builder.divideIntegers(line, extent)
     let within = builder.subtractIntegers(line, builder.multiplyIntegers(tile, extent))
     let blocks = builder.divideIntegers(
-      builder.addIntegers(depth, builder.index(MatrixUnitTiling.blockTerms - 1)), builder.index(MatrixUnitTiling.blockTerms))
-    let tileStride = product(blocks, MatrixUnitTiling.blockElements)
+      builder.addIntegers(kBlock, builder.index(AMXTiling.blockTerms - 1)), builder.index(AMXTiling.blockTerms))
+    let tileStride = product(blocks, AMXTiling.blockElements)
     return builder.advance(
       builder.advance(target, by: builder.multiplyIntegers(tile, tileStride)), by: product(within, lanes))
   }
@@ -109,15 +109,15 @@ private struct Copy {
       let later = builder.addIntegers(index, builder.index(4))
       let (laterFrom, laterTo) = (placeInSource(of: later), place(ofLine: later))
       forEachBlock { block, isWhole in
-        let term = product(block, MatrixUnitTiling.blockTerms)
-        let start = product(block, MatrixUnitTiling.blockElements)
-        builder.prefetch(builder.advance(laterFrom, by: term), count: MatrixUnitTiling.blockTerms, toFirstCache: true)
-        for part in 0..<IRBuilder.partCount {
-          let place = builder.advance(builder.advance(laterTo, by: start), by: part * MatrixUnitTiling.partElements)
-          builder.prefetch(place, toFirstCache: true)
+        let term = product(block, AMXTiling.blockTerms)
+        let start = product(block, AMXTiling.blockElements)
+        builder.prefetch(builder.advance(laterFrom, by: term), count: AMXTiling.blockTerms, toL1: true)
+        for split in 0..<AMXTiling.splits {
+          let place = builder.advance(builder.advance(laterTo, by: start), by: split * AMXTiling.splitElements)
+          builder.prefetch(place, toL1: true)
         }
         let halves = (0...1).map { terms(of: builder.advance(from, by: term), term: term, half: $0, isWhole: isWhole) }
-        builder.storeParts(halves[0], halves[1], to: builder.advance(to, by: start))
+        builder.storeSplits(halves[0], halves[1], to: builder.advance(to, by: start))
       }
       return []
     }
@@ -135,7 +135,7 @@ private struct Copy {
   private func terms(of place: Address, term: Value, half: Int, isWhole: Bool) -> Value {
     let from = builder.advance(place, by: half * lanes)
     if isWhole { return builder.load(builder.float, from, lanes: lanes) }
-    let left = builder.subtractIntegers(builder.subtractIntegers(depth, term), builder.index(half * lanes))
+    let left = builder.subtractIntegers(builder.subtractIntegers(kBlock, term), builder.index(half * lanes))
     return builder.load(from, where: builder.lanes(below: left, lanes: lanes), lanes: lanes)
   }
 
@@ -147,9 +147,9 @@ private struct Copy {
       let left = builder.subtractIntegers(count, line)
       body(
         Square(
-          line: line, term: product(block, MatrixUnitTiling.blockTerms), isWhole: isWhole,
+          line: line, term: product(block, AMXTiling.blockTerms), isWhole: isWhole,
           linesThere: builder.lanes(below: left, lanes: lanes),
-          target: builder.advance(place(ofLine: line), by: product(block, MatrixUnitTiling.blockElements))))
+          target: builder.advance(place(ofLine: line), by: product(block, AMXTiling.blockElements))))
     }
     func forEachLine(_ body: (Value) -> Void) {
       builder.loop(from: builder.index(0), to: count, step: lanes) { line, _ in
@@ -167,7 +167,7 @@ private struct Copy {
   func pairsOfRows(_ square: Square) {
     for pair in 0..<lanes {
       let (first, second) = (lines(ofTerm: pair, square), lines(ofTerm: pair + lanes, square))
-      builder.storeParts(first, second, to: builder.advance(square.target, by: pair * lanes))
+      builder.storeSplits(first, second, to: builder.advance(square.target, by: pair * lanes))
     }
   }
 
@@ -180,7 +180,7 @@ private struct Copy {
         })
     }
     for row in 0..<lanes {
-      builder.storeParts(halves[0][row], halves[1][row], to: builder.advance(square.target, by: row * lanes))
+      builder.storeSplits(halves[0][row], halves[1][row], to: builder.advance(square.target, by: row * lanes))
     }
   }
 
@@ -191,7 +191,7 @@ private struct Copy {
     let none = builder.lanes(below: builder.index(0), lanes: lanes)
     let mask =
       square.isWhole
-      ? square.linesThere : builder.select(builder.compareIntegers(LLVMIntSLT, term, depth), square.linesThere, none)
+      ? square.linesThere : builder.select(builder.compareIntegers(LLVMIntSLT, term, kBlock), square.linesThere, none)
     return builder.load(builder.advance(from, by: square.line), where: mask, lanes: lanes)
   }
 
@@ -205,10 +205,10 @@ private struct Copy {
 }
 
 extension IRBuilder {
-  /// Stores the parts of two vectors, a register's row each, to where a block has its first parts and where it has the others.
-  func storeParts(_ first: Value, _ second: Value, to place: Address) {
-    for (part, pairs) in pairedParts(first, second, lanes: MatrixRegister.columns).enumerated() {
-      store(pairs, advance(place, by: part * MatrixUnitTiling.partElements))
+  /// Stores the splits of two vectors, a register's row each, to where a block has its first splits and where it has the others.
+  func storeSplits(_ first: Value, _ second: Value, to place: Address) {
+    for (split, pairs) in pairedSplits(first, second, lanes: AMXRegister.columns).enumerated() {
+      store(pairs, advance(place, by: split * AMXTiling.splitElements))
     }
   }
 }
