@@ -5,7 +5,7 @@ import WaMIMGraph
 /// x += proj(attention(norm1(x))), then x += fc2(gelu(fc1(norm2(x)))).
 public struct TransformerBlock {
   public var heads: Int
-  /// The width of the hidden layer of the multilayer perceptron, over the width of the tokens.
+  /// The width of the hidden layer of the MLP, over the width of the tokens.
   public var expansion = 4
   public var epsilon: Float = 1e-6
 
@@ -19,11 +19,11 @@ public struct TransformerBlock {
     x.builder.scoped(name) {
       let norm = LayerNorm(epsilon: epsilon)
       let attended = x + SelfAttention(heads: heads)(norm(x, name: "norm1"), name: "attn")
-      return attended + perceptron(norm(attended, name: "norm2"))
+      return attended + mlp(norm(attended, name: "norm2"))
     }
   }
 
-  private func perceptron(_ x: Tensor) -> Tensor {
+  private func mlp(_ x: Tensor) -> Tensor {
     x.builder.scoped("mlp") {
       let width = x.shape[-1]
       let hidden = Linear(width: width.multipliedReportingOverflow(by: expansion).partialValue)(x, name: "fc1").gelu()

@@ -1,6 +1,6 @@
 /// The type of a tensor's elements.
 public enum ElementType: String, Hashable, Sendable, Codable, CaseIterable {
-  /// IEEE single precision.
+  /// IEEE 754 binary32.
   case float32 = "f32"
   /// Signed integers, which index rows.
   case int32 = "i32"

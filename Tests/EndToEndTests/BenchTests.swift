@@ -68,7 +68,7 @@ import WaMIMLLVM
     }
   }
 
-  @Test("Matrix units count where products run on them, and only there")
+  @Test("AMX counts where matmuls run on it, and only there")
   func matrixUnits() throws {
     let workshop = try Workshop()
     let hasUnit = TargetProcessor.native.features.contains("amx-bf16")

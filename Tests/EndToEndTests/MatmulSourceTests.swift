@@ -26,15 +26,15 @@ struct MatmulSourceTests {
     let rows = lines.dropFirst(3).map { $0.split(separator: " ").map(String.init) }
     let plan = try workshop.wamimc(model + ["--emit", "plan"]).output
 
-    // What the plan calls, in as many tiles as each group has.
+    // What the plan calls, in as many chunks as each group has.
     var calls: [String: Int] = [:]
-    var (schedule, tiles) = ("", 0)
+    var (schedule, chunks) = ("", 0)
     for line in plan.split(separator: "\n").map({ $0.split(separator: " ") }) where line.count > 1 {
       if line[0] == "schedule" { schedule = line[1].replacingOccurrences(of: ":", with: "") }
-      if line[1] == "tiles" { tiles = try #require(Int(line[0])) }
+      if line[1] == "chunks" { chunks = try #require(Int(line[0])) }
       let rounds = options.isEmpty ? ["step": 1] : ["gradients": 4, "update": 1]
       if let kernel = line[0].split(separator: "_matmul(").first, line[0].contains("_matmul(") {
-        calls[String(kernel), default: 0] += tiles * (rounds[schedule] ?? 0)
+        calls[String(kernel), default: 0] += chunks * (rounds[schedule] ?? 0)
       }
     }
     calls = calls.filter { $0.value > 0 }

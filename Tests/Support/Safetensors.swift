@@ -1,6 +1,6 @@
 import Foundation
 
-/// Single-precision tensors by name, read from a safetensors file.
+/// Float32 tensors by name, read from a safetensors file.
 public struct Safetensors {
   /// A tensor as it lies in the file.
   public struct Tensor: Equatable {
@@ -33,7 +33,7 @@ public struct Safetensors {
     for (name, entry) in header where name != "__metadata__" {
       guard let shape = entry.shape, let range = entry.offsets, entry.dtype == "F32", range.count == 2,
         0 <= range[0], range[1] <= bytes.count - start, range[1] - range[0] == 4 * shape.reduce(1, *)
-      else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is not in single precision") }
+      else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is not in float32") }
       let elements = stride(from: start + range[0], to: start + range[1], by: 4).map { place in
         let bits = bytes[place..<place + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         return Double(Float(bitPattern: bits))
@@ -42,7 +42,7 @@ public struct Safetensors {
     }
   }
 
-  /// The bytes of a file that holds `tensors` in single precision.
+  /// The bytes of a file that holds `tensors` in float32.
   public static func bytes(of tensors: [String: Tensor]) -> [UInt8] {
     var data: [UInt8] = []
     let entries = tensors.sorted { $0.key < $1.key }.map { name, tensor in

@@ -62,7 +62,7 @@ struct BackendTests {
   /// Groups have the units that their kernels' blocks make, and scratch memory holds every workspace.
   private func checkCalls(_ program: Program) throws {
     for group in program.schedules.flatMap(\.phases).flatMap(\.groups) {
-      #expect(group.tiles <= max(2, group.units))
+      #expect(group.chunks <= max(2, group.units))
       for call in group.calls {
         let kernel = program.kernels[call.kernel.index]
         if let whole = kernel.wholeResult {

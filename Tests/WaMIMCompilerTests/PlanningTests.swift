@@ -52,7 +52,7 @@ struct PlanningTests {
     let program = try Compilation().program(for: Model(model.graph()), text: "", compiler: "test")
     for schedule in program.schedules {
       for group in schedule.phases.flatMap(\.groups) {
-        #expect((1...max(1, group.units)).contains(group.tiles))
+        #expect((1...max(1, group.units)).contains(group.chunks))
         for call in group.calls {
           for range in ranges(of: call, group.units, program) {
             #expect(range.bytes.upperBound <= (range.storage == .arena ? schedule.arenaBytes : program.accumulatorBytes))

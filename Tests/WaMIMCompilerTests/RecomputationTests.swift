@@ -12,8 +12,8 @@ struct RecomputationTests {
   }
 
   /// A residual block of layer norm, two linear layers and a GELU between them.
-  private func perceptron(batch: Int, tokens: Int, width: Int) throws -> Graph {
-    try Graph("perceptron") { builder in
+  private func mlp(batch: Int, tokens: Int, width: Int) throws -> Graph {
+    try Graph("mlp") { builder in
       let x = Linear(width: width)(builder.input("x", [batch, tokens, width]), name: "first")
       let normalized = LayerNorm()(x, name: "norm")
       let hidden = Linear(width: 4 * width)(normalized, name: "fc1").gelu()
@@ -22,8 +22,8 @@ struct RecomputationTests {
     }
   }
 
-  @Test func aPerceptronKeepsItsInputsAndRowScalars() throws {
-    let graph = try Passes.run(try perceptron(batch: 2, tokens: 5, width: 32), for: .step)
+  @Test func anMLPKeepsItsInputsAndRowScalars() throws {
+    let graph = try Passes.run(try mlp(batch: 2, tokens: 5, width: 32), for: .step)
     #expect(
       stored(graph) == [
         "first: add [2, 5, 32]",
@@ -36,7 +36,7 @@ struct RecomputationTests {
 
   @Test func withoutThePassEveryStepIsKept() throws {
     func bytes(_ disabled: Set<String>) throws -> Int {
-      let graph = try Passes.run(try perceptron(batch: 2, tokens: 5, width: 32), for: .step, disabled: disabled)
+      let graph = try Passes.run(try mlp(batch: 2, tokens: 5, width: 32), for: .step, disabled: disabled)
       return graph.storedForBackward.reduce(0) { $0 + graph[$1].type.byteCount }
     }
     #expect(try bytes([]) * 2 < bytes(["recompute"]))

@@ -5,7 +5,7 @@ import WaMIMLayers
 
 /// Evaluates kernels on whole arrays in the plainest way, to compare compiled ones with.
 ///
-/// Elementwise arithmetic is in single precision, element for element as the kernels do it; sums are in double precision.
+/// Elementwise arithmetic is in float32, element for element as the kernels do it; sums are in double precision.
 struct KernelReference {
   let kernel: Kernel
   /// The arguments' arrays; integers are held as numbers.

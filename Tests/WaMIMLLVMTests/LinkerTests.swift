@@ -49,7 +49,7 @@ import WaMIMManifest
               for (uint32_t a = 0; a < call->argument_count; a++)
                 pointers[a] = storage[call->arguments[a].storage] + call->arguments[a].offset;
               call->function(pointers, 0, (int64_t)group->units);
-              printf("%u %u", group->tiles, call->description);
+              printf("%u %u", group->chunks, call->description);
             }
           }
       }
@@ -79,7 +79,7 @@ import WaMIMManifest
     let placements = [(Placement.Storage.arena, 0), (.accumulators, 16)].map { Placement(storage: $0, offset: $1, unitStride: 8) }
     let call = Call(kernel: KernelID(0), arguments: placements, description: 3)
     let schedule = Schedule(
-      name: "step", phases: [Phase(groups: [Group(calls: [call], units: 2, tiles: 7)])], buffers: [], arenaBytes: 32,
+      name: "step", phases: [Phase(groups: [Group(calls: [call], units: 2, chunks: 7)])], buffers: [], arenaBytes: 32,
       scratchBytes: 64)
     let manifest = Manifest(
       model: "added \"one\"", compiler: "test", processor: .init(name: "", features: []), callsBLAS: false, batch: 2, microBatch: 2,

@@ -86,7 +86,7 @@ import WaMIMLanguage
     Mistake("overflow", "let x = 9223372036854775807 + 1", "does not fit into 64 bits"),
     Mistake("overflow in a literal", "let x = 92233720368547758070", "the integer is too large"),
     Mistake("number too large", "let x = 1e999", "the number is too large"),
-    Mistake("single precision", "let x = images * 1e300", "out of the range of single precision"),
+    Mistake("float32", "let x = images * 1e300", "out of the range of float32"),
     Mistake("index", "let x = [1, 2][2]", "there is no element 2: the indices of this list run from 0 to 1"),
     Mistake("backward range", "let x = 5..2", "runs backwards"),
     Mistake("member", "let x = mask.hiden", "did you mean 'hidden'?"),

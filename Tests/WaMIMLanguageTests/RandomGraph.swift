@@ -31,7 +31,7 @@ struct RandomGraph {
     Bool.random(using: &generator)
   }
 
-  /// Any finite single-precision number, by its bits.
+  /// Any finite float32 number, by its bits.
   private mutating func float() -> Float {
     let value = Float(bitPattern: UInt32(truncatingIfNeeded: generator.next()))
     return value.isNaN ? .infinity : value

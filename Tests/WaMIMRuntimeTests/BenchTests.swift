@@ -121,7 +121,7 @@ import WaMIMRuntime
       // The schedule has two phases, of which the second one ends with the updates of states apart.
       #expect(events.count { $0.description == nil } == 60)
     }
-    // Five tiles are six where three threads share them; four samples stay four tiles.
+    // Five chunks are six where three threads share them; four samples stay four chunks.
     let shared = threads == 3 ? 120 : 100
     #expect(calls == [0: 80, 1: 20, 2: shared, 3: shared, 5: 20])
   }

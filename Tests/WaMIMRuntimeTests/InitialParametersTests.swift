@@ -16,7 +16,7 @@ import WaMIMRuntime
     #expect(try model.values(model.program.parameters[0]) == values)
   }
 
-  @Test("Half precision and double precision become single precision", arguments: ["F16", "BF16", "F64"])
+  @Test("Half precision and double precision become float32", arguments: ["F16", "BF16", "F64"])
   func types(type: String) throws {
     let folder = try TemporaryFolder()
     let bytes = values.flatMap { value -> [UInt8] in

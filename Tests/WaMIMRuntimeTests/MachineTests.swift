@@ -60,8 +60,8 @@ import WaMIMRuntime
     #expect(try state(afterSteps: 40, threads: threads) == state(afterSteps: 40, threads: 1))
   }
 
-  /// Five tiles become as many as threads can share evenly, up to the number of units.
-  @Test("Every call is counted once for each tile", arguments: [(1, 50), (2, 60), (3, 60), (7, 70)])
+  /// Five chunks become as many as threads can share evenly, up to the number of units.
+  @Test("Every call is counted once for each chunk", arguments: [(1, 50), (2, 60), (3, 60), (7, 70)])
   func times(threads: Int, shared: Int) throws {
     let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: threads)
     try model.device.startMeasuring()

@@ -49,7 +49,7 @@ static uint64_t saved_states(void) {
   return ((uint64_t)high << 32) | low;
 }
 
-// Linux lets a process use the registers of the matrix unit, which are large, only after it has asked.
+// Linux lets a process use the registers of AMX, which are large, only after it has asked.
 static bool is_permitted(uint32_t state) {
   enum { REQUEST_PERMISSION = 0x1023, MATRIX_REGISTERS = 18 };
   if (state != MATRIX_STATE) return true;

@@ -38,7 +38,7 @@ public struct Access: Hashable, Sendable {
 
 /// One step of a scalar computation; operands are the indices of earlier steps of the same list.
 public enum Instruction: Hashable, Sendable {
-  /// The element at a place; integers are converted to single precision.
+  /// The element at a place; integers are converted to float32.
   case load(Access)
   case constant(Float)
   /// A number of the row that an earlier stage has left in `slot`.

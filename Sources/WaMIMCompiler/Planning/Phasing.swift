@@ -2,15 +2,15 @@ import WaMIMGraph
 
 /// Calls gathered into phases, so that threads meet as seldom as possible.
 ///
-/// Calls on the same samples follow each other within a thread's tile without a barrier, as long as each unit reads nothing but
+/// Calls on the same samples follow each other within a thread's chunk without a barrier, as long as each unit reads nothing but
 /// what the same unit has written. Work that needs all units, such as a weight's gradient, waits for the next phase, where it runs
 /// beside the samples' work.
 struct Phasing {
-  /// Calls that follow each other in a tile.
+  /// Calls that follow each other in a chunk.
   struct PhaseGroup {
     var calls: [Int]
     var units: Int
-    var tiles: Int
+    var chunks: Int
   }
 
   private(set) var phases: [[PhaseGroup]] = []
@@ -34,7 +34,7 @@ struct Phasing {
       phases.append(
         phase.map { group in
           var group = group
-          group.tiles = tileCount(group)
+          group.chunks = chunkCount(group)
           return group
         })
     }
@@ -62,7 +62,7 @@ struct Phasing {
         home[call] = group
       case .start:
         home[call] = groups.count
-        groups.append(PhaseGroup(calls: [call], units: calls[call].units, tiles: 1))
+        groups.append(PhaseGroup(calls: [call], units: calls[call].units, chunks: 1))
       case .wait:
         for root in temporaries(readBy: call) where deferred.insert(root).inserted { deferredBytes += graph[root].type.byteCount }
         if deferredBytes > limit { return groups }
@@ -123,18 +123,18 @@ struct Phasing {
 
   // MARK: Chunks
 
-  private func tileCount(_ group: PhaseGroup) -> Int {
+  private func chunkCount(_ group: PhaseGroup) -> Int {
     if let rows = rowsPerUnit(group) {
       let wanted = Double(group.units * rows) / Double(chunking.rows)
-      return max(min(group.units, chunking.least), evenTileCount(group.units, near: wanted))
+      return max(min(group.units, chunking.least), evenChunkCount(group.units, near: wanted))
     }
     let bytes = group.calls.reduce(0) { $0 + calls[$1].bytes }
     let flops = group.calls.reduce(0) { $0 + calls[$1].flops }
     return min(group.units, max(1, bytes / chunking.bytes, flops / (4 * chunking.bytes)))
   }
 
-  /// A number of tiles near `wanted` into which `units` go without remainder, or about `wanted` where there is none near.
-  private func evenTileCount(_ units: Int, near wanted: Double) -> Int {
+  /// A number of chunks near `wanted` into which `units` go without remainder, or about `wanted` where there is none near.
+  private func evenChunkCount(_ units: Int, near wanted: Double) -> Int {
     func distance(_ count: Int) -> Double { max(Double(count) / wanted, wanted / Double(count)) }
     let even = (1...units).filter { units % $0 == 0 }.min { distance($0) < distance($1) } ?? 1
     return distance(even) < 1.6 ? even : min(units, max(1, Int(wanted.rounded())))

@@ -91,18 +91,18 @@ public struct Phase: Sendable {
   }
 }
 
-/// Calls that one thread makes in order for each tile of the units.
+/// Calls that one thread makes in order for each chunk of the units.
 ///
-/// Tile `t` covers the units from `t * units / tiles` up to `(t + 1) * units / tiles`.
+/// Chunk `t` covers the units from `t * units / chunks` up to `(t + 1) * units / chunks`.
 public struct Group: Sendable {
   public var calls: [Call]
   public var units: Int
-  public var tiles: Int
+  public var chunks: Int
 
-  public init(calls: [Call], units: Int, tiles: Int) {
+  public init(calls: [Call], units: Int, chunks: Int) {
     self.calls = calls
     self.units = units
-    self.tiles = tiles
+    self.chunks = chunks
   }
 }
 

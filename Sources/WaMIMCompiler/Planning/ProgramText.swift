@@ -67,7 +67,7 @@ extension Schedule {
     for (index, phase) in phases.enumerated() {
       lines.append("  phase \(index)")
       for group in phase.groups {
-        lines.append("    \(counted(group.tiles, "tile")) of \(counted(group.units, "unit"))")
+        lines.append("    \(counted(group.chunks, "chunk")) of \(counted(group.units, "unit"))")
         lines += group.calls.map { "      " + program.line(of: $0) }
       }
     }
@@ -102,5 +102,5 @@ extension Program {
   }
 }
 
-/// A count of things, such as `1 tile` or `2 tiles`.
+/// A count of things, such as `1 chunk` or `2 chunks`.
 private func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }

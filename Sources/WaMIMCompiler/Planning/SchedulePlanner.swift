@@ -3,7 +3,7 @@ import WaMIMManifest
 
 /// Turns phases of calls into a static schedule: gives every buffer its place.
 ///
-/// A buffer that only one tile's calls touch lives in the scratch memory of the thread that runs them; others live in the arena
+/// A buffer that only one chunk's calls touch lives in the scratch memory of the thread that runs them; others live in the arena
 /// from the first phase that touches them to the last.
 struct SchedulePlanner {
   let graph: Graph
@@ -55,7 +55,7 @@ struct SchedulePlanner {
     let planned = phases.map { groups in
       Phase(
         groups: groups.map { group in
-          Group(calls: group.calls.map { call(at: $0, register) }, units: group.units, tiles: group.tiles)
+          Group(calls: group.calls.map { call(at: $0, register) }, units: group.units, chunks: group.chunks)
         })
     }
     return Schedule(name: name, phases: planned, buffers: buffers, arenaBytes: arenaBytes, scratchBytes: scratchBytes)
@@ -88,7 +88,7 @@ struct SchedulePlanner {
 
   // MARK: Lifetimes
 
-  /// For each buffer, the calls that touch it: apart, those that one tile's calls alone touch.
+  /// For each buffer, the calls that touch it: apart, those that one chunk's calls alone touch.
   private func touches(_ outputs: Set<ValueID>) -> (shared: [ValueID: [Int]], local: [ValueID: [Int]]) {
     var touching: [ValueID: [Int]] = [:]
     for (index, call) in calls.enumerated() {
@@ -177,13 +177,13 @@ struct SchedulePlanner {
       && isSliced(root, users, call)
   }
 
-  /// Whether a tile makes `first` before `second`.
+  /// Whether a chunk makes `first` before `second`.
   private func isBefore(_ first: Int, _ second: Int) -> Bool {
     let (first, second) = (positions[first], positions[second])
     return first.phase == second.phase && first.group == second.group && first.index < second.index
   }
 
-  /// Whether those `users` that are in the phase of `call` touch nothing but the units of their tile.
+  /// Whether those `users` that are in the phase of `call` touch nothing but the units of their chunk.
   private func isSliced(_ root: ValueID, _ users: [Int], _ call: Int) -> Bool {
     users.filter { positions[$0].phase == positions[call].phase }.allSatisfy { user in
       calls[user].bindings.indices.allSatisfy {
@@ -207,11 +207,11 @@ struct SchedulePlanner {
   }
 
   private mutating func placeInScratch(_ roots: [ValueID], _ local: [ValueID: [Int]], _ group: Phasing.PhaseGroup) {
-    let largestTile = (group.units + group.tiles - 1) / group.tiles
+    let largestChunk = (group.units + group.chunks - 1) / group.chunks
     var requests = roots.map { root in
       let used = (local[root] ?? []).map { positions[$0].index }
       return ArenaPlanner.Request(
-        byteCount: graph[root].type.byteCount / group.units * largestTile, live: (used.min() ?? 0)...(used.max() ?? 0))
+        byteCount: graph[root].type.byteCount / group.units * largestChunk, live: (used.min() ?? 0)...(used.max() ?? 0))
     }
     let workers = group.calls.filter { calls[$0].bindings.contains(.workspace) }
     for call in workers {

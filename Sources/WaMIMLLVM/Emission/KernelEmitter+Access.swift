@@ -2,7 +2,7 @@ import CLLVM
 import WaMIMCompiler
 
 extension KernelEmitter {
-  /// One element, as a number in single precision.
+  /// One element, as a float32.
   func loadScalar(_ argument: Int, _ address: Address) -> Value {
     asNumbers(builder.load(elementType(argument), address), from: argument, lanes: 1)
   }

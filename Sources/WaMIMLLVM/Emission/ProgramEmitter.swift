@@ -49,7 +49,7 @@ struct ProgramEmitter {
 
   private func group(_ group: Group) -> Value {
     builder.structure([
-      builder.table("calls", group.calls.map(call)), count(group.calls.count), count(group.tiles), builder.index(group.units),
+      builder.table("calls", group.calls.map(call)), count(group.calls.count), count(group.chunks), builder.index(group.units),
     ])
   }
 

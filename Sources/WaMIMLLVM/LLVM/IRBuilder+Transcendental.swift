@@ -2,7 +2,7 @@ import CLLVM
 
 // Each function is within 2 units in the last place of the true value for every argument, subnormal results, infinities and
 // what is not a number included, and takes the same steps in a lane of a vector as in a scalar. The coefficients are minimax
-// fits of the relative error, rounded to single precision.
+// fits of the relative error, rounded to float32.
 
 extension IRBuilder {
   /// e to the power of `x`.

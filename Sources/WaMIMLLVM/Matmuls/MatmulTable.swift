@@ -23,11 +23,11 @@ public struct MatmulTable: Sendable {
       for group in program.schedules.filter({ $0.name == run.schedule.rawValue }).flatMap(\.phases).flatMap(\.groups) {
         for call in group.calls {
           let kernel = program.kernels[call.kernel.index]
-          guard let cost = MatmulCost(kernel, units: group.units, chunks: group.tiles, processor: processor) else { continue }
+          guard let cost = MatmulCost(kernel, units: group.units, chunks: group.chunks, processor: processor) else { continue }
           let position = positions[call.kernel] ?? rows.count
           if position == rows.count { rows.append(Row(kernel: call.kernel)) }
           positions[call.kernel] = position
-          rows[position].calls += run.count * group.tiles
+          rows[position].calls += run.count * group.chunks
           rows[position].cost = rows[position].cost + Double(run.count) * cost
         }
       }

@@ -130,11 +130,11 @@ struct Arguments {
     return value
   }
 
-  /// A number in single precision.
+  /// A number in float32.
   func float(_ label: String) throws -> Float {
     let value = try number(label)
     guard Float(value).isFinite || !value.isFinite else {
-      throw GraphError("\(value) is out of the range of single precision")
+      throw GraphError("\(value) is out of the range of float32")
     }
     return Float(value)
   }

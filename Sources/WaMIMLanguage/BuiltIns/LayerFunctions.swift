@@ -129,7 +129,7 @@ extension BuiltIn {
         Parameter("x", .tensor), Parameter("heads", .integer), Parameter("expansion", .integer, default: .integer(4)), epsilon,
         layerName,
       ],
-      "A pre-norm transformer block: attention, then a perceptron of `expansion` times the width, each added to its input."
+      "A pre-norm transformer block: attention, then an MLP of `expansion` times the width, each added to its input."
     ) { arguments in
       let layer = TransformerBlock(
         heads: try arguments.integer("heads"), expansion: try arguments.integer("expansion"),

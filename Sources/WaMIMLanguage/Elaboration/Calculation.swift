@@ -64,7 +64,7 @@ enum Calculation {
 
   private static func scalar(_ value: Value, _ builder: GraphBuilder) throws -> Tensor {
     let number = value.asNumber ?? 0
-    guard Float(number).isFinite || !number.isFinite else { throw GraphError("\(number) is out of the range of single precision") }
+    guard Float(number).isFinite || !number.isFinite else { throw GraphError("\(number) is out of the range of float32") }
     return builder.constant(Float(number))
   }
 

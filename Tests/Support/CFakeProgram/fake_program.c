@@ -194,7 +194,7 @@ static const wamim_call mean_update_calls[] = {
 static const wamim_call rate_calls[] = {CALL(rate_kernel, rate_arguments, 5)};
 static const wamim_call predict_calls[] = {CALL(predict_kernel, predict_arguments, 4)};
 
-#define GROUP(calls, tiles, units) {calls, COUNT(calls), tiles, units}
+#define GROUP(calls, chunks, units) {calls, COUNT(calls), chunks, units}
 static const wamim_group sample_groups[] = {GROUP(sample_calls, BATCH, BATCH)};
 static const wamim_group sample_and_rate_groups[] = {GROUP(sample_calls, BATCH, BATCH), GROUP(rate_calls, 1, 1)};
 static const wamim_group loss_groups[] = {GROUP(loss_calls, 1, 1)};

@@ -43,15 +43,15 @@ typedef struct {
   uint32_t description;
 } wamim_call;
 
-/// Calls that one thread makes in order, for each of `tiles` contiguous ranges of `units`.
+/// Calls that one thread makes in order, for each of `chunks` contiguous ranges of `units`.
 ///
-/// Tile `t` covers the units from `t * units / tiles` up to `(t + 1) * units / tiles`; any thread may take any tile. More tiles do for
-/// many threads where products are generated: what is computed for a unit depends on nothing but the unit, and `tiles` are as few as
+/// Chunk `t` covers the units from `t * units / chunks` up to `(t + 1) * units / chunks`; any thread may take any chunk. More chunks do for
+/// many threads where products are generated: what is computed for a unit depends on nothing but the unit, and `chunks` are as few as
 /// scratch memory has room for.
 typedef struct {
   const wamim_call *calls;
   uint32_t call_count;
-  uint32_t tiles;
+  uint32_t chunks;
   uint64_t units;
 } wamim_group;
 
@@ -84,8 +84,8 @@ typedef struct {
   void (*triad)(float *result, const float *left, const float *right, int64_t count);
   /// Multiplications and additions in one round.
   int64_t round_flops;
-  /// Makes `rounds` rounds of products in the registers of a matrix unit, with numbers in parts as kernels have them; writes nothing.
-  /// Null where kernels use no such unit.
+  /// Makes `rounds` rounds of products in the tile registers of AMX, each number in its bf16×3 split as kernels have it; writes nothing.
+  /// Null where kernels use no AMX.
   void (*multiply_matrices)(float *result, int64_t rounds);
   /// Multiplications and additions of whole numbers that one of those rounds stands for.
   int64_t matrix_round_flops;

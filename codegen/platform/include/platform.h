@@ -22,7 +22,7 @@ void wamim_name_calling_thread(const char *name);
 /// Makes OpenBLAS run each call on the thread that makes it; does nothing where OpenBLAS isn't linked.
 void wamim_limit_blas_to_calling_thread(void);
 
-/// BLAS's product of matrices in single precision.
+/// BLAS's product of matrices in float32.
 typedef void (*wamim_sgemm)(
     int order, int transpose_left, int transpose_right, int m, int n, int k, float alpha, const float *left, int left_stride,
     const float *right, int right_stride, float beta, float *result, int result_stride);

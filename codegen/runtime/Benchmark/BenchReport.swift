@@ -35,7 +35,7 @@ struct BenchReport {
         "multiply-adds",
         "\(Format.count(Double(result.productFlops)))FLOP a step, \(giga(result.flopsPerSecond)) GFLOP/s: "
           + "\(percent(result.flopsPerSecond / limits.arithmetic)) of what the machine can do"
-          + (limits.matrixUnitFlops == nil
+          + (limits.amxFlops == nil
             ? "" : ", \(percent(result.flopsPerSecond / limits.allThreadsFlops)) of what its vectors can")
       ),
       (
@@ -54,9 +54,9 @@ struct BenchReport {
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }
       ?? "no sgemm, as \(CPULimitMeter.usualLibrary) has none here (--blas names another library)"
-    let matrixUnit = limits.matrixUnitFlops.map { "matrix units \(giga($0)) GFLOP/s; " } ?? ""
+    let amx = limits.amxFlops.map { "AMX \(giga($0)) GFLOP/s; " } ?? ""
     return
-      "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); \(matrixUnit)"
+      "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); \(amx)"
       + "\(products); memory \(giga(limits.bandwidth)) GB/s"
   }
 

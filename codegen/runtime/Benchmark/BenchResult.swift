@@ -58,7 +58,7 @@ extension BenchResult {
     var flops: Int
     var flopsPerSecond: Double
     var shareOfLimit: Double
-    /// The share of what multiply-adds of vectors can do, which a program with a matrix unit can go beyond.
+    /// The share of what multiply-adds of vectors can do, which a program with AMX can go beyond.
     var shareOfMultiplyAdds: Double
     var waitingSeconds: Double
     var waitingShare: Double

@@ -67,7 +67,7 @@ struct ChromeTrace {
     let flops = calls[index].flops * Int(noted.count) / max(1, Int(noted.units))
     return event(
       names[index], kinds[index], thread: thread, from: noted.start, to: noted.end,
-      "{\"kernel\":\"k\(calls[index].kernel)\",\"phase\":\(noted.phase),\"panel\":\(noted.tile),"
+      "{\"kernel\":\"k\(calls[index].kernel)\",\"phase\":\(noted.phase),\"panel\":\(noted.chunk),"
         + "\"units\":\"\(noted.begin)..<\(noted.begin + noted.count) of \(noted.units)\",\"flops\":\(flops),"
         + "\"layers\":\(layers[index])}")
   }

@@ -9,7 +9,7 @@ package struct KernelProfile: Sendable {
     package var kind: String
     /// The kernel's number, or nil where the row is of several.
     package var kernel: Int?
-    /// Calls in a step, each tile's counted on its own.
+    /// Calls in a step, each chunk's counted on its own.
     package var calls: Int
     /// Seconds in a step, added over threads.
     package var seconds: Double

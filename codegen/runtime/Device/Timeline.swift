@@ -8,8 +8,8 @@ package final class Timeline: @unchecked Sendable {
     package var description: Int32?
     /// The phase of the schedule, as the compiler numbers them.
     package var phase: Int32
-    /// The tile of the call's group, the units that it covers, and those that the group has.
-    package var tile: Int32
+    /// The chunk of the call's group, the units that it covers, and those that the group has.
+    package var chunk: Int32
     package var begin: Int32
     package var count: Int32
     package var units: Int32

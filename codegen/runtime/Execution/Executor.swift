@@ -5,8 +5,8 @@ import Synchronization
 
 /// Runs schedules of a program on threads that start once and then work through every phase together.
 ///
-/// A phase is a list of tasks, each one tile of one group; threads take them from a counter, so who runs a tile changes from run to
-/// run, but what a tile computes does not. The thread that calls `run` is one of the workers.
+/// A phase is a list of tasks, each one chunk of one group; threads take them from a counter, so who runs a chunk changes from run to
+/// run, but what a chunk computes does not. The thread that calls `run` is one of the workers.
 final class Executor: @unchecked Sendable {
   /// Threads that run kernels, the caller's included.
   let threadCount: Int
@@ -208,7 +208,7 @@ final class Executor: @unchecked Sendable {
     (memory.arena.base + lossGuard.offset).load(as: Float.self)
   }
 
-  /// Makes every call of one tile.
+  /// Makes every call of one chunk.
   private func run(
     _ task: SchedulePlan.Task, bases: ProgramMemory.Bases,
     pointers: UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>, notes: ThreadNotes?, phase: Int
@@ -226,7 +226,7 @@ final class Executor: @unchecked Sendable {
     }
   }
 
-  /// Makes one call of a tile.
+  /// Makes one call of a chunk.
   @inline(__always)
   private func make(
     _ call: wamim_call, task: SchedulePlan.Task, bases: ProgramMemory.Bases,

@@ -3,18 +3,18 @@ import WaMIMManifest
 
 /// A schedule with its tasks numbered: what threads look up when they have taken a number.
 struct SchedulePlan {
-  /// One tile of one group.
+  /// One chunk of one group.
   struct Task {
     let calls: UnsafeBufferPointer<wamim_call>
     let begin: Int64
     let end: Int64
     /// The units of the whole group.
     let units: Int
-    /// The tile's number in its group.
-    let tile: Int
+    /// The chunk's number in its group.
+    let chunk: Int
   }
 
-  /// The groups of a phase, the most expensive tiles first.
+  /// The groups of a phase, the most expensive chunks first.
   struct Phase {
     /// Each group, and the number of tasks up to its end.
     fileprivate let groups: [(group: wamim_group, taskEnd: Int)]
@@ -28,11 +28,11 @@ struct SchedulePlan {
       var position = 0
       while groups[position].taskEnd <= index { position += 1 }
       let group = groups[position].group
-      let tile = UInt64(index - (position == 0 ? 0 : groups[position - 1].taskEnd))
+      let chunk = UInt64(index - (position == 0 ? 0 : groups[position - 1].taskEnd))
       return Task(
         calls: UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)),
-        begin: Int64(tile * group.units / UInt64(group.tiles)),
-        end: Int64((tile + 1) * group.units / UInt64(group.tiles)), units: Int(group.units), tile: Int(tile))
+        begin: Int64(chunk * group.units / UInt64(group.chunks)),
+        end: Int64((chunk + 1) * group.units / UInt64(group.chunks)), units: Int(group.units), chunk: Int(chunk))
     }
   }
 
@@ -44,7 +44,7 @@ struct SchedulePlan {
   init(_ schedule: wamim_schedule, _ manifest: Manifest, threads: Int) {
     var maximumArguments = 0
     phases = schedule.allPhases.enumerated().map { number, phase in
-      let planned = phase.allGroups.filter { $0.tiles > 0 }
+      let planned = phase.allGroups.filter { $0.chunks > 0 }
       // A BLAS may round a row's sums in another way when a call has fewer rows.
       let groups = manifest.callsBLAS ? planned : planned.map { Self.cut($0, for: threads) }
       for group in groups {
@@ -52,12 +52,12 @@ struct SchedulePlan {
           maximumArguments = max(maximumArguments, Int(call.argument_count))
         }
       }
-      let costs = groups.map { Self.costOfTile($0, calls: manifest.calls) }
+      let costs = groups.map { Self.costOfChunk($0, calls: manifest.calls) }
       // Ties keep the compiler's order.
       let order = groups.indices.sorted { (-costs[$0], $0) < (-costs[$1], $1) }
       var end = 0
       let numbered = order.map { index in
-        end += Int(groups[index].tiles)
+        end += Int(groups[index].chunks)
         return (group: groups[index], taskEnd: end)
       }
       return Phase(groups: numbered, taskCount: end, number: number)
@@ -65,30 +65,30 @@ struct SchedulePlan {
     self.maximumArguments = maximumArguments
   }
 
-  /// Calls in one run of the schedule, each tile's counted on its own.
+  /// Calls in one run of the schedule, each chunk's counted on its own.
   var callCount: Int {
-    phases.reduce(0) { $0 + $1.groups.reduce(0) { $0 + Int($1.group.call_count) * Int($1.group.tiles) } }
+    phases.reduce(0) { $0 + $1.groups.reduce(0) { $0 + Int($1.group.call_count) * Int($1.group.chunks) } }
   }
 
-  /// The group with as many tiles as `threads` threads can share evenly, at least those that it was planned with.
+  /// The group with as many chunks as `threads` threads can share evenly, at least those that it was planned with.
   ///
-  /// A unit's result does not depend on the tile that it is in, and smaller tiles need less scratch memory.
+  /// A unit's result does not depend on the chunk that it is in, and smaller chunks need less scratch memory.
   private static func cut(_ group: wamim_group, for threads: Int) -> wamim_group {
-    guard group.tiles > 1 else { return group }
+    guard group.chunks > 1 else { return group }
     let threads = UInt64(max(threads, 1))
     var group = group
-    let even = (UInt64(group.tiles) + threads - 1) / threads * threads
-    group.tiles = UInt32(clamping: max(UInt64(group.tiles), min(even, group.units)))
+    let even = (UInt64(group.chunks) + threads - 1) / threads * threads
+    group.chunks = UInt32(clamping: max(UInt64(group.chunks), min(even, group.units)))
     return group
   }
 
-  /// A rough cost of one tile, in floating-point operations: a byte moved takes about as long as four of them.
-  private static func costOfTile(_ group: wamim_group, calls: [Manifest.Call]) -> Double {
+  /// A rough cost of one chunk, in floating-point operations: a byte moved takes about as long as four of them.
+  private static func costOfChunk(_ group: wamim_group, calls: [Manifest.Call]) -> Double {
     let total = UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)).reduce(0.0) { sum, call in
       guard Int(call.description) < calls.count else { return sum }
       let description = calls[Int(call.description)]
       return sum + Double(description.flops) + 4 * Double(description.bytes)
     }
-    return total / Double(group.tiles)
+    return total / Double(group.chunks)
   }
 }

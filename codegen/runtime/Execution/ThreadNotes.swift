@@ -19,7 +19,7 @@ struct ThreadNotes {
     timeline?.note(
       Timeline.Event(
         start: start, end: end, description: Int32(truncatingIfNeeded: description), phase: Int32(truncatingIfNeeded: phase),
-        tile: Int32(truncatingIfNeeded: task.tile), begin: Int32(truncatingIfNeeded: task.begin),
+        chunk: Int32(truncatingIfNeeded: task.chunk), begin: Int32(truncatingIfNeeded: task.begin),
         count: Int32(truncatingIfNeeded: task.end - task.begin), units: Int32(truncatingIfNeeded: task.units)), thread: thread)
   }
 
@@ -32,7 +32,7 @@ struct ThreadNotes {
     times?.addWait(end - start, thread: thread)
     timeline?.note(
       Timeline.Event(
-        start: start, end: end, description: nil, phase: Int32(truncatingIfNeeded: phase), tile: 0, begin: 0, count: 0, units: 0),
+        start: start, end: end, description: nil, phase: Int32(truncatingIfNeeded: phase), chunk: 0, begin: 0, count: 0, units: 0),
       thread: thread)
   }
 }

@@ -4,7 +4,7 @@ import WaMIMManifest
 /// Looks at the memory that calls of a schedule touch for numbers that are not finite.
 ///
 /// Calls do not say how far their arguments reach. An argument whose units lie one after the other is looked at for the units of
-/// a tile; any other, up to where the next known tensor begins.
+/// a chunk; any other, up to where the next known tensor begins.
 struct ValueCheck {
   private let bases: ProgramMemory.Bases
   /// For each memory, where tensors begin in it, in ascending order, and where it ends.

@@ -8,7 +8,7 @@ import WaMIMManifest
 package struct NormMeter {
   private let model: TrainedModel
   private let secondMoments: [Manifest.Tensor]
-  /// The coefficients as the program's update has them, in single precision.
+  /// The coefficients as the program's update has them, in float32.
   private let decay: Double
   private let share: Double
 
