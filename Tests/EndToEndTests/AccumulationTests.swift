@@ -155,7 +155,7 @@ struct AccumulationTests {
     let (evaluated, plain) = try (tensors("evaluated"), tensors("one"))
     for (name, tensor) in plain { #expect(evaluated[name]?.elements == tensor.elements, "\(name)") }
     let refused = try workshop.run(workshop.path("train"), ["fit", "--resume", "one", "--batch-accumulation", "2"])
-    #expect(refused.status == 1 && refused.errors.contains("takes 3 batches a step, not 2"), "\(refused.errors)")
+    #expect(refused.status == 1 && refused.errors.contains("has --batch-accumulation 3, not 2"), "\(refused.errors)")
   }
 
   // MARK: What people are told

@@ -54,8 +54,8 @@ struct DumpTests {
     let compiler = Compiler()
     let objects = try [described, expanded].map { model in
       var program = try compiler.program(for: model)
-      // Each operation of the expanded graph stands on a line of its own.
-      program.manifest.origins.sources = []
+      // Each operation of the expanded graph stands on a line of its own, by which layers are numbered.
+      (program.manifest.origins.sources, program.manifest.origins.layers) = ([], [])
       for index in program.manifest.calls.indices { program.manifest.calls[index].origins = .init() }
       return try LLVMBackend(processor: compiler.processor).emit(program, as: .object)
     }
