@@ -29,7 +29,8 @@ struct PanelPrefetch {
   static func nextTile(of left: MatrixView, tileRows: Int, in builder: IRBuilder) -> PanelPrefetch {
     let step = tileRows * left.rowStride
     return PanelPrefetch(
-      pattern: Microkernel.Prefetch(stride: left.rowStride, advance: Microkernel.Prefetch.steps), place: builder.advance(left.place, by: step),
+      pattern: Microkernel.Prefetch(stride: left.rowStride, advance: Microkernel.Prefetch.steps),
+      place: builder.advance(left.place, by: step),
       tileStep: step, tiles: nil)
   }
 
