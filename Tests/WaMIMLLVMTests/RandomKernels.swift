@@ -391,6 +391,7 @@ struct RandomKernels {
       kernel.accumulates = false
       kernel.result = .init(argument: kernel.workspace, offset: count, rowStride: n, isTransposed: false)
       arguments[kernel.workspace].count += block * n
+      arrays[kernel.workspace] += generator.floats(block * n)
     }
     kernel.epilogue = wholeRows(m, width: n, of: kernel.result)
     return finish(.matmul(kernel), tolerance: 2e-5)

@@ -19,3 +19,11 @@ public struct Variant: Sendable {
     self.plan = plan
   }
 }
+
+extension Variant {
+  /// The variant in dumps: its name, and what it takes.
+  public var text: String {
+    name + (workspace > 0 ? ", workspace f32[\(workspace)]" : "")
+      + (cost.map { ", about \(Int(($0 / 1e3).rounded())) thousand cycles" } ?? "")
+  }
+}

@@ -1,24 +1,17 @@
 import WaMIMGraph
 
 extension Kernel {
-  /// The kernel as text: its arguments, its loops, and how they are carried out.
-  public func text(named name: String, variant: Variant? = nil) -> String {
+  /// The kernel as text: its arguments, its loops, and how a backend carries them out, where that is known.
+  public func text(named name: String, variant: String? = nil) -> String {
     var lines = ["kernel \(name) {"]
     for (index, argument) in arguments.enumerated() {
       let unit = argument.unitStride > 0 ? ", \(argument.unitStride) a unit" : ""
       lines.append("  a\(index): \(argument.element.rawValue)[\(argument.count)] \(argument.access.rawValue)\(unit)")
     }
     lines += body.lines.map { "  " + $0 }
-    if let variant { lines.append("  variant: \(variant.text)") }
+    if let variant { lines.append("  variant: \(variant)") }
     lines.append("}")
     return lines.joined(separator: "\n") + "\n"
-  }
-}
-
-extension Variant {
-  fileprivate var text: String {
-    name + (workspace > 0 ? ", workspace f32[\(workspace)]" : "")
-      + (cost.map { ", about \(Int(($0 / 1e3).rounded())) thousand cycles" } ?? "")
   }
 }
 

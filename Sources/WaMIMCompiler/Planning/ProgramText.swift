@@ -16,7 +16,7 @@ extension Program {
       }
       let origins = manifest.calls.filter { $0.kernel == index }.flatMap(\.origins.entries)
       return "// for " + text(of: origins, joiningLayers: true) + "\n// called " + uses.joined(separator: ", ") + "\n"
-        + kernel.text(named: "k\(index)_\(kernel.body.kind)", variant: variants[index])
+        + kernel.text(named: "k\(index)_\(kernel.body.kind)", variant: variants[index].text)
     }.joined(separator: "\n")
   }
 
