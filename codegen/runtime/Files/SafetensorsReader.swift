@@ -65,18 +65,6 @@ package final class SafetensorsReader {
     try file.read(into: target, at: try range(of: name, byteCount: target.count).lowerBound)
   }
 
-  /// Writes one of `parts` equal parts of the elements of the tensor named as `tensor` to `tensor` of `model`, whose size has to be the
-  /// part's.
-  package func read(
-    _ tensor: Manifest.Tensor, of model: TrainedModel, part: Int = 0, of parts: Int = 1
-  ) throws(TrainerError) {
-    let range = try range(of: tensor.name, byteCount: parts * tensor.byteCount)
-    let start = range.lowerBound + part * tensor.byteCount
-    try model.device.upload(tensor) { (offset, piece) throws(TrainerError) in
-      try piece.withUnsafeMutableBytes { (bytes) throws(TrainerError) in try file.read(into: bytes, at: start + offset) }
-    }
-  }
-
   /// Where the elements of the tensor `name` are in the file, which have to be of `byteCount` bytes.
   private func range(of name: String, byteCount: Int) throws(TrainerError) -> Range<Int> {
     guard let entry = header.entries[name], entry.range.count == byteCount else {
