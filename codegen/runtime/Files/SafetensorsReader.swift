@@ -4,7 +4,7 @@ import WaMIMManifest
 package final class SafetensorsReader {
   package let path: String
   package let header: SafetensorsHeader
-  private let file: OpenFile
+  let file: OpenFile
 
   /// Opens the file at `path` and checks that its header and its size agree.
   package init(_ path: String) throws(TrainerError) {
@@ -66,7 +66,7 @@ package final class SafetensorsReader {
   }
 
   /// Where the elements of the tensor `name` are in the file, which have to be of `byteCount` bytes.
-  private func range(of name: String, byteCount: Int) throws(TrainerError) -> Range<Int> {
+  func range(of name: String, byteCount: Int) throws(TrainerError) -> Range<Int> {
     guard let entry = header.entries[name], entry.range.count == byteCount else {
       throw TrainerError("\(path) lacks the tensor `\(name)` in the size that this model needs")
     }
