@@ -2,8 +2,8 @@ import Glibc
 
 /// The images of a folder, or of shards as WebDataset writes them; a class's name stays part of an image's path.
 package struct ImageDataset: ImageSource {
-  private let locations: [ImageLocation]
-  private let index: ImageIndex
+  let locations: [ImageLocation]
+  let index: ImageIndex
   /// When looking for the images began, in nanoseconds since 1970; nil where an index that was kept told where they are.
   private let foundAt: Int64?
   /// What was passed over in looking for the images; nothing where an index that was kept told where they are.
@@ -50,10 +50,14 @@ package struct ImageDataset: ImageSource {
   }
 
   package var digest: String {
-    index.digest(
-      below: locations.compactMap { location in
-        if case .folder(let path) = location.place { path } else { nil }
-      })
+    index.digest(below: roots)
+  }
+
+  /// The folders that images were looked for in.
+  var roots: [[UInt8]] {
+    locations.compactMap { location in
+      if case .folder(let path) = location.place { path } else { nil }
+    }
   }
 
   package func reads(_ identity: FileStatus.Identity) -> Bool {

@@ -4,6 +4,10 @@ package protocol ImageSource: Sendable {
   var count: Int { get }
   /// The image of number `index`; an error where its file cannot be read or its header is damaged.
   func load(at index: Int) throws(TrainerError) -> LoadedImage
+  /// What the image of number `index` is; nil where nothing is known of that.
+  func label(at index: Int) -> Label?
+  /// Whether some images weigh more than others.
+  var isWeighted: Bool { get }
   /// What an error or a warning calls the image of number `index`.
   func name(at index: Int) -> String
   /// What tells lists of images apart, wherever they lie.
@@ -17,6 +21,10 @@ package protocol ImageSource: Sendable {
 }
 
 extension ImageSource {
+  package func label(at index: Int) -> Label? { nil }
+
+  package var isWeighted: Bool { false }
+
   package var indexByteCount: Int { 0 }
 
   package func saveIndex(in folder: String) throws(TrainerError) {}

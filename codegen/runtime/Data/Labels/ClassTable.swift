@@ -1,0 +1,60 @@
+import FoundationEssentials
+
+/// The classes of a data set by name, in the order of a model's outputs.
+package struct ClassTable: Sendable, Equatable {
+  package let names: [String]
+  /// The classes by the bytes of their names, as texts that look alike need not be the same.
+  private let indices: [[UInt8]: Int32]
+
+  package init(_ names: [String]) throws(TrainerError) {
+    var indices: [[UInt8]: Int32] = [:]
+    for (index, name) in names.enumerated() {
+      guard indices.updateValue(Int32(index), forKey: Array(name.utf8)) == nil else {
+        throw TrainerError("two classes are called \(name)")
+      }
+    }
+    self.names = names
+    self.indices = indices
+  }
+
+  package var count: Int { names.count }
+
+  /// The class called `name`; where there is none and the name is a number, the class of that number.
+  func index(of name: [UInt8]) -> Int32? {
+    if let index = indices[name] { return index }
+    return Self.number(name).flatMap { $0 < names.count ? Int32($0) : nil }
+  }
+
+  /// The number that `name` writes in digits, without leading zeros.
+  static func number(_ name: [UInt8]) -> Int? {
+    guard name.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      name.count == 1 || name.first != UInt8(ascii: "0")
+    else { return nil }
+    return Int(FilePath.text(name))
+  }
+
+  /// The table as the metadata of a checkpoint holds it.
+  package var json: String {
+    get throws(TrainerError) { try JSON.encode(names) }
+  }
+
+  /// The table that the metadata of a checkpoint holds.
+  package init(json: String) throws(TrainerError) {
+    guard let names = try? JSONDecoder().decode([String].self, from: Data(json.utf8)) else {
+      throw TrainerError("its table of classes cannot be read")
+    }
+    try self.init(names)
+  }
+}
+
+/// What a sample is.
+package struct Label: Sendable, Equatable {
+  /// Its class, by number.
+  package var category: Int
+  /// What its loss weighs beside others.
+  package var weight: Float
+
+  package init(category: Int, weight: Float = 1) {
+    (self.category, self.weight) = (category, weight)
+  }
+}

@@ -1,0 +1,116 @@
+/// How the classes of a data set are found, and what is wrong with them.
+package struct LabelSearch {
+  /// What the images are for.
+  package enum Purpose: Sendable {
+    case training, evaluation
+  }
+
+  let dataset: ImageDataset
+  /// What messages call the images.
+  let name: String
+  /// The file of `--labels`, or nil where the images' places tell.
+  let file: String?
+  /// The classes of the training, by whose numbers these images are labelled; nil where these images define them.
+  let classes: ClassTable?
+  /// The classes that the program has.
+  let count: Int
+  let purpose: Purpose
+
+  package init(
+    _ dataset: ImageDataset, name: String, file: String? = nil, classes: ClassTable? = nil, count: Int, purpose: Purpose
+  ) {
+    (self.dataset, self.name, self.file, self.classes) = (dataset, name, file, classes)
+    (self.count, self.purpose) = (count, purpose)
+  }
+
+  /// The images that have a label; throws where labels are missing that should be there, and where classes do not fit the program.
+  package func labelled() throws(TrainerError) -> LabelledImages {
+    let raw: RawLabels
+    if let file { raw = try LabelFile.labels(in: file, of: dataset) } else { raw = try PlaceLabels.labels(of: dataset) }
+    try checkUnlabelled(raw)
+    try checkFolders(raw)
+    let table: ClassTable
+    if let classes { table = classes } else { table = try newTable(raw) }
+    let numbers = try numbers(of: raw, in: table)
+    let chosen = raw.unlabelled == nil ? nil : raw.indices.indices.filter { raw.isLabelled($0) }.map { Int32($0) }
+    let kept = chosen ?? raw.indices.indices.map { Int32($0) }
+    let images = LabelledImages(
+      dataset, classes: table, chosen: chosen, categories: kept.map { numbers[Int(raw.indices[Int($0)])] },
+      weights: raw.weights.map { weights in kept.map { weights[Int($0)] } })
+    warnOfClassesWithoutImages(images)
+    return images
+  }
+
+  private func checkUnlabelled(_ raw: RawLabels) throws(TrainerError) {
+    guard let (missing, first) = raw.unlabelled else { return }
+    let example = dataset.name(at: first)
+    let images = "\(missing) of \(Format.counted(dataset.count, "image"))"
+    switch raw.origin {
+    case .file:
+      guard missing < dataset.count else { throw TrainerError("--labels \(file ?? "") has no line for any image of \(name)") }
+      Console.warn("\(images) of \(name) have no line in \(file ?? "") and are left out, such as \(example)")
+    case .folders:
+      throw TrainerError(
+        "\(images) have no class, such as \(example): put the images of each class into a folder of its name in \(name), "
+          + "or say which image is of which class with --labels FILE")
+    case .entries:
+      throw TrainerError(
+        "\(images) in \(name) have no class, such as \(example): their archives hold no .cls or .json beside them that names one")
+    }
+  }
+
+  private func checkFolders(_ raw: RawLabels) throws(TrainerError) {
+    guard raw.origin == .folders else { return }
+    let empty = PlaceLabels.emptyClasses(of: dataset, labels: raw)
+    guard let first = empty.first else { return }
+    let folders =
+      "\(Format.counted(empty.count, "class folder")) of \(name) \(empty.count == 1 ? "holds" : "hold") no images: \(first)"
+    guard purpose == .evaluation else { throw TrainerError("\(folders); fill or remove what is empty") }
+    Console.warn(folders)
+  }
+
+  /// The table of classes that the images define.
+  private func newTable(_ raw: RawLabels) throws(TrainerError) -> ClassTable {
+    let numbers = raw.origin == .folders ? [] : raw.names.compactMap(ClassTable.number)
+    if !raw.names.isEmpty, numbers.count == raw.names.count {
+      if let largest = numbers.enumerated().max(by: { $0.element < $1.element }), largest.element >= count {
+        let example = raw.firstImage(of: largest.offset).map { ", of \(dataset.name(at: $0))" } ?? ""
+        throw TrainerError(
+          "the label \(largest.element)\(example) is beyond the program's \(count) classes, which are 0 to \(count - 1)")
+      }
+      return try ClassTable((0..<count).map { "\($0)" })
+    }
+    let names = raw.names.sorted { $0.lexicographicallyPrecedes($1) }.map { FilePath.text($0) }
+    guard names.count == count else {
+      throw TrainerError(
+        "\(name) has \(names.count) classes and the program \(count): compile the model for as many, with --set classes=\(names.count)"
+      )
+    }
+    return try ClassTable(names)
+  }
+
+  /// The class in `table` of each of the names that occur.
+  private func numbers(of raw: RawLabels, in table: ClassTable) throws(TrainerError) -> [Int32] {
+    guard table.count == count else {
+      throw TrainerError("the training had \(table.count) classes, and the program has \(count)")
+    }
+    var unknown: [Int] = []
+    let numbers = raw.names.enumerated().map { index, name -> Int32 in
+      if let number = table.index(of: name) { return number }
+      unknown.append(index)
+      return 0
+    }
+    guard let first = unknown.first else { return numbers }
+    let example = raw.firstImage(of: first).map { " (\(dataset.name(at: $0)))" } ?? ""
+    let known = table.names.prefix(5).joined(separator: ", ") + (table.count > 5 ? ", …" : "")
+    throw TrainerError(
+      "\(name): the class \(FilePath.text(raw.names[first]))\(example) is none of those of the training, which are \(known)"
+        + (unknown.count > 1 ? "; so are \(unknown.count - 1) more" : ""))
+  }
+
+  private func warnOfClassesWithoutImages(_ images: LabelledImages) {
+    let empty = zip(images.classes.names, images.counts).filter { $0.1 == 0 }
+    guard let first = empty.first else { return }
+    Console.warn("\(empty.count) of \(images.classes.count) classes have no images in \(name), such as \(first.0)")
+  }
+}

@@ -1,0 +1,118 @@
+import FoundationEssentials
+
+/// Labels where images lie: the names of folders, and entries of shards beside images.
+enum PlaceLabels {
+  /// Reads what the places of `dataset` say.
+  static func labels(of dataset: ImageDataset) throws(TrainerError) -> RawLabels {
+    let index = dataset.index
+    let isOfFolders = index.items.first.map { index.places[Int($0.place)].kind == .folder } ?? true
+    var labels = RawLabels(images: index.count, origin: isOfFolders ? .folders : .entries)
+    var start = 0
+    while start < index.count {
+      let place = index.items[start].place
+      var end = start
+      while end < index.count, index.items[end].place == place { end += 1 }
+      if index.places[Int(place)].kind == .folder {
+        if let name = className(of: index.places[Int(place)].path, roots: dataset.roots) {
+          let number = labels.number(of: name)
+          for image in start..<end { labels.set(image, to: number) }
+        }
+      } else {
+        try addEntries(of: index, start..<end, to: &labels)
+      }
+      start = end
+    }
+    return labels
+  }
+
+  /// The classes that folders stand for which hold no image, neither themselves nor further down.
+  static func emptyClasses(of dataset: ImageDataset, labels: RawLabels) -> [String] {
+    let known = Set(labels.names)
+    var empty: Set<[UInt8]> = []
+    for place in dataset.index.places where place.kind == .folder {
+      if let name = className(of: place.path, roots: dataset.roots), !known.contains(name) { empty.insert(name) }
+    }
+    return empty.map { FilePath.text($0) }.sorted()
+  }
+
+  /// The first part of the folder `path` below the data.
+  private static func className(of path: [UInt8], roots: [[UInt8]]) -> [UInt8]? {
+    let slash = UInt8(ascii: "/")
+    for root in roots {
+      let root = root.last == slash ? root : root + [slash]
+      if path.starts(with: root) { return Array(path[root.count...].prefix { $0 != slash }) }
+    }
+    return nil
+  }
+
+  /// Entries that are larger are no labels.
+  private static let maximumEntryBytes = 1 << 20
+
+  /// Adds what lies beside the images `images` of `index`, all in one archive: `KEY.cls`, or `KEY.json`.
+  private static func addEntries(of index: ImageIndex, _ images: Range<Int>, to labels: inout RawLabels) throws(TrainerError) {
+    let place = index.place(at: images.lowerBound)
+    let opened = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: place.path) }
+    let file: any StoredBytes = place.packing.map { GzipReader(opened, index: $0) } ?? opened
+    var found: [ArraySlice<UInt8>: Int32] = [:]
+    var reader = TarReader(file)
+    while let member = try reader.next() {
+      let ending = FilePath.fileExtension(member.name)
+      guard ending == "cls" || ending == "json", member.byteCount <= maximumEntryBytes else { continue }
+      let key = key(of: member.name)
+      if ending == "json" && found[key] != nil { continue }
+      let bytes = try file.bytes(at: member.offset, count: member.byteCount)
+      let name = ending == "cls" ? trimmed(bytes) : classInJSON(bytes)
+      guard let name, !name.isEmpty else {
+        if ending == "json" { continue }
+        throw TrainerError("\(FilePath.text(place.path)): \(FilePath.text(member.name)) is empty, and should name a class")
+      }
+      found[key] = labels.number(of: name)
+    }
+    for image in images {
+      if let number = found[key(of: Array(index.name(at: image)))] { labels.set(image, to: number) }
+    }
+  }
+
+  /// What the files of a sample have in common: their path up to the first dot of their name.
+  private static func key(of name: [UInt8]) -> ArraySlice<UInt8> {
+    let last = FilePath.lastPart(name)
+    return name[..<(last.firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex)]
+  }
+
+  private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
+    let isBlank = { (byte: UInt8) in byte <= UInt8(ascii: " ") }
+    let start = bytes.drop(while: isBlank)
+    return Array(start[..<((start.lastIndex { !isBlank($0) } ?? start.startIndex - 1) + 1)])
+  }
+
+  /// What a JSON entry can say of a class.
+  private struct Entry: Decodable {
+    /// A number or a name.
+    struct Name: Decodable {
+      let text: String
+
+      init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let number = try? container.decode(Int.self) {
+          text = "\(number)"
+        } else {
+          text = try container.decode(String.self)
+        }
+      }
+    }
+
+    var cls: Name?
+    var label: Name?
+    var category: Name?
+
+    private enum CodingKeys: String, CodingKey {
+      case cls, label
+      case category = "class"
+    }
+  }
+
+  private static func classInJSON(_ bytes: [UInt8]) -> [UInt8]? {
+    guard let entry = try? JSONDecoder().decode(Entry.self, from: Data(bytes)) else { return nil }
+    return (entry.category ?? entry.label ?? entry.cls).map { Array($0.text.utf8) }
+  }
+}
