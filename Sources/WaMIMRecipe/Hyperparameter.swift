@@ -69,8 +69,17 @@ extension Allowed where Value == Double {
   static let tiny = Allowed("above 0, such as 1e-8") { Float($0) >= .leastNormalMagnitude && Float($0).isFinite }
 }
 
+extension Allowed where Value == Double {
+  static let probability = Allowed("from 0 to 1") { (0...1).contains($0) }
+  static let belowOne = Allowed("from 0 to below 1") { (0..<1).contains($0) }
+  static let degrees = Allowed("from 0 to 180") { (0...180).contains($0) }
+  static let magnitude = Allowed("from 0 to 10") { (0...10).contains($0) }
+  static let halfTurn = Allowed("from 0 to 0.5") { (0...0.5).contains($0) }
+}
+
 extension Allowed where Value == Int {
   static let count = Allowed("from 1 to 1000000") { (1...1_000_000).contains($0) }
+  static let operations = Allowed("from 1 to 100") { (1...100).contains($0) }
 }
 
 extension Allowed where Value == Bool {

@@ -32,6 +32,50 @@ public struct Hyperparameters: Sendable {
   public let horizontalFlip = Hyperparameter(
     "horizontal_flip", of: "horizontal_flip", label: .some(nil), default: true, unlisted: false, .any,
     "Flip half of the images left to right")
+  public let verticalFlip = Hyperparameter(
+    "vertical_flip", of: "vertical_flip", label: .some(nil), default: false, .any, "Flip half of the images top to bottom")
+  public let quarterTurns = Hyperparameter(
+    "quarter_turns", of: "quarter_turns", label: .some(nil), default: false, .any,
+    "Turn each image by 0, 90, 180 or 270 degrees, where the input is square")
+  public let rotate = Hyperparameter(
+    "rotate", of: "rotate", label: "degrees", default: 0.0, argument: .required, .degrees,
+    "Degrees by which an image is rotated at most, either way")
+  public let translate = Hyperparameter(
+    "translate", of: "translate", label: "share", default: 0.0, argument: .required, .probability,
+    "Share of its sides by which an image is shifted at most")
+  public let randAugment = Hyperparameter(
+    "rand_augment", of: "rand_augment", label: "magnitude", default: 0.0, argument: .or(9), .magnitude,
+    "Magnitude of RandAugment's operations; 0 applies none")
+  public let randAugmentDeviation = Hyperparameter(
+    "rand_augment_deviation", of: "rand_augment", label: "deviation", default: 0.5, .notNegative,
+    "Standard deviation of the magnitude, which is drawn anew for each operation")
+  public let randAugmentOperations = Hyperparameter(
+    "rand_augment_operations", of: "rand_augment", label: "operations", default: 2, .operations,
+    "Operations that RandAugment draws for an image, each of which it applies with probability 1/2")
+  public let jitterBrightness = Hyperparameter(
+    "jitter_brightness", of: "color_jitter", label: "brightness", default: 0.0, .notNegative,
+    "How far from 1 the factor of an image's brightness may lie")
+  public let jitterContrast = Hyperparameter(
+    "jitter_contrast", of: "color_jitter", label: "contrast", default: 0.0, .notNegative,
+    "How far from 1 the factor of an image's contrast may lie")
+  public let jitterSaturation = Hyperparameter(
+    "jitter_saturation", of: "color_jitter", label: "saturation", default: 0.0, .notNegative,
+    "How far from 1 the factor of an image's saturation may lie")
+  public let jitterHue = Hyperparameter(
+    "jitter_hue", of: "color_jitter", label: "hue", default: 0.0, .halfTurn,
+    "Share of the colour circle by which hues are shifted at most")
+  public let randomErasing = Hyperparameter(
+    "random_erasing", of: "random_erasing", label: "probability", default: 0.0, argument: .or(0.25), .probability,
+    "Share of the images of which a random rectangle is replaced by noise")
+  public let mixup = Hyperparameter(
+    "mixup", of: "mixup", label: "alpha", default: 0.0, argument: .or(0.8), .notNegative,
+    "Parameter of the beta distribution by which two images are blended; 0 blends none")
+  public let cutmix = Hyperparameter(
+    "cutmix", of: "cutmix", label: "alpha", default: 0.0, argument: .or(1), .notNegative,
+    "Parameter of the beta distribution of how much of an image another one covers; 0 covers none")
+  public let labelSmoothing = Hyperparameter(
+    "label_smoothing", of: "label_smoothing", label: "share", default: 0.0, argument: .or(0.1), .belowOne,
+    "Share of each target that is spread evenly over all classes")
   public let mean = Hyperparameter(
     "mean", of: "normalize", default: [0.485, 0.456, 0.406], argument: .required, .finite, isOfChannels: true,
     "Mean of each channel, for values in [0, 1]")

@@ -223,6 +223,13 @@ struct RandomGraph {
     let aspect = [double(), double()].sorted()
     recipe.cropAspect = Interval(aspect[0], aspect[1])
     recipe.horizontalFlip = flag()
+    recipe.verticalFlip = flag()
+    recipe.mixup = flag() ? 0 : double()
+    if flag() {
+      recipe.randAugment = Double.random(in: 0.1...10, using: &generator)
+      recipe.randAugmentOperations = number(1...4)
+    }
+    recipe.jitterHue = flag() ? 0 : Double.random(in: 0...0.5, using: &generator)
     recipe.mean = (0..<3).map { _ in -double() }
     recipe.standardDeviation = (0..<3).map { _ in double() }
     return recipe

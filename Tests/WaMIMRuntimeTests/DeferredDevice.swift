@@ -173,28 +173,31 @@ final class DeferredDevice: Device {
   private final class Staging: ImageStaging, @unchecked Sendable {
     private let slots: TestStaging
     private let input: Manifest.Tensor
+    private let labels: Manifest.Tensor?
     private let device: DeferredDevice
 
     init(slots: Int, batch: ImageBatch, device: DeferredDevice) {
       self.slots = TestStaging(slots: slots, samples: batch.input.shape[0], batch: batch)
       input = batch.input
+      labels = batch.labels
       self.device = device
     }
 
     var slotCount: Int { slots.slotCount }
     var samplesPerSlot: Int { slots.samplesPerSlot }
 
-    func write(_ sample: Image, place: Int, slot: Int) { slots.write(sample, place: place, slot: slot) }
+    func write(_ sample: Sample, place: Int, slot: Int) { slots.write(sample, place: place, slot: slot) }
 
     func announce(slot: Int) {
       slots.announce(slot: slot)
       device.log.note { $0.announcements += 1 }
     }
 
-    func upload(slot: Int) throws(TrainerError) {
-      try slots.upload(slot: slot)
+    func upload(slot: Int, finish: BatchFinish) throws(TrainerError) {
+      try slots.upload(slot: slot, finish: finish)
       device.log.note { $0.imageUploads += 1 }
       device.waiting.append(.upload(slots.input.withUnsafeBytes { Array($0) }, input))
+      if let labels { device.waiting.append(.upload(slots.targets.withUnsafeBytes { Array($0) }, labels)) }
     }
   }
 }

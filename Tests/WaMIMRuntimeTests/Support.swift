@@ -76,38 +76,50 @@ func write(_ tensors: [(name: String, shape: [Int], values: [Float])], to path: 
   try store.write(to: path)
 }
 
-/// Images that wait for a test, which reads them as the input of a model.
+/// Images that wait for a test, which reads them as the inputs of a model.
 final class TestStaging: ImageStaging, @unchecked Sendable {
   let slotCount: Int
   let samplesPerSlot: Int
-  private let normalization: Normalization
-  private let augmentation: Augmentation
-  private var samples: [[Image?]]
+  private let finisher: SampleFinisher
+  /// Elements of a sample.
+  private let count: Int
+  private let classes: Int
+  private var samples: [[Sample?]]
+  /// The places of each slot that have been written since its last upload.
+  private var written: [Set<Int>]
   private var announced: Set<Int> = []
   private let lock = NSLock()
-  /// What was uploaded last, or is being filled.
+  /// What was uploaded last.
   private(set) var input: [Float] = []
+  private(set) var targets: [Float] = []
 
-  convenience init(slots: Int, samples: Int, augmentation: Augmentation) {
+  convenience init(slots: Int, samples: Int, augmentation: Augmentation, classes: Int = 0) {
     self.init(
       slots: slots, samples: samples, augmentation: augmentation,
-      normalization: Normalization(augmentation.recipe, channels: augmentation.channels))
+      normalization: Normalization(augmentation.recipe, channels: augmentation.channels), classes: classes)
   }
 
   convenience init(slots: Int, samples: Int, batch: ImageBatch) {
-    self.init(slots: slots, samples: samples, augmentation: batch.augmentation, normalization: batch.normalization)
+    self.init(
+      slots: slots, samples: samples, augmentation: batch.augmentation, normalization: batch.normalization,
+      classes: batch.classes ?? 0)
   }
 
-  private init(slots: Int, samples: Int, augmentation: Augmentation, normalization: Normalization) {
+  private init(slots: Int, samples: Int, augmentation: Augmentation, normalization: Normalization, classes: Int) {
     slotCount = slots
     samplesPerSlot = samples
-    self.augmentation = augmentation
-    self.normalization = normalization
+    finisher = SampleFinisher(augmentation, normalization: normalization)
+    count = augmentation.width * augmentation.height * augmentation.channels
+    self.classes = classes
     self.samples = Array(repeating: Array(repeating: nil, count: samples), count: slots)
+    written = Array(repeating: [], count: slots)
   }
 
-  func write(_ sample: Image, place: Int, slot: Int) {
-    lock.withLock { samples[slot][place] = sample }
+  func write(_ sample: Sample, place: Int, slot: Int) {
+    lock.withLock {
+      samples[slot][place] = sample
+      written[slot].insert(place)
+    }
   }
 
   func announce(slot: Int) {
@@ -115,16 +127,30 @@ final class TestStaging: ImageStaging, @unchecked Sendable {
   }
 
   /// Throws where the slot has not been announced, or lacks a sample.
-  func upload(slot: Int) throws(TrainerError) {
-    let (pixels, isAnnounced) = lock.withLock { (samples[slot].compactMap { $0?.pixels }, announced.remove(slot) != nil) }
-    guard isAnnounced, pixels.count == samplesPerSlot else { throw TrainerError("the slot \(slot) is not full") }
-    lock.withLock { samples[slot] = Array(repeating: nil, count: samplesPerSlot) }
-    let all = pixels.flatMap { $0 }
-    input = [Float](repeating: 0, count: all.count)
-    input.withUnsafeMutableBufferPointer { target in
-      all.withUnsafeBufferPointer {
-        normalization.apply(
-          $0, to: target, channels: augmentation.channels, positions: augmentation.width * augmentation.height)
+  func upload(slot: Int, finish: BatchFinish) throws(TrainerError) {
+    let (samples, isFull) = lock.withLock {
+      defer { written[slot] = [] }
+      return (self.samples, announced.remove(slot) != nil && written[slot].count == samplesPerSlot)
+    }
+    let own = samples[slot].compactMap { $0 }
+    let partners = finish.mixture == nil ? own : samples[finish.partnerSlot].reversed().compactMap { $0 }
+    guard isFull, partners.count == own.count else { throw TrainerError("the slot \(slot) is not full") }
+    input = [Float](repeating: 0, count: own.count * count)
+    targets = [Float](repeating: 0, count: own.count * classes)
+    for (index, (own, partner)) in zip(own, partners).enumerated() {
+      own.image.pixels.withUnsafeBufferPointer { pixels in
+        partner.image.pixels.withUnsafeBufferPointer { others in
+          input.withUnsafeMutableBufferPointer { input in
+            finisher.write(
+              (pixels, own.erasure), mixedWith: (others, partner.erasure), by: finish.mixture,
+              to: UnsafeMutableBufferPointer(rebasing: input[index * count..<(index + 1) * count]))
+          }
+        }
+      }
+      targets.withUnsafeMutableBufferPointer { targets in
+        finisher.writeTarget(
+          own.label, mixedWith: finish.mixture == nil ? nil : partner.label, by: finish.mixture, scale: finish.targetScale,
+          to: UnsafeMutableBufferPointer(rebasing: targets[index * classes..<(index + 1) * classes]))
       }
     }
   }

@@ -101,6 +101,7 @@ private struct Printer {
 
   /// The setting with its arguments, or nil where the recipe does not need it named.
   private func call(_ setting: Setting) -> String? {
+    guard !setting.isIdle(in: model.recipe) else { return nil }
     let hyperparameters = setting.hyperparameters
     let arguments = hyperparameters.compactMap { hyperparameter in
       hyperparameter.label.map { "\($0): \(written(model.recipe[hyperparameter]))" }

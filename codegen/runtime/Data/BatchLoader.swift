@@ -2,6 +2,7 @@ import WaMIMManifest
 
 /// Reads and augments the images of coming batches on threads of its own, while the model works on the current ones.
 ///
+/// Where samples are mixed or weighed, all of a batch are waited for before its first portion is handed out.
 /// Images wait as bytes where the device wants them, and it takes them in equal portions. What a batch holds depends on the seed and the
 /// step alone, whatever the number of threads: each image's random numbers come from the seed, the epoch and its place, and an image that
 /// cannot be read is replaced by the next one that can.
@@ -15,6 +16,8 @@ package final class BatchLoader: @unchecked Sendable {
   /// How many portions make a batch.
   private let portionsPerBatch: Int
   private let lastPortion: Int
+  /// What batches are mixed and weighed by.
+  private let grouping: BatchGrouping
   private let lock = ThreadLock()
   /// Held while a large image is decoded: one at a time, so that their memory does not grow with the number of threads.
   private let largeImages = ThreadLock()
@@ -26,6 +29,8 @@ package final class BatchLoader: @unchecked Sendable {
   private var nextPlace = 0
   /// The portion that is handed out next.
   private var currentPortion: Int
+  /// The first portion whose slot may not be filled anew.
+  private var firstKeptPortion: Int
   /// How many images of each waiting portion are ready.
   private var ready: [Int]
   private var permutations: [Int: [Int32]] = [:]
@@ -41,11 +46,14 @@ package final class BatchLoader: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - staging: Where images wait; a batch of `order` is a multiple of what a slot holds, and there are at least two.
+  ///   - samplesPerBatch: Samples that are mixed and weighed together, where that is less than a batch of `order`.
   ///   - unreadable: Takes note of the images that cannot be read.
   package init(
     source: any ImageSource, order: EpochOrder, staging: any ImageStaging, augmentation: Augmentation, steps: Range<Int>,
-    threads: Int, unreadable: UnreadableImages = UnreadableImages()
+    threads: Int, samplesPerBatch: Int? = nil, unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) {
+    grouping = try BatchGrouping(
+      source: source, augmentation: augmentation, staging: staging, samples: samplesPerBatch ?? order.batch, seed: order.seed)
     self.source = source
     self.unreadable = unreadable
     self.order = order
@@ -55,6 +63,7 @@ package final class BatchLoader: @unchecked Sendable {
     lastPortion = steps.upperBound * portionsPerBatch
     nextPortion = steps.lowerBound * portionsPerBatch
     currentPortion = nextPortion
+    firstKeptPortion = nextPortion
     ready = [Int](repeating: 0, count: staging.slotCount)
     for index in 0..<max(1, threads) {
       self.threads.append(try WorkerThread(name: "loader \(index)") { self.work() })
@@ -71,22 +80,25 @@ package final class BatchLoader: @unchecked Sendable {
     threads = []
   }
 
-  /// Waits for the next portion, hands it to the device, normalised, and frees its place.
+  /// Waits for the next portion, hands it to the device, finished, and frees its place.
   ///
   /// - Returns: Seconds spent waiting.
   package func next() throws(TrainerError) -> Double {
     let start = Clock.seconds
-    let slot = currentPortion % staging.slotCount
+    let portion = currentPortion
+    let needed = grouping.isNeeded ? grouping.portions(with: portion) : portion..<portion + 1
     let problem = lock.withLock {
-      while ready[slot] < staging.samplesPerSlot && failure == nil { lock.sleep() }
+      while needed.contains(where: { ready[$0 % staging.slotCount] < staging.samplesPerSlot }) && failure == nil { lock.sleep() }
       return failure
     }
     if let problem { throw problem }
     let waited = Clock.seconds - start
-    try staging.upload(slot: slot)
+    try staging.upload(slot: portion % staging.slotCount, finish: grouping.finish(of: portion))
     lock.withLock {
-      ready[slot] = 0
       currentPortion += 1
+      guard currentPortion == needed.upperBound else { return }
+      for portion in needed { ready[portion % staging.slotCount] = 0 }
+      firstKeptPortion = currentPortion
       lock.wakeAll()
     }
     return waited
@@ -96,10 +108,10 @@ package final class BatchLoader: @unchecked Sendable {
   private func work() {
     while let item = take() {
       do throws(TrainerError) {
-        let numbers = RandomNumbers(
-          seed: order.seed, purpose: .augmentation, UInt64(item.epoch), UInt64(item.placeInEpoch))
-        let sample = try readableSample(from: item.image, numbers: numbers)
-        staging.write(sample, place: item.place, slot: item.portion % staging.slotCount)
+        let sample = try readableSample(for: item)
+        let slot = item.portion % staging.slotCount
+        staging.write(sample, place: item.place, slot: slot)
+        if let label = sample.label { grouping.note(label, place: item.place, slot: slot) }
       } catch {
         lock.withLock {
           failure = failure ?? error
@@ -134,7 +146,7 @@ package final class BatchLoader: @unchecked Sendable {
   /// Waits until there is an image to read and a place for it; nil when there are none left.
   private func take() -> Item? {
     lock.withLock {
-      while !isStopping && nextPortion < lastPortion && nextPortion >= currentPortion + staging.slotCount { lock.sleep() }
+      while !isStopping && nextPortion < lastPortion && nextPortion >= firstKeptPortion + staging.slotCount { lock.sleep() }
       guard !isStopping, nextPortion < lastPortion else { return nil }
       let portionsPerEpoch = order.stepsPerEpoch * portionsPerBatch
       let epoch = nextPortion / portionsPerEpoch
@@ -160,14 +172,15 @@ package final class BatchLoader: @unchecked Sendable {
     return made
   }
 
-  /// A sample of the image of number `index`, or of the first one after it that can be read.
-  private func readableSample(from index: Int, numbers: RandomNumbers) throws(TrainerError) -> Image {
-    for offset in 0..<source.count {
-      let candidate = (index + offset) % source.count
+  /// The sample of an item's image, or of the first one after it that can be read; where every image is to have its turn, a black one
+  /// stands for what cannot be read.
+  private func readableSample(for item: Item) throws(TrainerError) -> Sample {
+    for offset in 0..<(order.isComplete ? 1 : source.count) {
+      let candidate = (item.image + offset) % source.count
       if unreadable.contains(candidate) { continue }
       let problem: TrainerError
       do throws(TrainerError) {
-        return try sample(of: candidate, numbers: numbers)
+        return try sample(of: candidate, item: item)
       } catch {
         // The machine's failures end the run: another image in the place of a sound one would change its bits.
         guard !error.isSystemFailure else { throw error }
@@ -175,12 +188,20 @@ package final class BatchLoader: @unchecked Sendable {
       }
       try unreadable.insert(candidate, name: source.name(at: candidate), reason: problem.message)
     }
-    throw TrainerError("none of the \(source.count) images can be read")
+    guard order.isComplete else { throw TrainerError("none of the \(source.count) images can be read") }
+    return Sample(Image(width: augmentation.width, height: augmentation.height, channels: augmentation.channels))
   }
 
-  private func sample(of index: Int, numbers: RandomNumbers) throws(TrainerError) -> Image {
+  private func sample(of index: Int, item: Item) throws(TrainerError) -> Sample {
+    func numbers(_ purpose: RandomNumbers.Purpose) -> RandomNumbers {
+      RandomNumbers(seed: order.seed, purpose: purpose, UInt64(item.epoch), UInt64(item.placeInEpoch))
+    }
     let image = try source.load(at: index)
-    guard image.width * image.height > Self.largePixels else { return try augmentation.sample(image, numbers: numbers) }
-    return try largeImages.withLock { () throws(TrainerError) in try augmentation.sample(image, numbers: numbers) }
+    let isLarge = image.width * image.height > Self.largePixels
+    let pixels =
+      isLarge
+      ? try largeImages.withLock { () throws(TrainerError) in try augmentation.sample(image, numbers: numbers(.augmentation)) }
+      : try augmentation.sample(image, numbers: numbers(.augmentation))
+    return Sample(pixels, label: source.label(at: index), erasure: augmentation.erasure(numbers: numbers(.erasing)))
   }
 }

@@ -3,20 +3,32 @@ package struct EpochOrder: Sendable {
   package let images: Int
   package let batch: Int
   package let seed: UInt64
+  /// Whether every image has its turn once, in order, and the last batch is filled up with images that do not count.
+  package let isComplete: Bool
 
   package init(images: Int, batch: Int, seed: UInt64) {
     self.images = images
     self.batch = batch
     self.seed = seed
+    isComplete = false
   }
 
-  /// Steps of an epoch: an incomplete last batch is left out, but there is always one step.
-  package var stepsPerEpoch: Int { max(1, images / batch) }
+  /// Every image once, in order.
+  package init(allOf images: Int, batch: Int) {
+    self.images = images
+    self.batch = batch
+    seed = 0
+    isComplete = true
+  }
+
+  /// Steps of an epoch: an incomplete last batch is left out unless every image is to have its turn, but there is always one step.
+  package var stepsPerEpoch: Int { max(1, (isComplete ? images + batch - 1 : images) / batch) }
 
   /// The images of `epoch` in the order in which they are shown.
   ///
   /// Where there are fewer images than a batch holds, they are repeated, each repetition in an order of its own.
   package func permutation(epoch: Int) -> [Int32] {
+    if isComplete { return (0..<stepsPerEpoch * batch).map { Int32($0 % images) } }
     var numbers = RandomNumbers(seed: seed, purpose: .order, UInt64(epoch))
     var result: [Int32] = []
     result.reserveCapacity((batch + images - 1) / images * images)

@@ -6,6 +6,8 @@ package struct ImageBatch: Sendable {
   package let input: Manifest.Tensor
   package let augmentation: Augmentation
   package let normalization: Normalization
+  /// The input for targets, [samples, classes], where the program has one.
+  package let labels: Manifest.Tensor?
 
   /// - Parameter recipe: How images are treated, where it is not to be as the model says.
   package init(_ program: Program, recipe: Recipe? = nil) throws(TrainerError) {
@@ -17,7 +19,27 @@ package struct ImageBatch: Sendable {
     let recipe = recipe ?? program.manifest.recipe
     augmentation = Augmentation(recipe: recipe, width: input.shape[3], height: input.shape[2], channels: input.shape[1])
     normalization = Normalization(recipe, channels: input.shape[1])
+    labels = program.input(.data("labels"))
+    if let labels, labels.shape.count != 2 || labels.shape[0] != input.shape[0] || labels.type != .float32 {
+      throw TrainerError("this program's input `labels` is not of the shape [batch, classes], which this command needs")
+    }
   }
+
+  private init(_ batch: ImageBatch, augmentation: Augmentation) {
+    input = batch.input
+    normalization = batch.normalization
+    labels = batch.labels
+    self.augmentation = augmentation
+  }
+
+  /// The batch with nothing random about it: the middle of each image, and targets that are neither smoothed nor mixed.
+  package var forEvaluation: ImageBatch { ImageBatch(self, augmentation: augmentation.forEvaluation) }
+
+  /// Classes that targets tell apart; nil where the program takes none.
+  package var classes: Int? { labels?.shape[1] }
+
+  /// Whether samples come with more than their bytes.
+  var hasNotes: Bool { labels != nil || augmentation.recipe.randomErasing > 0 }
 
   /// Bytes of a sample's pixels, which are as many as its elements.
   package var sampleBytes: Int { augmentation.width * augmentation.height * augmentation.channels }

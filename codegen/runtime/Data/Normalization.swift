@@ -35,6 +35,16 @@ package struct Normalization: Sendable {
     }
   }
 
+  /// Writes row `y` of a channel of one sample, [height, width, channels], normalised.
+  func applyRow(
+    _ pixels: UnsafeBufferPointer<UInt8>, y: Int, channel: Int, channels: Int, to row: UnsafeMutableBufferPointer<Float>
+  ) {
+    let start = y * row.count
+    table.withUnsafeBufferPointer { table in
+      for x in row.indices { row[x] = table[channel << 8 + Int(pixels[(start + x) * channels + channel])] }
+    }
+  }
+
   /// The byte whose normalised value is closest to `value`.
   package func byte(_ value: Float, channel: Int) -> UInt8 {
     let byte = (Double(value) * standardDeviation[channel] + mean[channel]) * 255

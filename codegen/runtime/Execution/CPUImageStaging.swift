@@ -12,6 +12,9 @@ final class CPUImageStaging: ImageStaging, @unchecked Sendable {
   private let sampleBytes: Int
   /// Slots one after the other. Loader threads write to places that no other thread looks at meanwhile.
   private let pixels: UnsafeMutableBufferPointer<UInt8>
+  /// What comes with the samples of each slot, where something does.
+  private let notes: UnsafeMutableBufferPointer<Sample.Note>
+  private let finisher: SampleFinisher
 
   init(slots: Int, batch: ImageBatch, memory: ProgramMemory, executor: Executor) {
     slotCount = slots
@@ -22,27 +25,42 @@ final class CPUImageStaging: ImageStaging, @unchecked Sendable {
     sampleBytes = batch.sampleBytes
     pixels = .allocate(capacity: slots * samplesPerSlot * sampleBytes)
     pixels.initialize(repeating: 0)
+    notes = .allocate(capacity: batch.hasNotes ? slots * samplesPerSlot : 0)
+    notes.initialize(repeating: Sample.Note())
+    finisher = SampleFinisher(batch.augmentation, normalization: batch.normalization)
   }
 
   deinit {
     pixels.deallocate()
+    notes.deallocate()
   }
 
-  func write(_ sample: Image, place: Int, slot: Int) {
-    _ = pixelsOfSample(place, slot: slot).update(from: sample.pixels.prefix(sampleBytes))
+  func write(_ sample: Sample, place: Int, slot: Int) {
+    _ = pixelsOfSample(place, slot: slot).update(from: sample.image.pixels.prefix(sampleBytes))
+    if !notes.isEmpty { notes[slot * samplesPerSlot + place] = sample.note }
   }
 
   /// There is no other memory to copy to.
   func announce(slot: Int) {}
 
-  func upload(slot: Int) {
+  func upload(slot: Int, finish: BatchFinish) {
     executor.forEach(samplesPerSlot) { [self] sample in
       let elements = memory.elements(batch.input)
-      batch.normalization.apply(
-        UnsafeBufferPointer(pixelsOfSample(sample, slot: slot)),
-        to: UnsafeMutableBufferPointer(rebasing: elements[sample * sampleBytes..<(sample + 1) * sampleBytes]),
-        channels: batch.augmentation.channels, positions: batch.augmentation.width * batch.augmentation.height)
+      let partner = samplesPerSlot - 1 - sample
+      let (own, other) = (note(of: sample, slot: slot), note(of: partner, slot: finish.partnerSlot))
+      finisher.write(
+        (UnsafeBufferPointer(pixelsOfSample(sample, slot: slot)), own.erasure),
+        mixedWith: (UnsafeBufferPointer(pixelsOfSample(partner, slot: finish.partnerSlot)), other.erasure), by: finish.mixture,
+        to: UnsafeMutableBufferPointer(rebasing: elements[sample * sampleBytes..<(sample + 1) * sampleBytes]))
+      guard let labels = batch.labels, let classes = batch.classes else { return }
+      finisher.writeTarget(
+        own.label, mixedWith: finish.mixture == nil ? nil : other.label, by: finish.mixture, scale: finish.targetScale,
+        to: UnsafeMutableBufferPointer(rebasing: memory.elements(labels)[sample * classes..<(sample + 1) * classes]))
     }
+  }
+
+  private func note(of sample: Int, slot: Int) -> Sample.Note {
+    notes.isEmpty ? Sample.Note() : notes[slot * samplesPerSlot + sample]
   }
 
   private func pixelsOfSample(_ sample: Int, slot: Int) -> UnsafeMutableBufferPointer<UInt8> {

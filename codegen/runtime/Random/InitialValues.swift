@@ -1,4 +1,3 @@
-import Glibc
 import WaMIMManifest
 
 /// The values that states have before the first step.
@@ -21,20 +20,16 @@ package enum InitialValues {
     }
   }
 
-  /// Draws by the method of Box and Muller, two numbers at a time.
+  /// Draws two numbers at a time.
   private static func fillNormal(
     _ values: UnsafeMutableBufferPointer<Float>, standardDeviation: Float, from numbers: RandomNumbers
   ) {
     for first in stride(from: 0, to: values.count, by: 2) {
-      // In (0, 1], whose logarithm is finite.
-      let radius = (-2 * log(1 - unit(numbers.bits(at: UInt64(first))))).squareRoot()
-      let angle = 2 * Double.pi * unit(numbers.bits(at: UInt64(first + 1)))
-      values[first] = Float(radius * cos(angle)) * standardDeviation
-      if first + 1 < values.count { values[first + 1] = Float(radius * sin(angle)) * standardDeviation }
+      let pair = numbers.normalPair(at: UInt64(first))
+      values[first] = Float(pair.0) * standardDeviation
+      if first + 1 < values.count { values[first + 1] = Float(pair.1) * standardDeviation }
     }
   }
-
-  private static func unit(_ bits: UInt64) -> Double { Double(bits >> 11) * 0x1p-53 }
 
   /// FNV-1a: the same number for the same name in every process.
   package static func hash(_ name: String) -> UInt64 {

@@ -104,7 +104,7 @@ package struct TrainingRun {
   ) throws(TrainerError) -> BatchLoader {
     try BatchLoader(
       source: source, order: order, staging: try model.makeImageStaging(for: batch), augmentation: batch.augmentation, steps: steps,
-      threads: options.loaders, unreadable: unreadable)
+      threads: options.loaders, samplesPerBatch: model.program.manifest.batch, unreadable: unreadable)
   }
 
   /// Makes the step of index `step` on images from `loader`, and says how long it has waited for them.

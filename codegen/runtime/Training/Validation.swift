@@ -33,14 +33,10 @@ package struct Validation {
 
   /// The mean losses of the model on all images, or nil where an interruption asks to stop.
   package func evaluate() throws(TrainerError) -> Losses? {
-    var recipe = batch.augmentation.recipe
-    recipe.cropArea = nil
-    recipe.horizontalFlip = false
-    let augmentation = Augmentation(
-      recipe: recipe, width: batch.augmentation.width, height: batch.augmentation.height, channels: batch.augmentation.channels)
+    let batch = batch.forEvaluation
     let program = model.program
     let loader = try BatchLoader(
-      source: source, order: order, staging: try model.makeImageStaging(for: batch), augmentation: augmentation,
+      source: source, order: order, staging: try model.makeImageStaging(for: batch), augmentation: batch.augmentation,
       steps: 0..<order.stepsPerEpoch, threads: loaders, unreadable: unreadable)
     defer { loader.stop() }
     var losses = RoundLosses(model, schedule: .forward)
