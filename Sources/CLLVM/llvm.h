@@ -1,4 +1,4 @@
-// The parts of LLVM's C API that code generation uses.
+// What of LLVM's C API code generation uses.
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Core.h>
 #include <llvm-c/Error.h>

@@ -19,7 +19,7 @@ public final class GraphBuilder {
 
   /// Whether the operations come from a description, which may run away, and not from a stage of the compiler.
   private let isDescribed: Bool
-  /// The names of the parts being built, outermost first, each with those around it, so that nodes of one part share one string.
+  /// The paths of the layers being built, outermost first, so that nodes of one layer share one string.
   private var scopes: [String] = []
   private var counters: [String: Int] = [:]
   private var outputNames: Set<String> = []
@@ -46,7 +46,7 @@ public final class GraphBuilder {
     return graph
   }
 
-  /// Remembers `error` if it is the first, at the place being expanded.
+  /// Remembers `error` if it is the first, at the line being expanded.
   public func fail(_ error: GraphError) {
     guard self.error == nil else { return }
     var error = error
@@ -55,36 +55,36 @@ public final class GraphBuilder {
     self.error = error
   }
 
-  /// Remembers a mistake if it is the first, at the place being expanded.
+  /// Remembers a mistake if it is the first, at the line being expanded.
   public func fail(_ message: String) {
     fail(GraphError(message))
   }
 
   // MARK: Names
 
-  /// The name of the part of the model that is being built, such as `blocks.3.attn`.
+  /// The path of the layer that is being built, such as `blocks.3.attn`.
   public var scope: String { scopes.last ?? "" }
 
-  /// The full name of `name` in the part being built.
+  /// The full name of `name` in the layer being built.
   public func qualified(_ name: String) -> String {
     scopes.isEmpty ? name : scope + "." + name
   }
 
-  /// Builds the part of the model called `name`.
+  /// Builds the layer called `name`.
   public func scoped<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     scopes.append(qualified(name))
     defer { scopes.removeLast() }
     return try body()
   }
 
-  /// A number that counts up from 0 for each `name` in the part being built.
+  /// A number that counts up from 0 for each `name` in the layer being built.
   public func nextIndex(of name: String) -> Int {
     let name = qualified(name)
     defer { counters[name, default: 0] += 1 }
     return counters[name, default: 0]
   }
 
-  /// Runs `body` with operations said to stand at `file` and `line`, unless an outer place is known already.
+  /// Runs `body` with operations said to stand at `file` and `line`, unless an outer location is known already.
   public func located<Result>(_ file: String, _ line: Int, _ body: () throws -> Result) rethrows -> Result {
     // What the compiler adds stands in no source of the model.
     guard location == nil, isDescribed else { return try body() }
@@ -93,7 +93,7 @@ public final class GraphBuilder {
     return try body()
   }
 
-  /// Builds what `node` is the reason for: under its scope, at its place.
+  /// Builds what `node` is the reason for: under its scope, at its location.
   package func beside<Result>(_ node: Node, _ body: () throws -> Result) rethrows -> Result {
     let outer = (scopes: scopes, location: location)
     (scopes, location) = (node.scope.isEmpty ? [] : [node.scope], node.location)
@@ -112,8 +112,8 @@ public final class GraphBuilder {
     }
     do {
       let type = try operation.resultType(of: operands.map(\.type))
-      let place = location ?? ids.last.flatMap { graph[$0].location }
-      let node = Node(operation, ids, type: type, scope: scope, location: place, region: region)
+      let source = location ?? ids.last.flatMap { graph[$0].location }
+      let node = Node(operation, ids, type: type, scope: scope, location: source, region: region)
       return Tensor(builder: self, value: graph.append(node))
     } catch let mistake as GraphError {
       fail(graph.located(mistake, operands: ids, location: location))
@@ -160,7 +160,7 @@ public final class GraphBuilder {
     graph.loss = loss.value
   }
 
-  /// Says that the operations from number `first` on belong to `region` and to the part of the model called `scope`, where those are
+  /// Says that the operations from number `first` on belong to `region` and to the layer called `scope`, where those are
   /// given; names stay as they are.
   public func assign(operationsFrom first: Int, to region: Region?, in scope: String?) {
     for index in graph.nodes.indices.dropFirst(first) {
@@ -183,7 +183,7 @@ public final class GraphBuilder {
   }
 }
 
-/// Something that layers have to remember while a graph is being built, and that is no part of the graph.
+/// Something that layers have to remember while a graph is being built, and that does not belong to the graph.
 public protocol BuilderNote {
   /// Nothing to remember yet.
   init()

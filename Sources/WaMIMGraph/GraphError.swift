@@ -22,10 +22,10 @@ public struct GraphError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What is wrong and, where it can be said, what to do about it.
   public var message: String
   public var location: SourceLocation?
-  /// Other places that explain the mistake, such as where a disagreeing operand comes from.
+  /// Other locations that explain the mistake, such as where a disagreeing operand comes from.
   public var notes: [Note]
 
-  /// A place that helps to explain an error.
+  /// A location that helps to explain an error.
   public struct Note: Hashable, Sendable {
     public var message: String
     public var location: SourceLocation?

@@ -64,7 +64,7 @@ public enum Operation: Hashable, Sendable {
   case gather
   /// The adjoint of `gather`: rows [b, k, c] added up at indices [b, k] in zeros [b, rows, c].
   case scatterAdd(rows: Int)
-  /// The place of each number among those along the last axis in ascending order, equal ones in the order they stand in.
+  /// The rank of each number among those along the last axis in ascending order, equal ones in the order they stand in.
   case rank
   /// The inverse of the permutation along the last axis.
   case invertPermutation
@@ -85,7 +85,7 @@ public enum AttentionOperand: String, Hashable, Sendable, CaseIterable {
 }
 
 extension Operation {
-  /// Whether each element of the result depends only on the elements at the same place in the operands.
+  /// Whether each element of the result depends only on the elements at the same index in the operands.
   public var isElementwise: Bool {
     switch self {
     case .unary, .binary, .convert, .detach: true

@@ -134,7 +134,7 @@ extension OperationSchema {
   private static let indexed: [OperationSchema] = [
     .init("gather", ["rows", "indices"], [], "Rows picked by index in each sample."),
     .init("scatter_add", ["values", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
-    .init("rank", ["x"], [], "The place of each number in ascending order."),
+    .init("rank", ["x"], [], "The rank of each number in ascending order, from 0 on."),
     .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
     .init(
       "wavelet_analysis", ["images"], [("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)))],

@@ -15,7 +15,7 @@ extension Operation {
         throw GraphError("a table of positions needs a width that 4 divides, not \(width)")
       }
       guard grid >= 1, grid <= TensorType.largestGrid else {
-        throw GraphError("a table of positions needs a grid of 1 to \(TensorType.largestGrid) places a side, not \(grid)")
+        throw GraphError("a table of positions needs a grid of 1 to \(TensorType.largestGrid) positions a side, not \(grid)")
       }
       return try TensorType(.float32, [grid * grid + (classToken ? 1 : 0), width]).checked()
     case .unary, .detach: return try operands[0].floating(self)
@@ -55,7 +55,7 @@ extension TensorType {
   static let largestCount = 1 << 36
   /// The most axes that one tensor may have.
   static let largestRank = 16
-  /// The longest side of a square grid with at most `largestCount` places.
+  /// The longest side of a square grid with at most `largestCount` positions.
   static let largestGrid = 1 << 18
 
   /// This type, where all its extents are positive and their product is of a sensible size.

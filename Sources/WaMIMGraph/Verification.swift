@@ -44,13 +44,13 @@ extension Graph {
     }
   }
 
-  /// `error`, said to be at `value`, with the places that its operands come from where shapes disagree.
+  /// `error`, said to be at `value`, with the locations that its operands come from where shapes disagree.
   func located(_ error: GraphError, at value: ValueID) -> GraphError {
     let node = self[value]
     return located(error, operands: node.operands, location: node.location)
   }
 
-  /// `error`, said to be at `location`, with the places that `operands` come from.
+  /// `error`, said to be at `location`, with the locations that `operands` come from.
   func located(_ error: GraphError, operands: [ValueID], location: SourceLocation?) -> GraphError {
     var error = error
     error.location = error.location ?? location

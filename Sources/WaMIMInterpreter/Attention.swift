@@ -24,7 +24,7 @@ struct AttentionProblem {
       let weights = weights(sample, head, row)
       for (other, weight) in weights.enumerated() {
         for channel in channels(head) {
-          result[place(query, sample, row, channel)] += weight * value.elements[place(value, sample, other, channel)]
+          result[offset(query, sample, row, channel)] += weight * value.elements[offset(value, sample, other, channel)]
         }
       }
     }
@@ -41,7 +41,7 @@ struct AttentionProblem {
       if operand == .value {
         for (other, weight) in weights.enumerated() {
           for channel in channels(head) {
-            result[place(value, sample, other, channel)] += weight * gradient.elements[place(query, sample, row, channel)]
+            result[offset(value, sample, other, channel)] += weight * gradient.elements[offset(query, sample, row, channel)]
           }
         }
         return
@@ -51,7 +51,7 @@ struct AttentionProblem {
       for (other, weight) in weights.enumerated() {
         let score = weight * (weightGradients[other] - mean) * scale
         for channel in channels(head) {
-          let (here, there) = (place(query, sample, row, channel), place(key, sample, other, channel))
+          let (here, there) = (offset(query, sample, row, channel), offset(key, sample, other, channel))
           if operand == .query {
             result[here] += score * key.elements[there]
           } else {
@@ -75,13 +75,13 @@ struct AttentionProblem {
   private func dot(_ left: DenseTensor, _ leftRow: Int, _ right: DenseTensor, _ rightRow: Int, _ sample: Int, _ head: Int) -> Double
   {
     channels(head).reduce(0) { sum, channel in
-      sum + left.elements[place(left, sample, leftRow, channel)] * right.elements[place(right, sample, rightRow, channel)]
+      sum + left.elements[offset(left, sample, leftRow, channel)] * right.elements[offset(right, sample, rightRow, channel)]
     }
   }
 
   private func channels(_ head: Int) -> Range<Int> { head * width..<(head + 1) * width }
 
-  private func place(_ x: DenseTensor, _ sample: Int, _ row: Int, _ channel: Int) -> Int {
+  private func offset(_ x: DenseTensor, _ sample: Int, _ row: Int, _ channel: Int) -> Int {
     (sample * x.shape[1] + row) * x.shape[2] + channel
   }
 

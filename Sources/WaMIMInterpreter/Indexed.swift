@@ -26,21 +26,21 @@ func scatterAdd(_ rows: DenseTensor, _ indices: DenseTensor, rows count: Int) th
 
 /// The rows that `indices` [b, k] pick, counted through all samples of `count` rows each.
 private func pickedRows(_ indices: DenseTensor, count: Int) throws -> [Int] {
-  try indices.elements.enumerated().map { place, index in
+  try indices.elements.enumerated().map { position, index in
     guard let row = Int(exactly: index), 0..<count ~= row else {
       throw GraphError("an index of \(index) points outside \(count) rows")
     }
-    return place / indices.shape[1] * count + row
+    return position / indices.shape[1] * count + row
   }
 }
 
-/// The place of each number among those along the last axis in ascending order, equal ones in the order they stand in.
+/// The rank of each number among those along the last axis in ascending order, equal ones in the order they stand in.
 func rank(_ x: DenseTensor) -> [Double] {
   let extent = x.shape[-1]
   var result = zeros(x.shape)
   for start in stride(from: 0, to: x.elements.count, by: extent) {
     let order = (start..<start + extent).sorted { (x.elements[$0], $0) < (x.elements[$1], $1) }
-    for (place, element) in order.enumerated() { result[element] = Double(place) }
+    for (rank, element) in order.enumerated() { result[element] = Double(rank) }
   }
   return result
 }
@@ -51,11 +51,11 @@ func rank(_ x: DenseTensor) -> [Double] {
 func invertPermutation(_ x: DenseTensor) throws -> [Double] {
   let extent = x.shape[-1]
   var result = [Double](repeating: -1, count: x.elements.count)
-  for (place, index) in x.elements.enumerated() {
-    guard let index = Int(exactly: index), 0..<extent ~= index, result[place / extent * extent + index] < 0 else {
-      throw GraphError("\(index) at place \(place % extent) is out of range or stands twice in a permutation of \(extent)")
+  for (position, index) in x.elements.enumerated() {
+    guard let index = Int(exactly: index), 0..<extent ~= index, result[position / extent * extent + index] < 0 else {
+      throw GraphError("\(index) at position \(position % extent) is out of range or stands twice in a permutation of \(extent)")
     }
-    result[place / extent * extent + index] = Double(place % extent)
+    result[position / extent * extent + index] = Double(position % extent)
   }
   return result
 }

@@ -15,7 +15,7 @@ func transpose(_ x: DenseTensor, _ permutation: [Int]) -> [Double] {
 
 /// Every `step`-th element along `axis`, `count` of them from `start`.
 func slice(_ x: DenseTensor, _ axis: Int, _ start: Int, _ count: Int, _ step: Int) -> [Double] {
-  places(axis, start, count, step, in: x.shape).map { x.elements[$0] }
+  sliceOffsets(axis, start, count, step, in: x.shape).map { x.elements[$0] }
 }
 
 /// Zeros of extent `extent` along `axis`, with `x` at `start`, `start + step`, ….
@@ -23,7 +23,7 @@ func pad(_ x: DenseTensor, _ axis: Int, _ start: Int, _ extent: Int, _ step: Int
   var shape = x.shape
   shape[axis] = extent
   var result = zeros(shape)
-  for (element, place) in zip(x.elements, places(axis, start, x.shape[axis], step, in: shape)) { result[place] = element }
+  for (element, offset) in zip(x.elements, sliceOffsets(axis, start, x.shape[axis], step, in: shape)) { result[offset] = element }
   return result
 }
 
@@ -34,8 +34,8 @@ func concatenate(_ operands: [DenseTensor], _ axis: Int) -> [Double] {
   var result = zeros(shape)
   var start = 0
   for operand in operands {
-    for (element, place) in zip(operand.elements, places(axis, start, operand.shape[axis], 1, in: shape)) {
-      result[place] = element
+    for (element, offset) in zip(operand.elements, sliceOffsets(axis, start, operand.shape[axis], 1, in: shape)) {
+      result[offset] = element
     }
     start += operand.shape[axis]
   }
@@ -43,7 +43,7 @@ func concatenate(_ operands: [DenseTensor], _ axis: Int) -> [Double] {
 }
 
 /// Where in a tensor of `shape` the elements lie that a slice along `axis` takes.
-private func places(_ axis: Int, _ start: Int, _ count: Int, _ step: Int, in shape: Shape) -> [Int] {
+private func sliceOffsets(_ axis: Int, _ start: Int, _ count: Int, _ step: Int, in shape: Shape) -> [Int] {
   var (dimensions, strides) = (shape.dimensions, shape.strides)
   let first = start * strides[axis]
   dimensions[axis] = count

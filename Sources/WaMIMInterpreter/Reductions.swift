@@ -7,8 +7,8 @@ func reduce(_ x: DenseTensor, _ axes: [Int], from initial: Double, _ combine: (D
   var strides = shape.strides
   for axis in axes { strides[axis] = 0 }
   var result = [Double](repeating: initial, count: shape.count)
-  for (element, place) in zip(x.elements, offsets(x.shape.dimensions, strides: strides)) {
-    result[place] = combine(result[place], element)
+  for (element, offset) in zip(x.elements, offsets(x.shape.dimensions, strides: strides)) {
+    result[offset] = combine(result[offset], element)
   }
   return result
 }

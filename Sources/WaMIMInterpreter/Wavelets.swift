@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// One level of a separable wavelet analysis and its adjoint, from the definition: each coefficient against each place.
+/// One level of a separable wavelet analysis and its adjoint, from the definition: each coefficient against each number.
 struct WaveletLevel {
   private let bank: WaveletFilterBank
 
@@ -32,8 +32,8 @@ struct WaveletLevel {
   private func forEachProduct(
     _ planes: Int, _ rows: Int, _ columns: Int, _ body: (_ band: Int, _ pixel: Int, _ weight: Double) -> Void
   ) {
-    let down = [bank.low, bank.high].map { $0.places(ofEach: rows) }
-    let across = [bank.low, bank.high].map { $0.places(ofEach: columns) }
+    let down = [bank.low, bank.high].map { $0.terms(ofEach: rows) }
+    let across = [bank.low, bank.high].map { $0.terms(ofEach: columns) }
     for plane in 0..<planes {
       for (band, (vertical, horizontal)) in [(0, 0), (1, 0), (0, 1), (1, 1)].enumerated() {
         for row in 0..<rows {
@@ -52,12 +52,13 @@ struct WaveletLevel {
 }
 
 extension WaveletFilter {
-  /// For each of `count` coefficients the places, among twice as many that repeat, of which it is made, and how much of each.
-  fileprivate func places(ofEach count: Int) -> [[(place: Int, weight: Double)]] {
+  /// For each of `count` coefficients the indices of the numbers, among twice as many that repeat, of which it is made, and how much of
+  /// each.
+  fileprivate func terms(ofEach count: Int) -> [[(index: Int, weight: Double)]] {
     (0..<count).map { index in
       coefficients.enumerated().map { offset, weight in
-        let place = (2 * index + first + offset) % (2 * count)
-        return (place < 0 ? place + 2 * count : place, weight)
+        let number = (2 * index + first + offset) % (2 * count)
+        return (number < 0 ? number + 2 * count : number, weight)
       }
     }
   }

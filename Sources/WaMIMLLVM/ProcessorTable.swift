@@ -19,7 +19,7 @@ enum ProcessorTable {
   /// The extensions of an architecture that make a difference to the generated code; `processor.c` tells trainers which are there.
   static func relevantFeatures(_ architecture: Architecture) -> [String] {
     switch architecture {
-    case .x86: matrixUnit
+    case .x86: amx
     case .arm: ["neon"]
     }
   }
@@ -32,13 +32,13 @@ enum ProcessorTable {
     + group(["haswell", "broadwell", "skylake", "x86-64-v3", "alderlake", "znver1", "znver2", "znver3"], third)
     + group(
       ["skylake-avx512", "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake"], fourth)
-    + group(["sapphirerapids"], matrixUnit)
+    + group(["sapphirerapids"], amx)
     + group(["x86-64-v4", "znver4", "znver5"], fourth, "icelake-server")
 
   private static let second = ["sse3", "ssse3", "sse4.1", "sse4.2"]
   private static let third = second + ["avx", "avx2", "fma", "f16c", "bmi", "bmi2"]
   private static let fourth = third + ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
-  private static let matrixUnit = fourth + ["amx-tile", "amx-bf16"]
+  private static let amx = fourth + ["amx-tile", "amx-bf16"]
 
   private static let arm =
     group(["armv8-a"], ["neon"], "generic")

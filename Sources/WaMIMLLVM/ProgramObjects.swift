@@ -15,7 +15,7 @@ extension LLVMBackend {
       }
       return (object: object, requests: requests.functions)
     }
-    let requests = kernels.reduce(into: [:]) { all, part in all.merge(part.requests) { first, _ in first } }
+    let requests = kernels.reduce(into: [:]) { all, next in all.merge(next.requests) { first, _ in first } }
     let shared = requests.sorted { $0.key < $1.key }.map(\.value)
     let sharedObjects = try concurrently(shared.indices.runs(of: LLVMBackend.functionsOfObject)) { functions in
       try emit(named: program.name, as: .object) { builder in

@@ -32,9 +32,9 @@ public struct Decoder {
           tokens = TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(layer)")
         }
         tokens = LayerNorm(epsilon: epsilon)(tokens, name: "norm")
-        // Attention knows no order, so that the places' is not needed before here.
-        let places = tokens.sliced(1, 1..<tokens.shape[1]).gathered(mask.restore)
-        return DecoderHead(epsilon: epsilon)(places, grid: mask.grid, like: target)
+        // Attention knows no order, so that the positions are not needed before here.
+        let ordered = tokens.sliced(1, 1..<tokens.shape[1]).gathered(mask.restore)
+        return DecoderHead(epsilon: epsilon)(ordered, grid: mask.grid, like: target)
       }
     }
   }
@@ -67,10 +67,10 @@ public struct Decoder {
     let embedded = Linear(width: dim)(features, name: "embed")
     let token = builder.parameter("mask_token", [1, 1, dim], .normal(standardDeviation: 0.02))
     let table = builder.add(.positionTable(width: dim, grid: mask.grid, classToken: true))
-    let places = table.sliced(0, 1..<patches + 1).broadcast(to: [batch, patches, dim])
+    let positions = table.sliced(0, 1..<patches + 1).broadcast(to: [batch, patches, dim])
     let classToken = embedded.sliced(1, 0..<1) + table.sliced(0, 0..<1)
-    let visible = embedded.sliced(1, 1..<mask.visibleCount + 1) + places.gathered(mask.visible)
-    let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, dim]) + places.gathered(mask.hiddenPlaces)
+    let visible = embedded.sliced(1, 1..<mask.visibleCount + 1) + positions.gathered(mask.visible)
+    let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, dim]) + positions.gathered(mask.hiddenIndices)
     return .concatenated([classToken, visible, hidden], axis: 1, in: builder)
   }
 }

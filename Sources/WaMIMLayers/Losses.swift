@@ -25,8 +25,8 @@ extension Tensor {
 
   /// The mean squared error over the hidden patches, each of which holds as many positions as any other.
   private func hiddenPatchError(_ target: Tensor, _ mask: Mask) -> Tensor {
-    let predicted = patches(grid: mask.grid).gathered(mask.hiddenPlaces)
-    let difference = predicted - target.patches(grid: mask.grid).gathered(mask.hiddenPlaces)
+    let predicted = patches(grid: mask.grid).gathered(mask.hiddenIndices)
+    let difference = predicted - target.patches(grid: mask.grid).gathered(mask.hiddenIndices)
     let count = Swift.max(1, difference.shape.count)
     return (difference * difference).sum([2]).total() * (1 / Float(count))
   }

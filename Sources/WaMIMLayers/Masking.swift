@@ -8,11 +8,11 @@ public struct Mask {
   public var grid: Int
   /// How many patches of a sample stay visible.
   public var visibleCount: Int
-  /// The places of the visible patches in the grid, i32 [batch, visible].
+  /// The indices of the visible patches in the grid, i32 [batch, visible].
   public var visible: Tensor
-  /// The places of the hidden patches in the grid, i32 [batch, patches - visible].
-  public var hiddenPlaces: Tensor
-  /// For each place in the grid, its row when visible patches come first, i32 [batch, patches].
+  /// The indices of the hidden patches in the grid, i32 [batch, patches - visible].
+  public var hiddenIndices: Tensor
+  /// For each position in the grid, its row when visible patches come first, i32 [batch, patches].
   public var restore: Tensor
   /// 1 for hidden patches and 0 for visible ones, f32 [batch, patches].
   public var hidden: Tensor
@@ -46,7 +46,7 @@ extension GraphBuilder {
       let shuffle = add(.invertPermutation, [restore])
       let mask = Mask(
         patch: patch, grid: grid, visibleCount: visibleCount,
-        visible: shuffle.sliced(1, 0..<visibleCount), hiddenPlaces: shuffle.sliced(1, visibleCount..<patches), restore: restore,
+        visible: shuffle.sliced(1, 0..<visibleCount), hiddenIndices: shuffle.sliced(1, visibleCount..<patches), restore: restore,
         hidden: restore.converted(to: .float32).atLeast(constant(Float(visibleCount))))
       output("mask", mask.hidden)
       return mask
@@ -55,7 +55,7 @@ extension GraphBuilder {
 
   /// Something to go on with after a mistake.
   private func standInMask(_ images: Tensor) -> Mask {
-    Mask(patch: 1, grid: 1, visibleCount: 1, visible: images, hiddenPlaces: images, restore: images, hidden: images)
+    Mask(patch: 1, grid: 1, visibleCount: 1, visible: images, hiddenIndices: images, restore: images, hidden: images)
   }
 }
 

@@ -49,8 +49,8 @@ public struct SelfAttention {
         return x
       }
       let joined = Linear(width: 3 * width)(x, name: "qkv")
-      let parts = (0..<3).map { joined.sliced(-1, $0 * width..<($0 + 1) * width) }
-      let attended = builder.add(.attention(heads: heads), parts)
+      let operands = (0..<3).map { joined.sliced(-1, $0 * width..<($0 + 1) * width) }
+      let attended = builder.add(.attention(heads: heads), operands)
       return Linear(width: width)(attended, name: "proj")
     }
   }

@@ -42,7 +42,7 @@ public struct Setting: Sendable {
       "A linear warm-up of the learning rate, then half a cosine down to `min_lr`, both counted in epochs."),
     Setting(
       "random_resized_crop", .augment,
-      "A random part of the image, with a share `area` of its pixels and a ratio `aspect` of width to height, resized to the input."
+      "A random crop of the image, with a share `area` of its pixels and a ratio `aspect` of width to height, resized to the input."
     ),
     Setting(
       "center_crop", .augment, implies: ["crop_area": .none],

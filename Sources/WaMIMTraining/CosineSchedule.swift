@@ -4,7 +4,7 @@ import WaMIMGraph
 ///
 /// How long and between which rates are inputs, because a run can be told otherwise than the model says.
 public struct CosineSchedule {
-  /// The part of the model that its operations belong to.
+  /// The scope of its operations.
   public static let scope = "schedule"
 
   public init() {}
@@ -12,7 +12,7 @@ public struct CosineSchedule {
   /// The learning rate of the step, a scalar.
   ///
   /// It rises from 0 to the peak in a line while the progress is below the warm-up, and falls from there to the minimum at the end
-  /// of the run. Either part may have no length: a run without warm-up starts at the peak, and one that is all warm-up ends there.
+  /// of the run. Either stretch may have no length: a run without warm-up starts at the peak, and one that is all warm-up ends there.
   public func learningRate(in builder: GraphBuilder) -> Tensor {
     builder.scoped(CosineSchedule.scope) {
       let progress = builder.hyperparameter("progress")

@@ -30,7 +30,7 @@ extension Optimizer {
   }
 }
 
-/// The part of the model that optimisers' operations belong to.
+/// The scope of optimisers' operations.
 package let optimizerScope = "optimizer"
 
 extension GraphBuilder {

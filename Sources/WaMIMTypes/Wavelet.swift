@@ -13,8 +13,8 @@ public enum Wavelet: String, Codable, Sendable, Hashable, CaseIterable {
 
 /// A finite filter on every second sample of a row.
 ///
-/// In an analysis, coefficient k of a row x of even length N is the sum over i of `coefficients[i]` · x[2k + `first` + i], places
-/// counted modulo N. In a synthesis, coefficient k adds `coefficients[i]` times itself to that same place. This is what
+/// In an analysis, coefficient k of a row x of even length N is the sum over i of `coefficients[i]` · x[2k + `first` + i], indices
+/// counted modulo N. In a synthesis, coefficient k adds `coefficients[i]` times itself to that same number. This is what
 /// PyWavelets calls `periodization`.
 public struct WaveletFilter: Sendable, Hashable {
   public var first: Int

@@ -130,7 +130,7 @@ struct Wamimc: ParsableCommand {
     }
   }
 
-  /// What to print of `error`: models' mistakes carry their place and the word already.
+  /// What to print of `error`: models' mistakes carry their position and the word already.
   private static func message(of error: any Error) -> String {
     switch error {
     case is DiagnosticError, is GraphError, is CompilationError: "\(error)"

@@ -7,7 +7,7 @@ import WaMIMLanguage
 
 import struct WaMIMRuntime.Image
 
-/// Gradients that add up: over the parts of a batch, and over several batches.
+/// Gradients that add up: over the micro-batches of a batch, and over several batches.
 struct AccumulationTests {
   static let tiny = TrainingTests.tiny
 
@@ -29,7 +29,7 @@ struct AccumulationTests {
     }
   }
 
-  // MARK: Parts of a batch
+  // MARK: Micro-batches
 
   /// Models and the micro-batches that they are cut into.
   private static let cuts: [(settings: [String], samples: Int)] = [
@@ -38,7 +38,7 @@ struct AccumulationTests {
     (AgreementTests.golden + ["batch=4", "normalization=none", "decoder_dim=48", "decoder_heads=2"], 2),
   ]
 
-  @Test(arguments: cuts.indices) func partsOfABatchGiveItsGradients(index: Int) throws {
+  @Test(arguments: cuts.indices) func microBatchesGiveTheGradientsOfTheBatch(index: Int) throws {
     let (settings, samples) = AccumulationTests.cuts[index]
     let workshop = try Workshop()
     let graph = try Language.model(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) }).graph
@@ -71,7 +71,7 @@ struct AccumulationTests {
     #expect(relativeError(losses, uncut["adamw.losses"]?.elements ?? []) <= 1e-4)
   }
 
-  @Test("A run on parts of batches is that on whole ones, evaluations, pictures and measurements included")
+  @Test("A run on micro-batches is that on whole ones, evaluations, pictures and measurements included")
   func cutRuns() throws {
     let workshop = try Workshop()
     try workshop.compile("wamim_vit_demo", AccumulationTests.tiny, to: "whole")
@@ -147,9 +147,9 @@ struct AccumulationTests {
     try train(words + ["--out", "one", "--threads", "1"])
     try train(words + ["--out", "three", "--threads", "3"])
     #expect(try checkpoint("three") == checkpoint("one"))
-    try train(words + ["--out", "parts", "--limit-steps", "3"])
-    try train(["--resume", "parts", "--threads", "2"])
-    #expect(try checkpoint("parts") == checkpoint("one"))
+    try train(words + ["--out", "halves", "--limit-steps", "3"])
+    try train(["--resume", "halves", "--threads", "2"])
+    #expect(try checkpoint("halves") == checkpoint("one"))
     // Evaluations use the same memory in between.
     try train(words + ["--out", "evaluated", "--val", "synthetic:8"])
     let (evaluated, plain) = try (tensors("evaluated"), tensors("one"))

@@ -62,7 +62,7 @@ struct AgreementTests {
     try expect(workshop.path("out1.safetensors"), agreesWith: expected)
   }
 
-  /// Models to leave out passes of, and the micro-batch of a trainer that takes them in parts: `variety`, or all where time is no matter.
+  /// Models to leave out passes of, and the micro-batch of a trainer that takes them in micro-batches: `variety`, or all where time is no matter.
   static let passModels =
     ProcessInfo.processInfo.environment["WAMIM_EVERY_PASS"] == nil ? variety : variety + models.map { ($0, 1) }
 
@@ -77,7 +77,7 @@ struct AgreementTests {
     ),
   ]
 
-  /// Passes and other steps that can be left out, one at a time: for the whole batch at once and for parts of it.
+  /// Passes and other steps that can be left out, one at a time: for the whole batch at once and for micro-batches.
   @Test(arguments: passModels.indices) func gradientsAgreeWithoutAPass(index: Int) throws {
     let (settings, samples) = AgreementTests.passModels[index]
     let workshop = try Workshop()
@@ -229,7 +229,7 @@ struct AgreementTests {
     }
   }
 
-  /// The places of a tensor's elements that have a value to agree on.
+  /// The indices of a tensor's elements that have a value to agree on.
   ///
   /// Where a gradient is zero but for rounding, as the keys' bias's is, Adam scales that up to steps of the size of the learning
   /// rate. Rounding is what lies below a millionth of the largest element: single precision and a few hundred sums leave no more.

@@ -83,7 +83,7 @@ import WaMIMLLVM
     }
   }
 
-  @Test("What it takes to measure the machine is no part of the peak")
+  @Test("What it takes to measure the machine does not count in the peak")
   func measuring() throws {
     let workshop = try Workshop()
     try workshop.compile("wamim_vit_demo", ["batch=2", "dim=48"], options: ["--matmul", "openblas"])

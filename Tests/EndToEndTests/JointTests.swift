@@ -1,8 +1,8 @@
 import Testing
 
-/// Compiled parts of larger values, which are computed where they are wanted: side by side, and among zeros.
+/// Compiled pieces of larger values, which are computed where they are wanted: side by side, and among zeros.
 struct JointTests {
-  /// Weights, biases and tables of which parts are used beside the whole, along either axis, with holes and within each other.
+  /// Weights, biases and tables of which pieces are used beside the whole, along either axis, with holes and within each other.
   static let source = """
     model joints
     input images: f32[4, 1, 8, 8]

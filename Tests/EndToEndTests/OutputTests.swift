@@ -65,7 +65,7 @@ struct OutputTests {
     let pipe = workshop.path("pipe")
     try #require(mkfifo(pipe, 0o600) == 0)
     let refused = try compile(workshop, to: pipe)
-    #expect(refused.status == 1 && refused.errors.contains("cannot take the place of a device or a pipe"), "\(refused.errors)")
+    #expect(refused.status == 1 && refused.errors.contains("cannot replace a device or a pipe"), "\(refused.errors)")
     // The shell reads what is longer than a pipe holds.
     let command = "cat pipe > text & \"$@\" && wait"
     let words = ["-c", command, "sh", Workshop.compiler, Workshop.model("wamim_vit_demo"), "--emit", "graph", "-o", "pipe"]

@@ -6,7 +6,7 @@ import WaMIMLanguage
 
 /// What is computed on any number of threads.
 @Suite struct ThreadTests {
-  /// So many images that their parts are cut anew for each of these numbers of threads, wherever that can be.
+  /// So many images that their chunks are cut anew for each of these numbers of threads, wherever that can be.
   @Test(arguments: AgreementTests.variants.filter { !$0.contains("--disable") || $0.contains("fuse") })
   func bitsDoNotDependOnThreads(options: [String]) throws {
     let workshop = try Workshop()

@@ -140,18 +140,18 @@ struct TrainingTests {
     ]
     var result = ["classifier.weight": Safetensors.Tensor(shape: [2], elements: [1, 2])]
     for (name, tensor) in encoder {
-      var parts = name.split(separator: ".").map(String.init)
-      let kind = ["weight", "bias"].contains(parts.last) ? ".\(parts.removeLast())" : ""
-      let layer = parts.first == "blocks" ? "encoder.layer.\(parts[1])." : ""
-      if parts.first == "blocks" { parts.removeFirst(2) }
-      let inner = parts.joined(separator: ".")
+      var components = name.split(separator: ".").map(String.init)
+      let kind = ["weight", "bias"].contains(components.last) ? ".\(components.removeLast())" : ""
+      let layer = components.first == "blocks" ? "encoder.layer.\(components[1])." : ""
+      if components.first == "blocks" { components.removeFirst(2) }
+      let inner = components.joined(separator: ".")
       guard inner == "attn.qkv" else {
         result[prefix + layer + (names[inner] ?? inner) + kind] = tensor
         continue
       }
       let count = tensor.elements.count / 3
-      for (index, part) in ["query", "key", "value"].enumerated() {
-        result["\(prefix)\(layer)attention.attention.\(part)\(kind)"] = Safetensors.Tensor(
+      for (index, side) in ["query", "key", "value"].enumerated() {
+        result["\(prefix)\(layer)attention.attention.\(side)\(kind)"] = Safetensors.Tensor(
           shape: [tensor.shape[0] / 3] + tensor.shape.dropFirst(),
           elements: Array(tensor.elements[index * count..<(index + 1) * count]))
       }

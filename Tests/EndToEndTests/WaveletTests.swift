@@ -7,7 +7,7 @@ import WaMIMTraining
 /// Compiled wavelet transforms where gradients flow through them, and pictures made with them.
 struct WaveletTests {
   /// A model that learns a picture which is added to the images, and weights of subbands: both transforms run forwards and backwards,
-  /// on whole buffers, on parts of them and across them.
+  /// on whole buffers, on pieces of them and across them.
   static func source(_ wavelet: Wavelet) -> String {
     """
     model learned_pictures

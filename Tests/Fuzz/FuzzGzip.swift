@@ -10,8 +10,8 @@ public func fuzzGzip(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     }
     for point in index.points.prefix(20).reversed() {
       let length = min(5000, index.byteCount - point.offset)
-      let part = try? GzipReader(file, index: index).bytes(at: point.offset, count: length)
-      precondition(part == Array(whole[point.offset..<point.offset + length]))
+      let range = try? GzipReader(file, index: index).bytes(at: point.offset, count: length)
+      precondition(range == Array(whole[point.offset..<point.offset + length]))
     }
   }
   return 0

@@ -12,7 +12,7 @@ import warnings
 from PIL import Image, ImageOps, PngImagePlugin
 
 FOLDER = pathlib.Path(__file__).parent.parent / "WaMIMRuntimeTests" / "Fixtures"
-# The orientation that files are made with; the tests put every other one in its place.
+# The orientation that files are made with; the tests replace it by every other one.
 ORIENTATION = 6
 
 
@@ -82,13 +82,13 @@ def animations():
 
 def without_segments(data, marker):
     """A JPEG file without its segments of `marker`."""
-    result, place = data[:2], 2
-    while data[place + 1] != 0xDA:
-        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
-        if data[place + 1] != marker:
-            result += data[place:end]
-        place = end
-    return result + data[place:]
+    result, offset = data[:2], 2
+    while data[offset + 1] != 0xDA:
+        end = offset + 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
+        if data[offset + 1] != marker:
+            result += data[offset:end]
+        offset = end
+    return result + data[offset:]
 
 
 def colors():

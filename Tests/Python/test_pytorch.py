@@ -43,7 +43,7 @@ def results(model, images, noise):
 
 def golden():
     print("golden case")
-    inputs, expected = (load_file(os.path.join(REPOSITORY, f"Tests/Golden/vit-tiny.{part}.safetensors")) for part in ("in", "out"))
+    inputs, expected = (load_file(os.path.join(REPOSITORY, f"Tests/Golden/vit-tiny.{side}.safetensors")) for side in ("in", "out"))
     images, noise = inputs.pop("images"), inputs.pop("noise")
     model = WaMIM(Configuration.of_model(os.path.join(REPOSITORY, "graphs/wamim_vit_demo.wg"), **GOLDEN))
     model.load_state_dict(inputs, strict=True)

@@ -59,7 +59,7 @@ def value(text):
 
 
 def position_table(width, grid):
-    """Sines and cosines of the column, then of the row, for a class token of zeros and each place of the grid."""
+    """Sines and cosines of the column, then of the row, for a class token of zeros and each position of the grid."""
     count = width // 4
     frequencies = 10000.0 ** (-torch.arange(count, dtype=torch.float64) / count)
     angles = torch.arange(grid, dtype=torch.float64)[:, None] * frequencies
@@ -139,8 +139,8 @@ class Decoder(nn.Module):
     def forward(self, features, restore):
         x = self.embed(features)
         hidden = self.mask_token.expand(len(x), restore.shape[1] + 1 - x.shape[1], -1)
-        places = torch.cat([x[:, 1:], hidden], dim=1).gather(1, restore[..., None].expand(-1, -1, x.shape[2]))
-        x = torch.cat([x[:, :1], places], dim=1) + self.positions
+        ordered = torch.cat([x[:, 1:], hidden], dim=1).gather(1, restore[..., None].expand(-1, -1, x.shape[2]))
+        x = torch.cat([x[:, :1], ordered], dim=1) + self.positions
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x)[:, 1:].transpose(1, 2).unflatten(2, (self.grid, self.grid)))

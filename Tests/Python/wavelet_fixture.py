@@ -46,7 +46,7 @@ public enum WaveletFixture {{
 for case, name in CASES:
     coarse, *details = pywt.wavedec2(picture, name, mode="periodization", level=LEVELS)
     flat = numpy.concatenate([coarse.ravel()] + [band.ravel() for level in details for band in level])
-    # Rounding errors in the place of zeros are nothing to write down.
+    # Rounding errors instead of zeros are nothing to write down.
     flat[numpy.abs(flat) < 1e-11] = 0
     print(f"    .{case}: [\n{lines(flat, '      ')}\n    ],")
 print("  ]\n}")

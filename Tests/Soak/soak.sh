@@ -56,7 +56,7 @@ for ((kill = 1; kill <= kills; kill++)); do
 done
 echo "$kills killed runs end with the bits of one that was not; $unsaved of them had no checkpoint yet"
 
-# 2. Runs that are killed while they take the place of others: what stands after it is one of the two, whole, and goes on as that.
+# 2. Runs that are killed while they replace others: what stands after it is one of the two, whole, and goes on as that.
 rewind() { ./train fit --resume "$1/checkpoint-00000150.safetensors" --base-lr 0.01 --out "$1"; }
 overwrite() { ./train fit "${options[@]}" --seed 2 --out "$1" --overwrite; }
 ./train fit "${options[@]}" --keep 99 --out old > /dev/null

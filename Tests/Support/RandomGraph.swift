@@ -30,7 +30,7 @@ public struct RandomGraph {
     let rank = builder.add(.rank, [noise])
     let indices = [rank, builder.add(.invertPermutation, [rank])]
     for index in 0..<count {
-      let next = builder.scoped("part.\(index / 10)") { operation(on: pick(), indices: indices) }
+      let next = builder.scoped("layer.\(index / 10)") { operation(on: pick(), indices: indices) }
       // Squashing keeps long chains of products within range.
       values.append(index % 3 == 0 ? next.applying(.hyperbolicTangent) : next)
     }

@@ -34,8 +34,8 @@ public struct Safetensors {
       guard let shape = entry.shape, let range = entry.offsets, entry.dtype == "F32", range.count == 2,
         0 <= range[0], range[1] <= bytes.count - start, range[1] - range[0] == 4 * shape.reduce(1, *)
       else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is not in float32") }
-      let elements = stride(from: start + range[0], to: start + range[1], by: 4).map { place in
-        let bits = bytes[place..<place + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      let elements = stride(from: start + range[0], to: start + range[1], by: 4).map { offset in
+        let bits = bytes[offset..<offset + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         return Double(Float(bitPattern: bits))
       }
       tensors[name] = Tensor(shape: shape, elements: elements)

@@ -4,12 +4,14 @@ import WaMIMCompiler
 import WaMIMGraph
 import WaMIMInterpreter
 
-/// Parts of batches, which have to add up to the whole.
+/// Micro-batches, which have to add up to the whole.
 struct BatchCutterTests {
-  @Test(arguments: WaMIMModel.variety + [WaMIMModel()], [2, 3, 6]) func partsOfModelsAddUp(model: WaMIMModel, parts: Int) throws {
+  @Test(arguments: WaMIMModel.variety + [WaMIMModel()], [2, 3, 6]) func microBatchesOfModelsAddUp(model: WaMIMModel, count: Int)
+    throws
+  {
     var model = model
     model.batch = 6
-    try expectSum(of: model.graph(), parts: parts, seed: 21, "\(model) in \(parts) parts")
+    try expectSum(of: model.graph(), count: count, seed: 21, "\(model) in \(count) micro-batches")
   }
 
   @Test func randomGraphsAddUpOrAreRefused() throws {
@@ -23,7 +25,7 @@ struct BatchCutterTests {
         refused += 1
         continue
       }
-      try expectSum(of: graph, parts: 3, seed: seed, "random graph of seed \(seed)")
+      try expectSum(of: graph, count: 3, seed: seed, "random graph of seed \(seed)")
     }
     // Both happen often enough to mean something.
     #expect((seeds.count / 10...seeds.count * 9 / 10).contains(refused), "\(refused) of \(seeds.count)")
@@ -56,10 +58,10 @@ struct BatchCutterTests {
       builder.minimize(
         BatchCutterTests.losses[index].build(builder, builder.input("images", [6, 4, 2, 2]).reshaped([6, 4, 4]) * scale))
     }
-    for parts in [2, 3, 6] { try expectSum(of: graph, parts: parts, seed: 3, BatchCutterTests.losses[index].name) }
+    for count in [2, 3, 6] { try expectSum(of: graph, count: count, seed: 3, BatchCutterTests.losses[index].name) }
   }
 
-  /// Losses of which the parts of a batch know too little.
+  /// Losses of which micro-batches know too little.
   private static let mixtures: [(build: @Sendable (GraphBuilder, Tensor) -> Tensor, message: String)] = [
     ({ _, x in (x / x.sum([0])).total() }, "this divide mixes the samples of a batch (in norm)"),
     ({ _, x in x.max([0]).total() }, "this max mixes the samples of a batch (in norm)"),
@@ -85,19 +87,19 @@ struct BatchCutterTests {
     #expect(throws: CompilationError.self) { try WaMIMModel().graph().cut(into: 2) }
   }
 
-  /// Compares outputs and gradients of the whole batch with those of its parts, put together.
-  private func expectSum(of graph: Graph, parts: Int, seed: UInt64, _ name: String) throws {
+  /// Compares outputs and gradients of the whole batch with those of its micro-batches, put together.
+  private func expectSum(of graph: Graph, count: Int, seed: UInt64, _ name: String) throws {
     var generator = SeededGenerator(seed: seed)
     let sources = graph.randomSources(using: &generator)
     let expected = try results(graph, sources)
-    let cut = try graph.cut(into: parts)
-    #expect(cut.graph.batch * parts == graph.batch)
+    let cut = try graph.cut(into: count)
+    #expect(cut.graph.batch * count == graph.batch)
     var sums: [String: [Double]] = [:]
-    for part in 0..<parts {
+    for index in 0..<count {
       var own = sources
       for case .input(let name, _, _) in graph.nodes.map(\.operation) {
         let elements = sources[name] ?? []
-        own[name] = Array(elements[part * elements.count / parts..<(part + 1) * elements.count / parts])
+        own[name] = Array(elements[index * elements.count / count..<(index + 1) * elements.count / count])
       }
       for (name, value) in try results(cut.graph, own) {
         switch name.hasPrefix("grad.") ? .sum : cut.combinations[name] {

@@ -52,7 +52,7 @@ struct ColumnHoistingTests {
   @Test(arguments: [ScheduleRole.step, .gradients]) func visibleTokensOfADecoderHaveNoQueries(purpose: ScheduleRole) throws {
     let model = try WaMIMModel().graph()
     let scope = "decoders.0.blocks.0.attn.qkv"
-    // 16 visible tokens and the class token of each of 3 samples, and 64 places, of which 48 are hidden.
+    // 16 visible tokens and the class token of each of 3 samples, and 64 positions, of which 48 are hidden.
     let graph = try Passes.run(model, for: purpose)
     #expect(shapes(graph, "matmul", in: scope).prefix(2) == [[3, 17, 64], [64, 96]])
     #expect(shapes(graph, "gather", in: scope).prefix(2) == [[3, 48, 32], [3, 48, 64]])
@@ -67,7 +67,7 @@ struct ColumnHoistingTests {
     let graph = try Passes.run(WaMIMModel().graph(), for: .step)
     let scope = "decoders.0.blocks.0.attn.qkv"
     let gradients = graph.nodes.filter { $0.operation == .matmul(transposeLeft: true, transposeRight: false) && $0.scope == scope }
-    // 51 visible rows give keys and values, 64 places give queries as well.
+    // 51 visible rows give keys and values, 64 positions give queries as well.
     #expect(gradients.map { graph[$0.operands[0]].type.shape } == [[64, 96], [51, 64]])
     #expect(gradients.map(\.type.shape) == [[96, 32], [64, 32]])
   }
@@ -130,8 +130,8 @@ struct ColumnHoistingTests {
 
   @Test func onlyColumnsThatAreNeededAreMoved() throws {
     let graph = try graph { builder, x in
-      let places = builder.add(.rank, [builder.input("noise", [3, 5], from: .random)])
-      let moved = Tensor.concatenated([x, x.gathered(places)], axis: 1, in: builder).transposed([1, 0, 2]).reshaped([2, 15, 8])
+      let ranks = builder.add(.rank, [builder.input("noise", [3, 5], from: .random)])
+      let moved = Tensor.concatenated([x, x.gathered(ranks)], axis: 1, in: builder).transposed([1, 0, 2]).reshaped([2, 15, 8])
       builder.output("key", moved.sliced(2, 2..<4))
       builder.output("value", moved.sliced(2, 4..<7))
     }
@@ -142,8 +142,8 @@ struct ColumnHoistingTests {
 
   @Test func columnsThatGoSeparateWaysAreMovedSeparately() throws {
     let graph = try graph { builder, x in
-      let places = builder.add(.rank, [builder.input("noise", [3, 5], from: .random)])
-      let picked = x.gathered(places)
+      let ranks = builder.add(.rank, [builder.input("noise", [3, 5], from: .random)])
+      let picked = x.gathered(ranks)
       let joined = Tensor.concatenated([x, picked], axis: 1, in: builder)
       builder.output("query", picked.sliced(2, 0..<4))
       builder.output("key", joined.sliced(2, 4..<6))

@@ -25,7 +25,7 @@ struct DirectionTests {
       ("Fusion/Planted.swift", "func plan(_ call: LoweredCall) -> Phasing? { nil }", "Phasing"),
       ("Simplification/Planted.swift", "func f() { _ = Passes.all }", "Passes"),
       ("Kernels/Planted.swift", "func f(_ x: Graph) { x.withSumsWithinUnits() }", "withSumsWithinUnits"),
-      ("Planted/Planted.swift", "", "has no place"),
+      ("Planted/Planted.swift", "", "is not in the order"),
     ])
   func whatPointsUpwardsIsFound(path: String, text: String, reason: String) throws {
     let violations = try order(planting: text, at: path).violations()

@@ -5,15 +5,15 @@ struct FolderOrder {
   var files: [SourceFile]
   var others: [SourceFile]
 
-  /// What files name of folders that come after their own, and folders that have no place in the order.
+  /// What files name of folders that come after their own, and folders that are not in the order.
   func violations() -> [String] {
     let owners = owners()
     return files.flatMap { file -> [String] in
       guard let own = folders.firstIndex(of: file.folder) else {
-        return ["\(file.path): '\(file.folder)' has no place in the order"]
+        return ["\(file.path): '\(file.folder)' is not in the order"]
       }
       return file.words.sorted().compactMap { word in
-        guard let owner = owners[word], let place = folders.firstIndex(of: owner), place > own else { return nil }
+        guard let owner = owners[word], let index = folders.firstIndex(of: owner), index > own else { return nil }
         return "\(file.path) names '\(word)' of \(owner), which comes after \(file.folder)"
       }
     }

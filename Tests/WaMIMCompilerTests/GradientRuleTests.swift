@@ -102,7 +102,7 @@ struct GradientShapeTests {
     #expect(node.operands.map { differentiated.graph[$0].type.shape.rank } == [2, 2])
   }
 
-  /// Slices that tile a value give its gradient by concatenation, not by adding up padded parts.
+  /// Slices that tile a value give its gradient by concatenation, not by adding up padded slices.
   @Test func slicesThatTileAreJoined() throws {
     // A decoder's queries would come from fewer rows than its keys.
     let graph = try Passes.run(WaMIMModel().graph(), for: .gradients, disabled: ["hoist-slices", "hoist-invariant-rows"])

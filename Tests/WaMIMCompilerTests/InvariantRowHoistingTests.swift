@@ -26,8 +26,8 @@ struct InvariantRowHoistingTests {
     try Graph("rows") { builder in
       let table = builder.parameter("table", [8, 4], .normal(standardDeviation: 1))
       let own = builder.input("own", [batch, 2, 4])
-      let places = builder.add(.rank, [builder.input("noise", [batch, 8], from: .random)])
-      let picked = table.broadcast(to: [batch, 8, 4]).gathered(places.sliced(1, 0..<6))
+      let ranks = builder.add(.rank, [builder.input("noise", [batch, 8], from: .random)])
+      let picked = table.broadcast(to: [batch, 8, 4]).gathered(ranks.sliced(1, 0..<6))
       use(builder, .concatenated([own, picked], axis: 1, in: builder))
     }
   }
@@ -48,7 +48,7 @@ struct InvariantRowHoistingTests {
     let hoisted = try Passes.run(model.graph(), for: .step)
     let plain = try Passes.run(model.graph(), for: .step, disabled: ["hoist-invariant-rows"])
     let scope = "decoders.0.blocks.0.attn.qkv"
-    // 16 visible tokens and the class token of each of 3 samples, and 64 places; the transposed ones are gradients of weights.
+    // 16 visible tokens and the class token of each of 3 samples, and 64 positions; the transposed ones are gradients of weights.
     #expect(leftShapes(plain, in: scope)[0] == [3, 65, 32])
     #expect(leftShapes(hoisted, in: scope).prefix(2) == [[3, 17, 32], [64, 32]])
   }
@@ -68,7 +68,7 @@ struct InvariantRowHoistingTests {
     #expect(
       products(hoisted, in: scope).sorted()
         == [
-          // The table's rows: forwards, their gradient, and their part of the weight's gradient.
+          // The table's rows: forwards, their gradient, and their share of the weight's gradient.
           "[64, 32] * [96, 32] = [64, 96]",
           "[64, 96] * [96, 32] = [64, 32]",
           "[64, 96] * [64, 32] = [96, 32]",

@@ -39,7 +39,7 @@ struct PhaseTests {
             return mustWait(group[call], following: group[..<call], for: earlier)
           }
         }
-        #expect(waits, "\(schedule.name): phase \(index + 1) could be part of the one before")
+        #expect(waits, "\(schedule.name): phase \(index + 1) could be joined with the one before")
       }
     }
   }
@@ -57,7 +57,7 @@ struct PhaseTests {
     return needs.count > 1 || needs.joined().contains(false)
   }
 
-  /// For each pair of arrays that lie in the same place, whether their units do, too.
+  /// For each pair of arrays that share memory, whether their units do, too.
   private func areUnitByUnit(_ arrays: [SharedArray], _ others: [SharedArray]) -> [Bool] {
     arrays.flatMap { array in others.filter { $0.overlaps(array) }.map { $0.isUnitByUnit(with: array) } }
   }
@@ -71,18 +71,18 @@ private struct Accesses {
 
 /// An array in memory that threads share, as a call's units access it.
 private struct SharedArray {
-  var place: Placement
+  var placement: Placement
   var units: Int
   /// The bytes that all units together access.
   var bytes: Range<Int>
   /// Whether it is a parameter, or what the optimiser keeps from step to step.
   var isState: Bool
 
-  func overlaps(_ other: SharedArray) -> Bool { place.storage == other.place.storage && bytes.overlaps(other.bytes) }
+  func overlaps(_ other: SharedArray) -> Bool { placement.storage == other.placement.storage && bytes.overlaps(other.bytes) }
 
   /// Whether each unit accesses what the same unit of the other call does, and no other one.
   func isUnitByUnit(with other: SharedArray) -> Bool {
-    units == other.units && (units == 1 || (place == other.place && place.unitStride > 0))
+    units == other.units && (units == 1 || (placement == other.placement && placement.unitStride > 0))
   }
 }
 
@@ -104,12 +104,12 @@ extension Program {
     }
   }
 
-  /// The array at `place` of which each unit accesses `count` elements.
-  private func array(_ place: Placement, _ count: Int, units: Int) -> SharedArray {
-    let bytes = place.offset..<place.offset + place.unitStride * (units - 1) + count * ElementType.float32.byteCount
+  /// The array at `placement` of which each unit accesses `count` elements.
+  private func array(_ placement: Placement, _ count: Int, units: Int) -> SharedArray {
+    let bytes = placement.offset..<placement.offset + placement.unitStride * (units - 1) + count * ElementType.float32.byteCount
     let states = manifest.states.map(\.tensor)
     return SharedArray(
-      place: place, units: units, bytes: bytes,
-      isState: place.storage == .arena && states.contains { bytes.overlaps($0.offset..<$0.offset + 4 * $0.count) })
+      placement: placement, units: units, bytes: bytes,
+      isState: placement.storage == .arena && states.contains { bytes.overlaps($0.offset..<$0.offset + 4 * $0.count) })
   }
 }

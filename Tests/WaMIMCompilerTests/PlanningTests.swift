@@ -142,7 +142,7 @@ struct PlanningTests {
     }
   }
 
-  /// The gradient of a matrix that is multiplied with itself reads all of it, so that no part of it may be updated by then.
+  /// The gradient of a matrix that is multiplied with itself reads all of it, so that nothing of it may be updated by then.
   @Test func noProductReadsWhatFollowsItWritesOver() throws {
     let graph = try Graph("square") { builder in
       let weight = builder.parameter("weight", [24, 24], .xavierUniform(fanIn: 24, fanOut: 24))
@@ -180,7 +180,7 @@ struct PlanningTests {
     #expect(throws: CompilationError.self) { try program(.samples(0)) }
   }
 
-  /// Where nobody says anything, a large batch is cut into parts that are just large enough, and a small one is not.
+  /// Where nobody says anything, a large batch is cut into micro-batches that are just large enough, and a small one is not.
   @Test func largeBatchesAreCutByThemselves() throws {
     func program(_ batch: Int, _ microBatch: MicroBatch) throws -> Program {
       try Compilation(microBatch: microBatch).program(
@@ -220,7 +220,7 @@ struct PlanningTests {
     var kernel: Kernel
     var argument: Int
 
-    /// Whether both are written, but in different places: parts of one array.
+    /// Whether both are written, but in different elements of one array.
     func isApart(from other: Touched) -> Bool {
       guard let elements, let others = other.elements else { return false }
       return elements.isDisjoint(with: others)

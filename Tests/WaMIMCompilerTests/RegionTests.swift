@@ -28,14 +28,14 @@ struct RegionTests {
   private func expectRegions(of graph: Graph, for role: ScheduleRole, _ name: String) throws {
     var isDifferentiated = false
     _ = try Passes.run(graph, for: role) { pass, graph in
-      let place = "after \(pass.name) for \(role): \(name)"
+      let moment = "after \(pass.name) for \(role): \(name)"
       isDifferentiated = isDifferentiated || pass.name == "differentiate"
       let regions = graph.nodes.map(\.region)
-      #expect(zip(regions, regions.dropFirst()).allSatisfy { $0.order <= $1.order }, "\(place)")
-      #expect(graph.misplaced.isEmpty && graph.isUpdatedByUpdates, "\(place)")
-      #expect(graph.loss.map { graph[$0].region == .forward } ?? true, "\(place)")
-      #expect(regions.contains(.update) == (role == .update || isDifferentiated), "\(place)")
-      #expect(!regions.contains(.backward) || isDifferentiated, "\(place)")
+      #expect(zip(regions, regions.dropFirst()).allSatisfy { $0.order <= $1.order }, "\(moment)")
+      #expect(graph.misplaced.isEmpty && graph.isUpdatedByUpdates, "\(moment)")
+      #expect(graph.loss.map { graph[$0].region == .forward } ?? true, "\(moment)")
+      #expect(regions.contains(.update) == (role == .update || isDifferentiated), "\(moment)")
+      #expect(!regions.contains(.backward) || isDifferentiated, "\(moment)")
     }
   }
 

@@ -5,7 +5,7 @@ import WaMIMGraph
 import WaMIMLayers
 import WaMIMTraining
 
-/// Which calls become parts of one that each sample goes through.
+/// Which calls become members of one that each sample goes through.
 struct SequenceTests {
   private func kernels(_ model: WaMIMModel, schedule: String = "step", disabled: Set<String> = []) throws -> [Kernel] {
     let program = try Compilation(disabled: disabled).program(for: Model(model.graph()), text: "", compiler: "test")
@@ -18,7 +18,7 @@ struct SequenceTests {
     kernels.compactMap { kernel in
       switch kernel.body {
       case .wavelet(let wavelet): [wavelet]
-      case .sequence(let sequence): sequence.parts.compactMap { if case .wavelet(let wavelet) = $0 { wavelet } else { nil } }
+      case .sequence(let sequence): sequence.members.compactMap { if case .wavelet(let wavelet) = $0 { wavelet } else { nil } }
       default: nil
       }
     }
@@ -58,7 +58,7 @@ struct SequenceTests {
     let channels = 3 * (subbands == .detail ? 3 : 4)
     #expect(Set(written.map(\.unitStride)) == Set(model.levels.map { channels * (model.image >> $0) * (model.image >> $0) }))
     guard case .sequence(let sequence) = kernel.body else { return }
-    for case .wavelet(let level) in sequence.parts {
+    for case .wavelet(let level) in sequence.members {
       for case let band? in level.bands { #expect(band.argument == level.workspace || normalization == .none) }
     }
   }

@@ -145,7 +145,7 @@ struct SimplificationTests {
   @Test func passesShrinkModels() throws {
     let model = try WaMIMModel().graph()
     let before = try Passes.run(model, for: .gradients, disabled: Set(Passes.all.map(\.name)))
-    // What is hoisted is computed in two places, each on fewer rows.
+    // What is hoisted is computed twice, each time on fewer rows.
     let after = try Passes.run(model, for: .gradients, disabled: ["recompute", "hoist-invariant-rows"])
     #expect(Double(after.nodes.count) < 0.85 * Double(before.nodes.count))
   }

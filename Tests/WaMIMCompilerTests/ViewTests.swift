@@ -6,12 +6,12 @@ import WaMIMGraph
 /// Views against the elements that they name, one by one.
 struct ViewTests {
   /// Where each element of a view lies, in row-major order.
-  private func places(_ view: View) -> [Int] {
-    var places = [view.offset]
+  private func offsets(_ view: View) -> [Int] {
+    var offsets = [view.offset]
     for (extent, stride) in zip(view.shape.dimensions, view.strides) {
-      places = places.flatMap { place in (0..<extent).map { place + $0 * stride } }
+      offsets = offsets.flatMap { offset in (0..<extent).map { offset + $0 * stride } }
     }
-    return places
+    return offsets
   }
 
   /// A view made of a few movements of a small whole buffer.
@@ -56,7 +56,7 @@ struct ViewTests {
       guard let reshaped = view.reshaped(shape) else { continue }
       expressed += 1
       #expect(reshaped.shape == shape)
-      #expect(places(reshaped) == places(view), "seed \(seed): \(view) as \(shape)")
+      #expect(offsets(reshaped) == offsets(view), "seed \(seed): \(view) as \(shape)")
     }
     #expect(expressed > 500)
   }

@@ -23,11 +23,11 @@ extension [Access] {
   fileprivate func elements(_ loops: [Int]) -> Set<Int> {
     var all: Set<Int> = []
     for access in self {
-      var places = [access.offset]
+      var offsets = [access.offset]
       for (extent, stride) in zip(loops, access.strides) where stride != 0 {
-        places = places.flatMap { place in (0..<extent).map { place + $0 * stride } }
+        offsets = offsets.flatMap { offset in (0..<extent).map { offset + $0 * stride } }
       }
-      all.formUnion(places)
+      all.formUnion(offsets)
     }
     return all
   }

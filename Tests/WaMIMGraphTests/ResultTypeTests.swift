@@ -86,7 +86,7 @@ import WaMIMGraph
     }
   }
 
-  /// `operation` with `number` in the place of each of its integers.
+  /// `operation` with `number` instead of each of its integers.
   private func extremes(of operation: Operation, _ number: Int) -> [Operation] {
     operation.attributes.indices.compactMap { index in
       var attributes = operation.attributes
@@ -133,7 +133,7 @@ import WaMIMGraph
     #expect(throws: GraphError.self) { try graph.verify() }
   }
 
-  @Test("operands that do not broadcast are named with both shapes and both places")
+  @Test("operands that do not broadcast are named with both shapes and both locations")
   func notes() throws {
     let error = #expect(throws: GraphError.self) {
       try Graph("test") { builder in

@@ -33,14 +33,14 @@ struct ContractionTests {
       let k = builder.input("k", [2, keys, heads * width])
       let v = builder.input("v", [2, keys, heads * width])
       builder.output("whole", builder.add(.attention(heads: heads), [q, k, v]))
-      let parts = (0..<heads).map { head in
+      let slices = (0..<heads).map { head in
         let channels = head * width..<(head + 1) * width
         let scores = q.sliced(2, channels).matmul(k.sliced(2, channels), transposeRight: true) * (1 / Float(width).squareRoot())
         return scores.softmax().matmul(v.sliced(2, channels))
       }
-      builder.output("parts", .concatenated(parts, axis: 2, in: builder))
+      builder.output("slices", .concatenated(slices, axis: 2, in: builder))
     }
     let evaluation = try Interpreter(graph).evaluate(graph.randomSources(using: &generator))
-    #expect(relativeError(evaluation["whole"]!.elements, evaluation["parts"]!.elements) < 1e-7)
+    #expect(relativeError(evaluation["whole"]!.elements, evaluation["slices"]!.elements) < 1e-7)
   }
 }

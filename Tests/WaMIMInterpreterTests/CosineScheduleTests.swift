@@ -6,7 +6,7 @@ import WaMIMTraining
 
 /// The schedule of the learning rate as a layer, against its formula.
 struct CosineScheduleTests {
-  /// Usual runs, and those of which a part has no length.
+  /// Usual runs, and those of which a stretch has no length.
   static let schedules: [CosineFormula] = [
     .init(epochs: 400, warmup: 40, peak: 5e-5), .init(epochs: 100, warmup: 10, peak: 2e-3, minimum: 1e-5),
     .init(epochs: 1.3, warmup: 0.1, peak: 6e-3), .init(epochs: 10, warmup: 0, peak: 1), .init(epochs: 10, warmup: 10, peak: 0.5),
@@ -20,9 +20,9 @@ struct CosineScheduleTests {
       builder.output("rate", CosineSchedule().learningRate(in: builder))
     }
     let interpreter = Interpreter(graph)
-    let places =
+    let moments =
       (0...600).map { formula.epochs * Double($0) / 600 } + [formula.warmup.nextDown, formula.warmup, formula.warmup.nextUp]
-    for progress in places where (0...formula.epochs).contains(progress) {
+    for progress in moments where (0...formula.epochs).contains(progress) {
       let evaluation = try interpreter.evaluate([
         "schedule.progress": [progress], "schedule.epochs": [formula.epochs], "schedule.warmup": [formula.warmup],
         "schedule.peak_lr": [formula.peak], "schedule.min_lr": [formula.minimum],

@@ -40,7 +40,7 @@ struct IndexedTests {
     let table = try evaluate(.positionTable(width: 8, grid: 2, classToken: true), [])
     #expect(table.elements[..<8] == [0, 0, 0, 0, 0, 0, 0, 0])
     #expect(table.elements[8..<16] == [0, 0, 1, 1, 0, 0, 1, 1])
-    // The second place of the first row: column 1, row 0; the frequencies are 1 and 1 / 100.
+    // The second position of the first row: column 1, row 0; the frequencies are 1 and 1 / 100.
     let expected = [0.8414709848, 0.0099998333, 0.5403023059, 0.9999500004, 0, 0, 1, 1]
     #expect(relativeError(Array(table.elements[16..<24]), expected) < 1e-9)
   }

@@ -31,7 +31,7 @@ import WaMIMLLVM
     return String(decoding: try backend.emit([kernel], as: .assembly), as: UTF8.self)
   }
 
-  /// A tile has six products of parts for each of its four registers of sums, as the instruction cannot take whole numbers.
+  /// A tile has six products of bf16 numbers for each of its four registers of sums, as the instruction cannot take whole numbers.
   @Test(arguments: [false, true]) func productsAreOnTheUnit(transposesRight: Bool) throws {
     let text = try assembly(product(256, 256, 192, transposesRight: transposesRight), for: "sapphirerapids")
     for (instruction, count) in [("ldtilecfg", 1), ("tilerelease", 1)] {
@@ -58,7 +58,7 @@ import WaMIMLLVM
       return instructions(of: /^amx_tiles_2x2_\w+_copy:$/, in: text)
     }
     let tile = try #require(try copying(transposesRight: false))
-    // Of each pair of vectors three parts are stored: as many pairs for each block as 32 are for each tile, and a power of two.
+    // Of each pair of vectors three splits are stored: as many pairs for each block as 32 are for each tile, and a power of two.
     let stores = tile.filter { $0.hasPrefix("vmovdqu64") && $0.contains(/%zmm\d+, .*\(/) }
     #expect(stores.count.isMultiple(of: 3) && (stores.count / 3).nonzeroBitCount == 1)
     #expect(try copying(transposesRight: true) == nil)

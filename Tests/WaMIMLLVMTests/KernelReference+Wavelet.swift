@@ -9,9 +9,9 @@ extension KernelReference {
     let (height, width) = (2 * wavelet.rows, 2 * wavelet.columns)
     func element(_ planes: WaveletKernel.Planes, _ channel: Int, _ row: Int, _ column: Int) -> Element {
       let start = unit * kernel.arguments[planes.argument].unitStride + planes.offset + channel * planes.channelStride
-      return Element(argument: planes.argument, place: start + row * planes.rowStride + column)
+      return Element(argument: planes.argument, index: start + row * planes.rowStride + column)
     }
-    func wrapped(_ place: Int, _ count: Int) -> Int { (place % count + count) % count }
+    func wrapped(_ index: Int, _ count: Int) -> Int { (index % count + count) % count }
     var sums: [Element: Double] = [:]
     for channel in 0..<wavelet.channels {
       let filters = [(bank.low, bank.low), (bank.high, bank.low), (bank.low, bank.high), (bank.high, bank.high)]
@@ -24,12 +24,12 @@ extension KernelReference {
           let pixel = element(wavelet.pictures, channel, row, column)
           let coefficient = element(band, channel, index[0], index[1])
           let (source, target) = wavelet.direction == .analysis ? (pixel, coefficient) : (coefficient, pixel)
-          sums[target, default: 0] += weight * Double(arrays[source.argument][source.place])
+          sums[target, default: 0] += weight * Double(arrays[source.argument][source.index])
         }
       }
     }
     for (element, sum) in sums {
-      arrays[element.argument][element.place] = Float(sum)
+      arrays[element.argument][element.index] = Float(sum)
       scale = max(scale, abs(Float(sum)))
     }
   }
@@ -38,5 +38,5 @@ extension KernelReference {
 /// An element of one of a kernel's arrays.
 private struct Element: Hashable {
   var argument: Int
-  var place: Int
+  var index: Int
 }

@@ -34,8 +34,8 @@ struct KernelReference {
   }
 
   private mutating func run(_ sequence: SequenceKernel, unit: Int) {
-    for part in sequence.parts {
-      switch part {
+    for member in sequence.members {
+      switch member {
       case .wavelet(let wavelet): run(wavelet, unit: unit)
       case .rows(let rows): run(rows, first: unit..<unit + 1)
       }
@@ -118,18 +118,18 @@ struct KernelReference {
   private mutating func runRow(_ rows: RowKernel, _ loops: [Int]) {
     var scalars: [Int: Float] = [:]
     for stage in rows.stages {
-      var parts = stage.results.map { _ in [Float]() }
+      var terms = stage.results.map { _ in [Float]() }
       for column in 0..<(stage.extent == .row ? 1 : rows.width) {
         let values = evaluate(stage.instructions, loops + [column], scalars)
-        for (position, result) in stage.results.enumerated() { parts[position].append(values[result.operand]) }
+        for (position, result) in stage.results.enumerated() { terms[position].append(values[result.operand]) }
         for item in stage.stores {
-          let place = loops + [column]
-          let sum = item.sumsRows ? arrays[item.access.argument][position(item.access, place)] : 0
-          store(item.sumsRows ? sum + values[item.operand] : values[item.operand], item.access, place)
+          let indices = loops + [column]
+          let sum = item.sumsRows ? arrays[item.access.argument][position(item.access, indices)] : 0
+          store(item.sumsRows ? sum + values[item.operand] : values[item.operand], item.access, indices)
           scale = max(scale, abs(sum))
         }
       }
-      for (result, elements) in zip(stage.results, parts) {
+      for (result, elements) in zip(stage.results, terms) {
         scalars[result.slot] = Self.reduce(result.reduction ?? .sum, elements)
         scale = max(scale, elements.map(abs).reduce(0, +))
       }
@@ -153,9 +153,9 @@ struct KernelReference {
       for column in columns {
         let elements = Self.indices(kernel.reduced).map { evaluate(kernel.instructions, loops + $0 + [column], [:]) }
         for result in kernel.results {
-          let parts = elements.map { $0[result.operand] }
-          scale = max(scale, parts.map(abs).reduce(0, +))
-          store(Self.reduce(result.function, parts), result.access, loops + [column])
+          let terms = elements.map { $0[result.operand] }
+          scale = max(scale, terms.map(abs).reduce(0, +))
+          store(Self.reduce(result.function, terms), result.access, loops + [column])
         }
       }
     }
@@ -187,20 +187,20 @@ struct KernelReference {
   }
 
   private mutating func product(_ matmul: MatmulKernel, rows: Range<Int>, _ offset: (MatmulKernel.Matrix) -> Int) {
-    func place(_ matrix: MatmulKernel.Matrix, _ row: Int, _ column: Int) -> Int {
+    func element(_ matrix: MatmulKernel.Matrix, _ row: Int, _ column: Int) -> Int {
       let (row, column) = matrix.isTransposed ? (column, row) : (row, column)
       return matrix.offset + offset(matrix) + row * matrix.rowStride + column
     }
     for row in rows {
       for column in 0..<matmul.n {
         let terms = (0..<matmul.k).map { k in
-          Double(arrays[matmul.left.argument][place(matmul.left, row, k)])
-            * Double(arrays[matmul.right.argument][place(matmul.right, k, column)])
+          Double(arrays[matmul.left.argument][element(matmul.left, row, k)])
+            * Double(arrays[matmul.right.argument][element(matmul.right, k, column)])
         }
         scale = max(scale, Float(terms.map(abs).reduce(0, +)))
-        let element = place(matmul.result, row, column)
-        let start = matmul.accumulates ? Double(arrays[matmul.result.argument][element]) : 0
-        arrays[matmul.result.argument][element] = Float(terms.reduce(start, +))
+        let target = element(matmul.result, row, column)
+        let start = matmul.accumulates ? Double(arrays[matmul.result.argument][target]) : 0
+        arrays[matmul.result.argument][target] = Float(terms.reduce(start, +))
       }
     }
   }
@@ -214,7 +214,7 @@ struct KernelReference {
       for row in 0..<rows {
         let numbers = Array(arrays[0][start(0) + row * width..<start(0) + (row + 1) * width])
         let order = numbers.indices.sorted { (numbers[$0], $0) < (numbers[$1], $1) }
-        for (place, number) in order.enumerated() { arrays[1][start(1) + row * width + number] = Float(place) }
+        for (rank, number) in order.enumerated() { arrays[1][start(1) + row * width + number] = Float(rank) }
       }
     case .invertPermutation(let rows, let width):
       for row in 0..<rows {

@@ -9,7 +9,7 @@ struct RandomKernels {
   private var arguments: [KernelArgument] = []
   private var arrays: [[Float]] = []
   private var units = 1
-  /// The workspace that parts of a sequence share.
+  /// The workspace that members of a sequence share.
   private var shared: Int?
 
   init(generator: SeededGenerator) { self.generator = generator }
@@ -27,8 +27,8 @@ struct RandomKernels {
     return arguments.count - 1
   }
 
-  /// A place for `count` elements of each unit: a new argument, or a part of the workspace that parts of a sequence share.
-  private mutating func place(
+  /// Memory for `count` elements of each unit: a new argument, or a range of the workspace that members of a sequence share.
+  private mutating func memory(
     _ access: KernelArgument.Access, count: Int, element: ElementType = .float32
   ) -> (argument: Int, offset: Int) {
     guard let shared, access == .write, element == .float32, generator.chance(0.5) else {
@@ -90,7 +90,7 @@ struct RandomKernels {
     var kept = extents.map { _ in true }
     if isRow { kept[kept.count - 1] = false }
     var (strides, offset, count) = layout(extents, kept: kept)
-    let (argument, start) = place(access, count: count, element: access == .write && generator.chance(0.1) ? .int32 : .float32)
+    let (argument, start) = memory(access, count: count, element: access == .write && generator.chance(0.1) ? .int32 : .float32)
     strides[0] = arguments[argument].unitStride
     return Access(argument: argument, offset: start + offset, strides: strides)
   }
@@ -184,7 +184,7 @@ struct RandomKernels {
     return RowKernel(outer: outer, width: width, stages: stages)
   }
 
-  /// Levels of a wavelet analysis, each followed by work on the rows of its subbands; what one part leaves for later ones lies in memory
+  /// Levels of a wavelet analysis, each followed by work on the rows of its subbands; what one member leaves for later ones lies in memory
   /// or in the workspace.
   mutating func sequence() -> KernelCase {
     units = generator.int(1...4)
@@ -196,22 +196,22 @@ struct RandomKernels {
       columns: columns, pictures: planes(channels, 2 * rows, 2 * columns, .read), bands: [], workspace: workspace)
     shared = workspace
     defer { shared = nil }
-    var parts: [SequenceKernel.Part] = []
+    var members: [SequenceKernel.Member] = []
     for level in 1...levels {
       (kernel.rows, kernel.columns) = (rows, columns)
       kernel.bands = (0..<4).map { band in
         generator.chance(band == 0 && level < levels ? 1 : 0.6) ? planes(channels, rows, columns, .write) : nil
       }
-      parts.append(.wavelet(kernel))
-      if let band = kernel.bands.compactMap({ $0 }).randomElement(using: &generator) { parts += workOnRows(of: band, kernel) }
+      members.append(.wavelet(kernel))
+      if let band = kernel.bands.compactMap({ $0 }).randomElement(using: &generator) { members += workOnRows(of: band, kernel) }
       if let approximation = kernel.bands[0] { kernel.pictures = approximation }
       (rows, columns) = (rows / 2, columns / 2)
     }
-    return finish(.sequence(SequenceKernel(parts: parts)), tolerance: 2e-5)
+    return finish(.sequence(SequenceKernel(members: members)), tolerance: 2e-5)
   }
 
   /// Kernels on the rows of a subband's planes, each of which reads what the one before has written.
-  private mutating func workOnRows(of band: WaveletKernel.Planes, _ kernel: WaveletKernel) -> [SequenceKernel.Part] {
+  private mutating func workOnRows(of band: WaveletKernel.Planes, _ kernel: WaveletKernel) -> [SequenceKernel.Member] {
     let unitStride = arguments[band.argument].unitStride
     var loads = [
       Access(argument: band.argument, offset: band.offset, strides: [unitStride, band.channelStride, band.rowStride, 1])
@@ -223,13 +223,13 @@ struct RandomKernels {
     }
   }
 
-  /// Planes of a new array, or of the workspace that parts of a sequence share.
+  /// Planes of a new array, or of the workspace that members of a sequence share.
   private mutating func planes(
     _ channels: Int, _ rows: Int, _ columns: Int, _ access: KernelArgument.Access
   ) -> WaveletKernel.Planes {
     let rowStride = columns + generator.int(0...2)
     let channelStride = rows * rowStride + generator.int(0...2)
-    let (argument, offset) = place(access, count: channels * channelStride)
+    let (argument, offset) = memory(access, count: channels * channelStride)
     return WaveletKernel.Planes(argument: argument, offset: offset, channelStride: channelStride, rowStride: rowStride)
   }
 
@@ -271,19 +271,19 @@ struct RandomKernels {
 
   /// A product of matrices that lie one way or the other, with an epilogue over its rows or without.
   mutating func matmul() -> KernelCase {
-    // Small ones meet every remainder of tiles and vectors, wide and deep ones several groups of panels and parts of the depth.
+    // Small ones meet every remainder of tiles and vectors, wide and deep ones several groups of panels and kBlocks.
     let m = generator.int(1...40)
     let n = generator.int(1...(generator.chance(0.2) ? 450 : 40))
     let k = generator.int(1...(generator.chance(0.15) ? 2500 : 40))
     switch generator.int(0...3) {
     case 0: return samples(rows: generator.int(1...(generator.chance(0.5) ? 7 : 40)), n: n, k: k)
-    case 1: return partsOfSamples(rows: generator.int(1...20), n: n, k: k)
+    case 1: return piecesOfSamples(rows: generator.int(1...20), n: n, k: k)
     case 2: return products(m: m, n: n, k: k)
     default: return blocks(m: m, n: n, k: k)
     }
   }
 
-  /// A product that is mostly worth AMX: with whole tiles and others, several groups, parts of the depth and blocks of rows.
+  /// A product that is mostly worth AMX: with whole tiles and others, several groups, kBlocks and blocks of rows.
   mutating func largeMatmul() -> KernelCase {
     let widths = [96, 97, 128, 208, 391]
     let (m, n) = (generator.chance(0.2) ? generator.int(48...99) : generator.int(100...200), widths[generator.int(0...4)])
@@ -292,7 +292,7 @@ struct RandomKernels {
     let k = depth / block * block
     switch generator.int(0...5) {
     case 0: return samples(rows: m, n: n, k: k)
-    case 1: return partsOfSamples(rows: m, n: n, k: k)
+    case 1: return piecesOfSamples(rows: m, n: n, k: k)
     case 2: return products(m: m, n: n, k: k)
     case 3: return blocks(m: 2 * m, n: n, k: k, block: m)
     case 4: return blocks(m: generator.int(400...600), n: n, k: 128, block: generator.int(200...400))
@@ -300,7 +300,7 @@ struct RandomKernels {
       // More rows than are copied at a time.
       let rows = generator.int(300...600)
       let k = block == 1 ? 380 : 384
-      return generator.chance(0.5) ? samples(rows: rows, n: n, k: k) : partsOfSamples(rows: rows, n: n, k: k)
+      return generator.chance(0.5) ? samples(rows: rows, n: n, k: k) : piecesOfSamples(rows: rows, n: n, k: k)
     }
   }
 
@@ -337,7 +337,7 @@ struct RandomKernels {
   }
 
   /// Samples of which the product takes some rows, and is put among other rows.
-  private mutating func partsOfSamples(rows: Int, n: Int, k: Int) -> KernelCase {
+  private mutating func piecesOfSamples(rows: Int, n: Int, k: Int) -> KernelCase {
     units = generator.int(1...5)
     let left = matrix(rows, k, access: .read, moves: true, isTransposed: false)
     let right = matrix(k, n, access: .read, moves: false, isTransposed: generator.chance(0.5))

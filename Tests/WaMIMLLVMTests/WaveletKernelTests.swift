@@ -70,9 +70,9 @@ import WaMIMLayers
     try CompiledKernels([item.kernel]).run(0, arrays: &arrays, ranges: [0..<item.units])
     for case let planes? in kernel.bands.dropFirst() {
       for element in 0..<12 * 12 {
-        let place = planes.offset + element / 12 * planes.rowStride + element % 12
+        let index = planes.offset + element / 12 * planes.rowStride + element % 12
         // Single precision tells numbers around 2000 apart by 1.2e-4.
-        #expect(abs(arrays[planes.argument][place] - reference.arrays[planes.argument][place]) < 2e-4)
+        #expect(abs(arrays[planes.argument][index] - reference.arrays[planes.argument][index]) < 2e-4)
       }
     }
   }

@@ -132,7 +132,7 @@ import WaMIMLanguage
     Mistake("update of a value", "update images = images", "only parameters and states can be updated"),
   ]
 
-  @Test("a mistake is named with its place", arguments: mistakes)
+  @Test("a mistake is named with its position", arguments: mistakes)
   func message(mistake: Mistake) throws {
     let message = try #require(complaint(about: Self.header + mistake.text))
     for expected in mistake.expected { #expect(message.contains(expected), "\(message)") }

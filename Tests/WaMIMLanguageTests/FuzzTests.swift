@@ -60,16 +60,16 @@ private struct Mutator {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  private mutating func place(_ bytes: [UInt8]) -> Int {
+  private mutating func offset(_ bytes: [UInt8]) -> Int {
     Int.random(in: 0...bytes.count, using: &generator)
   }
 
   private mutating func damage(_ bytes: inout [UInt8], _ samples: [String]) {
-    let start = place(bytes)
+    let start = offset(bytes)
     let end = min(bytes.count, start + Int.random(in: 1...20, using: &generator))
     switch Int.random(in: 0...6, using: &generator) {
     case 0: bytes.removeSubrange(start..<end)
-    case 1: bytes.insert(contentsOf: bytes[start..<end], at: place(bytes))
+    case 1: bytes.insert(contentsOf: bytes[start..<end], at: offset(bytes))
     case 2, 3: bytes.insert(contentsOf: Array((Self.pieces.randomElement(using: &generator) ?? "").utf8), at: start)
     case 4: if start < bytes.count { bytes[start] = UInt8.random(in: 0...255, using: &generator) }
     case 5: replaceNumber(&bytes, from: start)
@@ -80,7 +80,7 @@ private struct Mutator {
     }
   }
 
-  /// Puts another number in the place of the first one after `start`.
+  /// Puts another number instead of the first one after `start`.
   private mutating func replaceNumber(_ bytes: inout [UInt8], from start: Int) {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     guard let first = bytes[start...].firstIndex(where: digits.contains) else { return }

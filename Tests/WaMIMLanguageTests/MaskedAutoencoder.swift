@@ -2,8 +2,9 @@ import Testing
 import WaMIMGraph
 import WaMIMLanguage
 import WaMIMLayers
+import WaMIMTraining
 
-/// A masked autoencoder on pixels (arXiv 2111.06377), written with the language alone: no part of it is made for it.
+/// A masked autoencoder on pixels (arXiv 2111.06377), written with the language alone: nothing of that is made for it.
 @Suite struct MaskedAutoencoder {
   static let source = """
     model mae
@@ -18,7 +19,7 @@ import WaMIMLayers
     let mask    = random_mask(images, patch: patch, ratio: 0.75)
     let encoded = vit(images, mask, patch: patch, dim: dim, depth: 2, heads: 2, taps: [2])[0]
 
-    // Mask tokens in the places of hidden patches, behind the class token.
+    // Mask tokens instead of hidden patches, behind the class token.
     func restored(tokens, mask: mask, dim: int) {
       let batch   = tokens.shape[0]
       let count   = mask.grid * mask.grid
@@ -26,9 +27,9 @@ import WaMIMLayers
       let token   = parameter(name: "mask_token", shape: [1, 1, dim], initial: normal(0.02))
       let hidden  = broadcast(token, shape: [batch, count - mask.visible_count, dim])
       let visible = slice(x, axis: 1, start: 1, count: mask.visible_count, step: 1)
-      let places  = gather(concatenate(visible, hidden, axis: 1), mask.restore)
+      let ordered = gather(concatenate(visible, hidden, axis: 1), mask.restore)
       let table   = position_table(width: dim, grid: mask.grid, class_token: true)
-      concatenate(slice(x, axis: 1, start: 0, count: 1, step: 1), places, axis: 1) + table
+      concatenate(slice(x, axis: 1, start: 0, count: 1, step: 1), ordered, axis: 1) + table
     }
 
     func repeated(x, count: int, heads: int = 2) {
@@ -68,5 +69,15 @@ import WaMIMLayers
     let model = try Language.model(source: Self.source, file: "mae.wg")
     let again = try Language.model(source: Language.print(model), file: "dump.wg")
     #expect(again.withoutLocations == model.withoutLocations)
+  }
+
+  @Test("a member that has been renamed is still known by its former name")
+  func formerNames() throws {
+    func model(_ member: String) throws -> Model {
+      let source = Self.source + "\noutput \"hidden\" = mask.\(member)\n"
+      return try Language.model(source: source, file: "mae.wg").withoutLocations
+    }
+    #expect(try model("hidden_places") == model("hidden_indices"))
+    #expect(try model("hidden_places") != model("visible"))
   }
 }

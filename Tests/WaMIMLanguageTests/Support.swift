@@ -15,7 +15,7 @@ let modelPaths: [String] = {
 }()
 
 extension Model {
-  /// The model without the places of its source text.
+  /// The model without the positions of its source text.
   var withoutLocations: Model {
     var model = self
     for index in model.graph.nodes.indices { model.graph.nodes[index].location = nil }

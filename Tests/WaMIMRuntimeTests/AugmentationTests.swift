@@ -110,7 +110,7 @@ import WaMIMRuntime
     return statistic < freedom * root * root * root
   }
 
-  /// How many of `values` lie in each of `bins` equal parts of `range`.
+  /// How many of `values` lie in each of `bins` equal ranges of `range`.
   private func counts(_ values: [Double], _ range: ClosedRange<Double>, bins: Int) -> [Int] {
     values.reduce(into: Array(repeating: 0, count: bins)) {
       let share = ($1 - range.lowerBound) / (range.upperBound - range.lowerBound)
@@ -140,7 +140,7 @@ import WaMIMRuntime
     var numbers = RandomNumbers(seed: 6, purpose: .mixing)
     let values = (0..<40_000).map { _ in numbers.nextBeta(alpha) }
     #expect(values.allSatisfy { (0...1).contains($0) })
-    // The share below a limit, by the density's integral in steps that shrink towards 0; its upper part follows by symmetry.
+    // The share below a limit, by the density's integral in steps that shrink towards 0; its upper half follows by symmetry.
     let constant = tgamma(2 * alpha) / (tgamma(alpha) * tgamma(alpha))
     let steps = 20_000
     let share =

@@ -151,11 +151,12 @@ import WaMIMRuntime
     var seen: [Int] = []
     for step in 0..<3 {
       _ = try loader.next()
-      for place in 0..<4 where step * 4 + place < source.count && !unreadable.contains(step * 4 + place) {
-        seen.append(step * 4 + place)
+      for sample in 0..<4 where step * 4 + sample < source.count && !unreadable.contains(step * 4 + sample) {
+        seen.append(step * 4 + sample)
         // The first pixel tells the image, as the row of the target does.
-        #expect(Normalization(Recipe(), channels: 3).byte(staging.input[place * 48], channel: 0) == UInt8(10 * (step * 4 + place)))
-        #expect(staging.targets[place * 5 + (step * 4 + place) % 5] == 1)
+        let byte = Normalization(Recipe(), channels: 3).byte(staging.input[sample * 48], channel: 0)
+        #expect(byte == UInt8(10 * (step * 4 + sample)))
+        #expect(staging.targets[sample * 5 + (step * 4 + sample) % 5] == 1)
       }
     }
     #expect(seen == [0, 1, 2, 4, 5, 6, 7, 9])

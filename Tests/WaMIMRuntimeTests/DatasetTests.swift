@@ -31,7 +31,7 @@ import WaMIMRuntime
     #expect(try dataset.image(at: 0) == Image(decoding: bytes))
   }
 
-  @Test("A place that is missing, or holds no images, is an error that says so")
+  @Test("A location that is missing, or holds no images, is an error that says so")
   func missing() throws {
     let folder = try TemporaryFolder()
     try folder.write([1], to: "file.csv")
@@ -187,40 +187,41 @@ import WaMIMRuntime
       let count = numbers.next(below: packed.count - 30)
       try folder.write(Array(packed[..<count]), to: "cut.gz")
       let cut = try OpenFile(reading: folder["cut.gz"])
-      let (part, _) = try GzipIndex.of(cut, spacing: spacing)
-      let whole = try GzipReader(cut, index: part).bytes(at: 0, count: part.byteCount)
+      let (index, _) = try GzipIndex.of(cut, spacing: spacing)
+      let whole = try GzipReader(cut, index: index).bytes(at: 0, count: index.byteCount)
       #expect(bytes.starts(with: whole))
-      #expect(throws: TrainerError.self) { try GzipReader(cut, index: part).bytes(at: part.byteCount, count: 1) }
+      #expect(throws: TrainerError.self) { try GzipReader(cut, index: index).bytes(at: index.byteCount, count: 1) }
     }
   }
 
-  @Test("Several places are one data set, remembered as one, in the order in which they are given; a run on them goes on")
-  func severalPlaces() throws {
+  @Test("Several locations are one data set, remembered as one, in the order in which they are given; a run on them goes on")
+  func severalLocations() throws {
     let folder = try TemporaryFolder()
     for name in ["grey.png", "color.png"] { try folder.write(try fixture(name), to: "a/\(name)") }
     try folder.write(try fixture("source.png"), to: "b/source.png")
     try tar(["-cf", folder["c.tar"], "-C", folder["a"], "grey.png"])
-    let places = [folder["c.tar"], folder["b"], folder["a"]]
-    let dataset = try ImageDataset(places)
+    let locations = [folder["c.tar"], folder["b"], folder["a"]]
+    let dataset = try ImageDataset(locations)
     #expect(
       try (0..<4).map(dataset.image)
         == ["grey.png", "source.png", "color.png", "grey.png"].map { try Image(decoding: fixture($0)) })
     for name in ["a", "b", "c.tar"] { try age(folder[name], seconds: 100) }
     try FileManager.default.createDirectory(atPath: folder["run"], withIntermediateDirectories: true)
-    try ImageDataset(places, runFolder: folder["run"]).saveIndex(in: folder["run"])
-    let remembered = try ImageDataset(places, runFolder: folder["run"])
+    try ImageDataset(locations, runFolder: folder["run"]).saveIndex(in: folder["run"])
+    let remembered = try ImageDataset(locations, runFolder: folder["run"])
     #expect(remembered.isFromIndex && remembered.count == 4)
     #expect(try (0..<4).map(remembered.image) == (0..<4).map(dataset.image))
-    #expect(try !ImageDataset(places.reversed(), runFolder: folder["run"]).isFromIndex)
+    #expect(try !ImageDataset(locations.reversed(), runFolder: folder["run"]).isFromIndex)
 
     let words = [
-      "fit", "--data", places[0], "--data", places[1], "--data", places[2], "--epochs", "2", "--val", places[1], "--val", places[2],
+      "fit", "--data", locations[0], "--data", locations[1], "--data", locations[2], "--epochs", "2", "--val", locations[1],
+      "--val", locations[2],
     ]
     #expect(train(words + ["--out", folder["whole"]]) == 0)
-    #expect(train(words + ["--out", folder["part"], "--limit-steps", "1"]) == 0)
-    #expect(train("fit", "--resume", folder["part"]) == 0)
-    #expect(try tensors(folder["part/checkpoint.safetensors"]) == tensors(folder["whole/checkpoint.safetensors"]))
-    #expect(train(["fit", "--data", places[0], "--data", "synthetic", "--out", folder["mixed"]]) == 1)
+    #expect(train(words + ["--out", folder["cut"], "--limit-steps", "1"]) == 0)
+    #expect(train("fit", "--resume", folder["cut"]) == 0)
+    #expect(try tensors(folder["cut/checkpoint.safetensors"]) == tensors(folder["whole/checkpoint.safetensors"]))
+    #expect(train(["fit", "--data", locations[0], "--data", "synthetic", "--out", folder["mixed"]]) == 1)
   }
 
   @Test("What is left out of a folder is counted")

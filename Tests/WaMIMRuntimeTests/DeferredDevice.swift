@@ -186,7 +186,7 @@ final class DeferredDevice: Device {
     var slotCount: Int { slots.slotCount }
     var samplesPerSlot: Int { slots.samplesPerSlot }
 
-    func write(_ sample: Sample, place: Int, slot: Int) { slots.write(sample, place: place, slot: slot) }
+    func write(_ sample: Sample, index: Int, slot: Int) { slots.write(sample, index: index, slot: slot) }
 
     func announce(slot: Int) {
       slots.announce(slot: slot)

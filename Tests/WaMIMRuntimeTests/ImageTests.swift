@@ -57,7 +57,7 @@ import WaMIMRuntime
     try #require(Array(bytes.suffix(2)) == [0xFF, 0xD9])
     var numbers = RandomNumbers(seed: 8, purpose: .synthetic)
     let noise = (0..<900).map { _ in UInt8(numbers.next(below: 256)) }
-    // Another image, as in photographs with a moving part; zeros, as file systems leave them; text; anything.
+    // Another image, as in photographs with a moving picture; zeros, as file systems leave them; text; anything.
     let trailers: [[UInt8]] = [
       [], Array(try fixture("color.jpg")), Array(repeating: 0, count: 700), Array("end of file\n".utf8), noise,
     ]
@@ -176,17 +176,18 @@ import WaMIMRuntime
     }
   }
 
-  @Test("A part of a resized image is the same as resizing all of it")
+  @Test("A region of a resized image is the same as resizing all of it")
   func windows() throws {
     let source = try Image(decoding: try fixture("source.png"))
     let region = Resampling.Region(Resampling.Box(x: 5, y: 3, width: 50, height: 40), scaledBy: 0.875)
     let all = Resampling.resize(source, region: region, width: 37, height: 23)
     let window = Resampling.Box(x: 7, y: 4, width: 20, height: 11)
-    let part = Resampling.resize(source, region: region, width: 37, height: 23, window: window)
+    let cropped = Resampling.resize(source, region: region, width: 37, height: 23, window: window)
     for y in 0..<window.height {
       let start = ((window.y + y) * all.width + window.x) * 3
       #expect(
-        Array(all.pixels[start..<start + window.width * 3]) == Array(part.pixels[y * window.width * 3..<(y + 1) * window.width * 3])
+        Array(all.pixels[start..<start + window.width * 3])
+          == Array(cropped.pixels[y * window.width * 3..<(y + 1) * window.width * 3])
       )
     }
   }

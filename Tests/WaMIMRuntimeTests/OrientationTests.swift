@@ -29,9 +29,9 @@ import WaMIMRuntime
     let upright = try Image(decoding: try file(name, orientation: 1))
     for orientation in [0, 9] { #expect(try Image(decoding: file(name, orientation: orientation)) == upright) }
     let bytes = try file(name, orientation: 1)
-    let place = try #require(Self.place(in: bytes))
+    let offset = try #require(Self.offset(in: bytes))
     // Around where it is noted: tags, their types and counts, offsets.
-    for index in max(0, place - 30)..<min(bytes.count, place + 20) {
+    for index in max(0, offset - 30)..<min(bytes.count, offset + 20) {
       for value in [0, 1, 0x7F, 0xFF] as [UInt8] {
         var damaged = bytes
         damaged[index] = value
@@ -40,7 +40,8 @@ import WaMIMRuntime
     }
   }
 
-  @Test("A part of a turned photograph that is decoded at a fraction of its size is hardly another than that of the turned pixels")
+  @Test(
+    "A region of a turned photograph that is decoded at a fraction of its size is hardly another than that of the turned pixels")
   func fractions() throws {
     let picture = try fixture("picture.jpg")
     for orientation in 1...8 {
@@ -79,8 +80,8 @@ import WaMIMRuntime
     _ = try fit(data[0], data[1], "--epochs", "2", overwrite, "--no-exif-rotation", "--limit-steps", "1")
     var old = Array(try folder.read("run/checkpoint.safetensors"))
     let name = Array("exif-rotation".utf8)
-    let place = try #require(old.indices.dropLast(name.count).first { old[$0..<$0 + name.count].elementsEqual(name) })
-    old[place] = UInt8(ascii: "-")
+    let offset = try #require(old.indices.dropLast(name.count).first { old[$0..<$0 + name.count].elementsEqual(name) })
+    old[offset] = UInt8(ascii: "-")
     try folder.write(old, to: "run/checkpoint.safetensors")
     #expect(try tensorBytes(fit("--resume", folder["run"])) == tensorBytes(stored))
   }
@@ -92,7 +93,7 @@ import WaMIMRuntime
   }
 
   /// Where a file notes the orientation 6.
-  private static func place(in bytes: [UInt8]) -> Int? {
+  private static func offset(in bytes: [UInt8]) -> Int? {
     for (pattern, index) in [
       ([0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0], 8), ([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6], 9),
       (Array("tiff:Orientation=\"6".utf8), 18),
@@ -109,7 +110,7 @@ import WaMIMRuntime
   /// The fixture `name` with another orientation.
   private func file(_ name: String, orientation: Int) throws -> [UInt8] {
     if name == "exif-profile.png" {
-      // The text is compressed: one that isn't takes its place.
+      // The text is compressed: one that isn't replaces it.
       let bytes = try fixture("upright.png")
       let digits = Self.segment(orientation)[4...].map { String(format: "%02x", $0) }.joined()
       let text = Array("Raw profile type exif\0\nexif\n      \(digits.count / 2)\n\(digits)\n".utf8)
@@ -118,8 +119,8 @@ import WaMIMRuntime
       return Array(bytes[..<33] + size + Array("tEXt".utf8) + text + [0, 0, 0, 0] + bytes[33...])
     }
     var bytes = try fixture(name)
-    let place = try #require(Self.place(in: bytes))
-    bytes[place] = bytes[place] - 6 + UInt8(orientation)
+    let offset = try #require(Self.offset(in: bytes))
+    bytes[offset] = bytes[offset] - 6 + UInt8(orientation)
     return bytes
   }
 

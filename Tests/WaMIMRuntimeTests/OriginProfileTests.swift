@@ -32,8 +32,8 @@ import WaMIMRuntime
       #expect(abs(rows.reduce(0) { $0 + $1.flops } / flops - 1) < 1e-9, "seed \(seed)")
     }
     #expect(profile.joinedLayers.count < profile.layers.count && profile.joinedLayers.contains { $0.name == "blocks.*.fc1" })
-    let places = profile.lines.map { [$0.line == nil ? "z" : $0.name, "\($0.line ?? 0)"] }
-    #expect(zip(places, places.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }, "\(places)")
+    let order = profile.lines.map { [$0.line == nil ? "z" : $0.name, "\($0.line ?? 0)"] }
+    #expect(zip(order, order.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }, "\(order)")
   }
 
   @Test("A call's time goes to its origins by their shares, and to the regions that these are of")

@@ -3,7 +3,7 @@ import Testing
 import WaMIMManifest
 import WaMIMRuntime
 
-/// What a run may go on with, and what its outputs may not take the place of.
+/// What a run may go on with, and what its outputs may not overwrite.
 @Suite("Resuming", .serialized) struct ResumeTests {
   private func makeData(_ folder: TemporaryFolder, _ name: String) throws {
     for file in ["a.jpg", "b.jpg", "x/c.jpg"] { try folder.write(try fixture("color.jpg"), to: "\(name)/\(file)") }

@@ -56,7 +56,7 @@ import WaMIMRuntime
     }
   }
 
-  @Test("A run that takes another's place leaves it alone until its first save, and then replaces it as a whole")
+  @Test("A run that replaces another leaves it alone until its first save, and then replaces it as a whole")
   func replacing() throws {
     let folder = try TemporaryFolder()
     try makeRun(folder)
@@ -100,7 +100,7 @@ import WaMIMRuntime
       try #require(train(["fit", "--out", folder[name]] + words) == 0)
     }
     let before = try folder.contents("run")
-    // As it is when all of the new run is on the disk, and `moved` of its files are in their places.
+    // As it is when all of the new run is on the disk, and `moved` of its files are where they belong.
     let new = try contents(folder, "new").filter { $0.key != "lock" && !$0.key.hasPrefix("checkpoint-") }
     let order = new.keys.sorted()
     for (index, name) in order.enumerated() {

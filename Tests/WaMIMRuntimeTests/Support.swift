@@ -44,7 +44,7 @@ func fakeProgram() throws -> Program {
   try withUnsafePointer(to: wamim_fake_program) { try Program($0) }
 }
 
-/// What tests that make steps themselves tell the fake program, whose betas and epsilon are part of its code.
+/// What tests that make steps themselves tell the fake program, whose betas and epsilon belong to its code.
 let fakeRecipe = Recipe { $0.weightDecay = 0.1 }.withConstantRate(0.01)
 
 /// Runs the trainer with `arguments` on the fake program, and returns its exit code.
@@ -85,7 +85,7 @@ final class TestStaging: ImageStaging, @unchecked Sendable {
   private let count: Int
   private let classes: Int
   private var samples: [[Sample?]]
-  /// The places of each slot that have been written since its last upload.
+  /// The indices in each slot that have been written since its last upload.
   private var written: [Set<Int>]
   private var announced: Set<Int> = []
   private let lock = NSLock()
@@ -115,10 +115,10 @@ final class TestStaging: ImageStaging, @unchecked Sendable {
     written = Array(repeating: [], count: slots)
   }
 
-  func write(_ sample: Sample, place: Int, slot: Int) {
+  func write(_ sample: Sample, index: Int, slot: Int) {
     lock.withLock {
-      samples[slot][place] = sample
-      written[slot].insert(place)
+      samples[slot][index] = sample
+      written[slot].insert(index)
     }
   }
 

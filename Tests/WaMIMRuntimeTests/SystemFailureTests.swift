@@ -31,7 +31,7 @@ import WaMIMRuntime
     #expect(calls == 1)
   }
 
-  @Test("A failure of the system ends a run, and no image takes the place of the one that it befell")
+  @Test("A failure of the system ends a run, and no image replaces the one that it befell")
   func loading() throws {
     let augmentation = Augmentation(recipe: Recipe(), width: 8, height: 8, channels: 3)
     let unreadable = UnreadableImages()
@@ -113,7 +113,7 @@ import WaMIMRuntime
   }
 }
 
-/// Images of which one lies on a broken part of the disk.
+/// Images of which one lies on a broken block of the disk.
 private struct FailingImages: ImageSource {
   let count = 8
 

@@ -12,8 +12,8 @@ import WaMIMRuntime
     var files: [String: [UInt8]] = [:]
     for (index, length) in lengths.enumerated() {
       for size in [0, 1, 511, 512, 513, 70_000] {
-        let part = String(repeating: "d\(index)", count: length / 4)
-        let name = length > 100 ? "\(part)/\(part.prefix(90))-\(size).bin" : "\(part)-\(size).bin"
+        let component = String(repeating: "d\(index)", count: length / 4)
+        let name = length > 100 ? "\(component)/\(component.prefix(90))-\(size).bin" : "\(component)-\(size).bin"
         files[name] = (0..<size).map { _ in UInt8(numbers.next(below: 256)) }
       }
     }
@@ -26,7 +26,7 @@ import WaMIMRuntime
     #expect(members == files)
   }
 
-  @Test("Wherever an archive is cut off, the files before that place are whole, and it says so", arguments: ["gnu", "pax"])
+  @Test("Wherever an archive is cut off, the files before that offset are whole, and it says so", arguments: ["gnu", "pax"])
   func truncation(format: String) throws {
     let folder = try TemporaryFolder()
     let long = String(repeating: "n", count: 120)
@@ -47,7 +47,7 @@ import WaMIMRuntime
     #expect(try read(folder["cut.tar"]).members == files)
   }
 
-  @Test("A damaged header ends an archive, and is named by its place")
+  @Test("A damaged header ends an archive, and is named by its offset")
   func damage() throws {
     let folder = try TemporaryFolder()
     for name in ["a", "b"] { try folder.write(Array(repeating: 5, count: 100), to: "in/\(name)") }
@@ -86,26 +86,26 @@ import WaMIMRuntime
   func concatenation() throws {
     let folder = try TemporaryFolder()
     for name in ["a", "b", "c"] { try folder.write(Array(name.utf8), to: "in/\(name)") }
-    var parts: [[UInt8]] = []
+    var archives: [[UInt8]] = []
     for (name, format) in [("a", "gnu"), ("b", "pax"), ("c", "ustar")] {
       try tar(["--format=\(format)", "-cf", folder["x.tar"], "-C", folder["in"], name])
-      parts.append(Array(try folder.read("x.tar")))
+      archives.append(Array(try folder.read("x.tar")))
     }
     let all = ["a": Array("a".utf8), "b": Array("b".utf8), "c": Array("c".utf8)]
     let block = [UInt8](repeating: 0, count: 512)
-    let (bare, zeros) = (Array(parts[0][..<1024]), [UInt8](repeating: 0, count: 391 * 512))
+    let (bare, zeros) = (Array(archives[0][..<1024]), [UInt8](repeating: 0, count: 391 * 512))
     for archive in [
-      parts[0] + parts[1] + parts[2],  // as `cat` makes them
-      bare + block + parts[1] + block + parts[2],  // a lone block of zeros
-      bare + parts[1] + parts[2],  // without a mark of the end between them
-      parts[0] + zeros + parts[1] + parts[2] + zeros,
+      archives[0] + archives[1] + archives[2],  // as `cat` makes them
+      bare + block + archives[1] + block + archives[2],  // a lone block of zeros
+      bare + archives[1] + archives[2],  // without a mark of the end between them
+      archives[0] + zeros + archives[1] + archives[2] + zeros,
     ] {
       try folder.write(archive, to: "all.tar")
       let (members, damage) = try read(folder["all.tar"])
       #expect(damage == nil)
       #expect(members == all)
     }
-    try folder.write(parts[0] + Array(repeating: 7, count: 900), to: "all.tar")
+    try folder.write(archives[0] + Array(repeating: 7, count: 900), to: "all.tar")
     let (members, damage) = try read(folder["all.tar"])
     #expect(members == ["a": Array("a".utf8)] && damage?.contains("no archive") == true)
   }

@@ -14,7 +14,7 @@ public struct Manifest: Codable, Sendable {
   public var callsBLAS: Bool
   /// Samples in one batch.
   public var batch: Int
-  /// Samples that a schedule takes at a time: a batch, or one of the equal parts that it is cut into.
+  /// Samples that a schedule takes at a time: a whole batch, or a micro-batch.
   public var microBatch: Int
   /// Parameters and the optimiser's moments: what a checkpoint holds, in the graph's order.
   public var states: [State]
@@ -138,13 +138,13 @@ extension Manifest {
     }
   }
 
-  /// How what a schedule leaves for the parts of a batch becomes what it would leave for the whole batch.
+  /// How what a schedule leaves for the micro-batches of a batch becomes what it would leave for the whole batch.
   public enum Combination: String, Codable, Sendable, Hashable {
-    /// Each part gives the rows of its samples.
+    /// Each micro-batch gives the rows of its samples.
     case samples
-    /// What the parts give adds up.
+    /// What the micro-batches give adds up.
     case sum
-    /// Each part gives the same.
+    /// Each micro-batch gives the same.
     case same
   }
 

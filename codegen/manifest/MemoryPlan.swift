@@ -1,6 +1,6 @@
 /// The memory that a process has in use at most while it runs schedules, by what takes it.
 public struct MemoryPlan: Codable, Sendable, Hashable {
-  /// One part, and its bytes.
+  /// One use of memory, and its bytes.
   public struct Row: Codable, Sendable, Hashable {
     public var name: String
     public var bytes: Int
@@ -17,7 +17,7 @@ public struct MemoryPlan: Codable, Sendable, Hashable {
     self.rows = rows
   }
 
-  /// Bytes of all parts together.
+  /// Bytes of all rows together.
   public var total: Int { rows.reduce(0) { $0 + $1.bytes } }
 
   /// What each process takes that runs a trainer: code and tables of the executable and of the system's libraries, the Swift
@@ -36,7 +36,7 @@ extension Manifest {
   public static let waitingBatches = 2
 
   /// The schedules that a step on `batches` batches runs, and how often: `step` once where one batch is taken whole, otherwise
-  /// `gradients` for each part of each batch, and `update`.
+  /// `gradients` for each micro-batch, and `update`.
   public func stepRuns(batches: Int = 1) -> [(schedule: ScheduleRole, count: Int)] {
     let rounds = batches * batch / microBatch
     return rounds == 1 ? [(.step, 1)] : [(.gradients, rounds), (.update, 1)]
@@ -47,8 +47,8 @@ extension Manifest {
 
   /// What `loaders` threads and the batches take that they fill from `sources` sources of images.
   public func imageBytes(sources: Int, loaders: Int) -> Int {
-    let part = inputs.reduce(0) { $0 + ($1.binding == .images ? $1.tensor.count : 0) }
-    return sources * (Manifest.waitingBatches * batch / microBatch * part + loaders * MemoryPlan.loaderBytes)
+    let pixels = inputs.reduce(0) { $0 + ($1.binding == .images ? $1.tensor.count : 0) }
+    return sources * (Manifest.waitingBatches * batch / microBatch * pixels + loaders * MemoryPlan.loaderBytes)
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`

@@ -66,7 +66,7 @@ extension Manifest {
       try container.encode(entries.flatMap { [$0.layer, $0.source ?? -1, $0.line, $0.region, $0.share] })
     }
 
-    /// The origins with their shares as parts of 1, which add up to 1; where no work is known, all have the same.
+    /// The origins with their shares, which add up to 1; where no work is known, all have the same.
     public var shares: [(origin: Origin, share: Double)] {
       let total = entries.reduce(0) { $0 + $1.share }
       return entries.map { ($0, total > 0 ? Double($0.share) / Double(total) : 1 / Double(entries.count)) }
@@ -91,10 +91,10 @@ extension Manifest {
 }
 
 extension Manifest {
-  /// A layer's path with `*` for each part that is a number, such as `blocks.*.mlp.fc1`.
+  /// A layer's path with `*` for each component that is a number, such as `blocks.*.mlp.fc1`.
   public static func pattern(_ name: String) -> String {
-    name.split(separator: ".", omittingEmptySubsequences: false).map { part in
-      !part.isEmpty && part.allSatisfy(\.isNumber) ? "*" : String(part)
+    name.split(separator: ".", omittingEmptySubsequences: false).map { component in
+      !component.isEmpty && component.allSatisfy(\.isNumber) ? "*" : String(component)
     }.joined(separator: ".")
   }
 }

@@ -24,11 +24,11 @@ package enum Clock {
   /// The time of day as ISO 8601 writes it, in UTC, such as `2025-03-01T09:30:00Z`.
   package static var timestamp: String {
     var seconds = read(CLOCK_REALTIME).tv_sec
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
+    var fields = tm()
+    gmtime_r(&seconds, &fields)
     var text = [UInt8](repeating: 0, count: 32)
     let count = text.withUnsafeMutableBytes {
-      strftime($0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
+      strftime($0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count, "%Y-%m-%dT%H:%M:%SZ", &fields)
     }
     return String(decoding: text.prefix(count), as: UTF8.self)
   }

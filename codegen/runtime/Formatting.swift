@@ -18,26 +18,26 @@ package enum Format {
 
   /// A count of bytes in binary units, such as `1.2 GiB`.
   package static func bytes(_ count: Int) -> String {
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    let suffixes = ["bytes", "KiB", "MiB", "GiB", "TiB"]
     var value = Double(count)
-    var unit = 0
-    while value >= 1024 && unit < units.count - 1 {
+    var index = 0
+    while value >= 1024 && index < suffixes.count - 1 {
       value /= 1024
-      unit += 1
+      index += 1
     }
-    return unit == 0 ? "\(count) bytes" : "\(fixed(value, decimals: value < 10 ? 2 : 1)) \(units[unit])"
+    return index == 0 ? "\(count) bytes" : "\(fixed(value, decimals: value < 10 ? 2 : 1)) \(suffixes[index])"
   }
 
   /// A count in decimal units, such as `86.1 M`.
   package static func count(_ value: Double) -> String {
-    let units = ["", " k", " M", " G", " T", " P"]
+    let suffixes = ["", " k", " M", " G", " T", " P"]
     var value = value
-    var unit = 0
-    while value >= 1000 && unit < units.count - 1 {
+    var index = 0
+    while value >= 1000 && index < suffixes.count - 1 {
       value /= 1000
-      unit += 1
+      index += 1
     }
-    return unit == 0 ? fixed(value, decimals: 0) : "\(fixed(value, decimals: value < 10 ? 2 : 1))\(units[unit])"
+    return index == 0 ? fixed(value, decimals: 0) : "\(fixed(value, decimals: value < 10 ? 2 : 1))\(suffixes[index])"
   }
 
   /// A count of things, such as `1 thread` or `2 threads`.

@@ -1,11 +1,11 @@
 import WaMIMGraph
 import WaMIMManifest
 
-/// Rebuilds a graph for a part of its batch.
+/// Rebuilds a graph for a micro-batch.
 struct BatchCutter {
   private let source: Graph
   private let batch: Int
-  private let parts: Int
+  private let microBatches: Int
   private var rewriter: GraphRewriter
   /// What each value so far has to do with samples.
   private var roles: [SampleRole] = []
@@ -17,19 +17,19 @@ struct BatchCutter {
     var axis: Int
   }
 
-  init(_ source: Graph, parts: Int) {
+  init(_ source: Graph, microBatches: Int) {
     self.source = source
-    self.parts = parts
+    self.microBatches = microBatches
     batch = source.batch
     rewriter = GraphRewriter(source)
   }
 
-  /// Gives `value`, whose operands have been cut, its place in the new graph.
+  /// Gives `value`, whose operands have been cut, its counterpart in the new graph.
   mutating func cut(_ value: ValueID) throws {
     let node = source[value]
     if case .input(let name, let type, let binding) = node.operation, binding.isOfSamples {
       guard type.shape.rank > 0, type.shape[0] == batch else {
-        throw refusal("the input '\(name)' \(type) has no part for each of the \(batch) samples", node)
+        throw refusal("the input '\(name)' \(type) has no row for each of the \(batch) samples", node)
       }
       roles.append(.samples(axis: 0))
       let fewer = Operation.input(name: name, type: TensorType(type.element, shortened(type.shape, 0)), binding: binding)
@@ -68,27 +68,27 @@ struct BatchCutter {
   }
 
   private func refusal(_ reason: String, _ node: Node) -> CompilationError {
-    let place = node.scope.isEmpty ? "" : " (in \(node.scope))"
-    return CompilationError("the batch cannot be cut: \(reason)\(place)", at: node.location)
+    let layer = node.scope.isEmpty ? "" : " (in \(node.scope))"
+    return CompilationError("the batch cannot be cut: \(reason)\(layer)", at: node.location)
   }
 
   // MARK: Operands
 
-  /// The place of an operand of `node` that is to have `role`.
+  /// The counterpart of an operand of `node` that is to have `role`.
   private mutating func operand(_ value: ValueID, as role: SampleRole, of node: Node) throws -> ValueID {
     switch (roles[value.index], role) {
     case (let given, let wanted) where given == wanted: return rewriter[value]
     case (.shared, .samples(let axis)): return try repeated(value, axis, of: node)
-    // What all parts have alike counts once in what they add up to.
+    // What all micro-batches have alike counts once in what they add up to.
     case (.shared, .sum):
       let shape = source[value].type.shape
-      let share = try rewriter.append(.constant(value: 1 / Float(parts), shape: shape), [], like: node)
+      let share = try rewriter.append(.constant(value: 1 / Float(microBatches), shape: shape), [], like: node)
       return try rewriter.append(.binary(.multiply), [rewriter[value], share], like: node)
     default: throw refusal("this \(node.operation.name) mixes the samples of a batch", node)
     }
   }
 
-  /// `value`, which is the same for all samples, with as many repetitions along `axis` as a part has samples.
+  /// `value`, which is the same for all samples, with as many repetitions along `axis` as a micro-batch has samples.
   private mutating func repeated(_ value: ValueID, _ axis: Int, of user: Node) throws -> ValueID {
     if let known = shortened[Shortened(value: value, axis: axis)] { return known }
     let node = source[value]
@@ -99,16 +99,16 @@ struct BatchCutter {
     for (operand, own) in zip(node.operands, axes.operands) {
       operands.append(try own.map { try repeated(operand, $0, of: user) } ?? rewriter[operand])
     }
-    let place = try rewriter.append(resized(node, .samples(axis: axis)), operands, like: node)
-    shortened[Shortened(value: value, axis: axis)] = place
-    return place
+    let result = try rewriter.append(resized(node, .samples(axis: axis)), operands, like: node)
+    shortened[Shortened(value: value, axis: axis)] = result
+    return result
   }
 
   // MARK: Shapes
 
   private func shortened(_ shape: Shape, _ axis: Int) -> Shape {
     var shape = shape
-    shape[axis] /= parts
+    shape[axis] /= microBatches
     return shape
   }
 

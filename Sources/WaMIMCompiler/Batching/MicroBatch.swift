@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// How many samples of a batch a program takes at a time; the gradients of the parts add up before the optimiser's step.
+/// How many samples of a batch a program takes at a time; the gradients of all micro-batches add up before the optimiser's step.
 public enum MicroBatch: Hashable, Sendable {
   /// The whole batch.
   case whole
@@ -13,7 +13,7 @@ public enum MicroBatch: Hashable, Sendable {
 }
 
 extension MicroBatch {
-  /// Chunks of rows in a part of a batch, so that a few threads have some each, and adding up gradients stays cheap beside the products.
+  /// Chunks of rows in a micro-batch, so that a few threads have some each, and adding up gradients stays cheap beside the products.
   private static let efficientChunks = 5
 
   /// The numbers of samples to try in the batch of `graph`, from the best on.

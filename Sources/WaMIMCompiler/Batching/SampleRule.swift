@@ -13,7 +13,7 @@ struct SampleRule {
 
   /// The rule for `node`, whose operands are of `shapes` and were `given` roles, not all of them shared, in a batch of `batch` samples.
   ///
-  /// - Returns: nil where the samples mix so that parts of a batch do not add up to it.
+  /// - Returns: nil where the samples mix so that micro-batches do not add up to the batch.
   init?(_ node: Node, _ given: [SampleRole], shapes: [Shape], batch: Int) {
     let count = given.count
     guard let leading = given.first(where: { $0.axis != nil }) ?? given.first(where: { $0 == .sum }) else { return nil }
@@ -121,10 +121,10 @@ extension SampleRole {
     if case .samples(let axis) = self { axis } else { nil }
   }
 
-  /// The role after an axis has moved to another place, or nil where it has none there.
-  fileprivate func moved(_ place: (Int) -> Int?) -> SampleRole? {
+  /// The role after an axis has moved to another index, or nil where it has none there.
+  fileprivate func moved(_ index: (Int) -> Int?) -> SampleRole? {
     guard let axis else { return self }
-    return place(axis).map { .samples(axis: $0) }
+    return index(axis).map { .samples(axis: $0) }
   }
 }
 
@@ -133,8 +133,8 @@ extension Shape {
   fileprivate func axis(_ axis: Int, in target: Shape, multipleOf batch: Int) -> Int? {
     let outside = dimensions.prefix(axis).reduce(1, *)
     var product = 1
-    for (place, extent) in target.dimensions.enumerated() {
-      if product == outside, extent > 1 { return extent.isMultiple(of: batch) ? place : nil }
+    for (axis, extent) in target.dimensions.enumerated() {
+      if product == outside, extent > 1 { return extent.isMultiple(of: batch) ? axis : nil }
       product *= extent
     }
     return nil

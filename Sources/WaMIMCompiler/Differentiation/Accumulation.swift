@@ -5,11 +5,11 @@ import WaMIMGraph
 /// Contributions that are slices of the gradient, side by side among zeros, are laid next to each other instead of added up.
 /// - Requires: there is at least one contribution.
 func sum(of contributions: [Tensor], in builder: GraphBuilder) -> Tensor {
-  let parts = contributions.map { Part($0) }
-  let axes = Set(parts.compactMap { $0?.axis }).sorted()
-  var terms = zip(contributions, parts).filter { $0.1 == nil }.map(\.0)
+  let padded = contributions.map { PaddedSlice($0) }
+  let axes = Set(padded.compactMap { $0?.axis }).sorted()
+  var terms = zip(contributions, padded).filter { $0.1 == nil }.map(\.0)
   for axis in axes {
-    let slices = parts.compactMap { $0 }.filter { $0.axis == axis }.sorted { $0.start < $1.start }
+    let slices = padded.compactMap { $0 }.filter { $0.axis == axis }.sorted { $0.start < $1.start }
     if slices.count > 1, !zip(slices, slices.dropFirst()).contains(where: { $0.end > $1.start }) {
       terms.append(joined(slices, axis: axis, in: builder))
     } else {
@@ -20,7 +20,7 @@ func sum(of contributions: [Tensor], in builder: GraphBuilder) -> Tensor {
 }
 
 /// A contribution that covers a range of one axis and is zero elsewhere.
-private struct Part {
+private struct PaddedSlice {
   /// The contribution, zeros included.
   var padded: Tensor
   /// The contribution without the zeros.
@@ -40,9 +40,9 @@ private struct Part {
   }
 }
 
-/// Disjoint parts in ascending order, with zeros in the gaps between them.
-private func joined(_ parts: [Part], axis: Int, in builder: GraphBuilder) -> Tensor {
-  let whole = parts[0].padded.shape
+/// Disjoint slices in ascending order, with zeros in the gaps between them.
+private func joined(_ slices: [PaddedSlice], axis: Int, in builder: GraphBuilder) -> Tensor {
+  let whole = slices[0].padded.shape
   var pieces: [Tensor] = []
   var end = 0
   func fill(to start: Int) {
@@ -51,10 +51,10 @@ private func joined(_ parts: [Part], axis: Int, in builder: GraphBuilder) -> Ten
     gap[axis] = start - end
     pieces.append(builder.constant(0, gap))
   }
-  for part in parts {
-    fill(to: part.start)
-    pieces.append(part.content)
-    end = part.end
+  for slice in slices {
+    fill(to: slice.start)
+    pieces.append(slice.content)
+    end = slice.end
   }
   fill(to: whole[axis])
   return .concatenated(pieces, axis: axis, in: builder)

@@ -40,7 +40,7 @@ struct GradientRule {
       builder.add(.pad(axis: axis, start: start, extent: x.shape[axis], step: step), [gradient])
     case .pad(let axis, let start, _, let step):
       builder.add(.slice(axis: axis, start: start, count: x.shape[axis], step: step), [gradient])
-    case .concatenate(let axis): part(index, along: axis)
+    case .concatenate(let axis): slice(index, along: axis)
     case .reduce(.sum, _): gradient.broadcast(to: x.shape)
     case .reduce(.maximum, let axes): maximum(axes)
     case .matmul(let transposeLeft, let transposeRight): matmul(index, operands[1], transposeLeft, transposeRight)
@@ -94,7 +94,7 @@ struct GradientRule {
   }
 
   /// What lies in the gradient where the operand at `index` lies in a concatenation.
-  private func part(_ index: Int, along axis: Int) -> Tensor {
+  private func slice(_ index: Int, along axis: Int) -> Tensor {
     let start = operands[..<index].reduce(0) { $0 + $1.shape[axis] }
     return gradient.sliced(axis, start..<start + operands[index].shape[axis])
   }

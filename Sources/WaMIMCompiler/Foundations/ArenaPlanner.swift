@@ -1,4 +1,4 @@
-/// Places arrays with known lifetimes in as little memory as greedy orders find.
+/// Lays out arrays with known lifetimes in as little memory as greedy orders find.
 package struct ArenaPlanner {
   /// Something that needs memory for a while.
   package struct Request {
@@ -19,7 +19,7 @@ package struct ArenaPlanner {
   /// Bytes in all.
   package private(set) var byteCount = 0
 
-  /// Places `requests` in the best of a few orders.
+  /// Lays out `requests` in the best of a few orders.
   ///
   /// Which of them leaves the fewest gaps depends on the model; the largest arrays first is good for most.
   package init(_ requests: [Request]) {
@@ -34,7 +34,7 @@ package struct ArenaPlanner {
     self = plans.min { $0.byteCount < $1.byteCount } ?? plans[0]
   }
 
-  /// Places one request after the other, each at the lowest offset where nothing else lives at the same time.
+  /// Lays out one request after the other, each at the lowest offset where nothing else lives at the same time.
   private init(_ requests: [Request], order: [Int]) {
     offsets = [Int](repeating: 0, count: requests.count)
     var placed: [Int] = []

@@ -7,35 +7,35 @@ struct GraphRewriter {
   /// The new graph so far.
   private(set) var result: Graph
   /// Where each value of the source is found in the result, nil where it has been left out so far.
-  private var places: [ValueID?]
+  private var counterparts: [ValueID?]
 
   init(_ source: Graph) {
     self.source = source
     result = source
     result.nodes = []
     result.nodes.reserveCapacity(source.nodes.count)
-    places = Array(repeating: nil, count: source.nodes.count)
+    counterparts = Array(repeating: nil, count: source.nodes.count)
   }
 
   /// Where `value` of the source is found in the result.
   ///
-  /// - Requires: it has been given a place.
+  /// - Requires: it has been given a counterpart.
   subscript(value: ValueID) -> ValueID {
-    guard let place = places[value.index] else { preconditionFailure("value \(value.index) is used, but was left out") }
-    return place
+    guard let counterpart = counterparts[value.index] else { preconditionFailure("value \(value.index) is used, but was left out") }
+    return counterpart
   }
 
-  /// Whether `value` of the source has a place in the result.
-  func hasPlace(_ value: ValueID) -> Bool { places[value.index] != nil }
+  /// Whether `value` of the source has a counterpart in the result.
+  func hasCounterpart(_ value: ValueID) -> Bool { counterparts[value.index] != nil }
 
-  /// Makes `place` of the result stand for `value` of the source.
-  mutating func replace(_ value: ValueID, by place: ValueID) {
-    places[value.index] = place
+  /// Makes `counterpart` of the result stand for `value` of the source.
+  mutating func replace(_ value: ValueID, by counterpart: ValueID) {
+    counterparts[value.index] = counterpart
   }
 
   /// Keeps `value` as it is, on operands from the result.
   mutating func copy(_ value: ValueID) {
-    places[value.index] = append(mapped(value))
+    counterparts[value.index] = append(mapped(value))
   }
 
   /// The node of `value`, on operands from the result.

@@ -41,13 +41,13 @@ struct CallSequence {
 
   private var units: Int { calls[0].units }
 
-  /// Whether `call` can be a part: a sample of it needs nothing but the same sample of what is computed here, and what is there before
+  /// Whether `call` can be a member: a sample of it needs nothing but the same sample of what is computed here, and what is there before
   /// the first call.
   ///
-  /// - Parameter writers: For each computed value, how many calls write parts of it.
+  /// - Parameter writers: For each computed value, how many calls write to it.
   func takes(_ call: LoweredCall, writers: [ValueID: Int]) -> Bool {
     let computed = call.reads.filter { writers[$0] != nil }
-    guard call.part != nil, call.units == units, call.overwrites.isEmpty, !computed.isEmpty,
+    guard call.member != nil, call.units == units, call.overwrites.isEmpty, !computed.isEmpty,
       computed.allSatisfy({ value in calls.count { $0.writes.contains(value) } == writers[value] })
     else { return false }
     let written = Set(calls.flatMap(\.writtenBuffers)).union(call.writtenBuffers)
@@ -82,19 +82,19 @@ struct CallSequence {
     }
     let (offsets, count) = workspaceLayout(inside)
     let workspace = arguments.workspace(count)
-    let parts = calls.compactMap { call in
-      let places = zip(call.bindings, call.kernel.arguments).map { binding, argument in
+    let members = calls.compactMap { call in
+      let operands = zip(call.bindings, call.kernel.arguments).map { binding, argument in
         switch binding {
-        case .workspace: SequenceKernel.Place(argument: workspace)
+        case .workspace: SequenceKernel.Operand(argument: workspace)
         case .buffer(let root):
-          offsets[root].map { SequenceKernel.Place(argument: workspace, workspaceOffset: $0) }
-            ?? SequenceKernel.Place(argument: arguments.number(of: root, unitStride: argument.unitStride, argument.access))
+          offsets[root].map { SequenceKernel.Operand(argument: workspace, workspaceOffset: $0) }
+            ?? SequenceKernel.Operand(argument: arguments.number(of: root, unitStride: argument.unitStride, argument.access))
         }
       }
-      return call.part?.placed(at: places)
+      return call.member?.mapped(to: operands)
     }
     var merged = calls[0]
-    merged.kernel = Kernel(arguments: arguments.arguments, body: .sequence(SequenceKernel(parts: parts)))
+    merged.kernel = Kernel(arguments: arguments.arguments, body: .sequence(SequenceKernel(members: members)))
     merged.bindings = arguments.bindings
     let writes = Set(calls.flatMap(\.writes))
     merged.reads = Set(calls.flatMap(\.reads)).subtracting(writes)
@@ -105,7 +105,7 @@ struct CallSequence {
   }
 
   /// Where in the workspace one sample of each of `buffers` lies, behind what the calls use as their own, and how many elements that
-  /// takes together; a buffer takes the place of one that is not read any more.
+  /// takes together; a buffer reuses the memory of one that is not read any more.
   private func workspaceLayout(_ buffers: Set<ValueID>) -> (offsets: [ValueID: Int], count: Int) {
     let start = calls.flatMap(\.kernel.arguments).filter { $0.access == .workspace }.map(\.count).max() ?? 0
     let buffers = buffers.sorted()
@@ -123,8 +123,8 @@ struct CallSequence {
 }
 
 extension LoweredCall {
-  /// The call's work as a part of a sequence, or nil where it cannot be one.
-  fileprivate var part: SequenceKernel.Part? {
+  /// The call's work as a member of a sequence, or nil where it cannot be one.
+  fileprivate var member: SequenceKernel.Member? {
     switch kernel.body {
     case .wavelet(let wavelet): .wavelet(wavelet)
     case .rows(let rows): .rows(rows)
@@ -147,32 +147,32 @@ extension LoweredCall {
 }
 
 extension SequenceKernel {
-  /// Where a part finds in the sequence what was an argument of its own.
-  fileprivate struct Place {
+  /// Where a member finds in the sequence what was an argument of its own.
+  fileprivate struct Operand {
     var argument: Int
     /// Elements from the start of the workspace, where it is a buffer that lies there: one sample's.
     var workspaceOffset: Int?
   }
 }
 
-extension SequenceKernel.Part {
-  /// The part with its arguments, by their numbers, at `places`.
-  fileprivate func placed(at places: [SequenceKernel.Place]) -> SequenceKernel.Part {
+extension SequenceKernel.Member {
+  /// The member with its arguments, by their numbers, at `operands`.
+  fileprivate func mapped(to operands: [SequenceKernel.Operand]) -> SequenceKernel.Member {
     switch self {
     case .wavelet(let wavelet):
       var result = wavelet.mappingPlanes { planes in
         var result = planes
-        result.argument = places[planes.argument].argument
-        result.offset += places[planes.argument].workspaceOffset ?? 0
+        result.argument = operands[planes.argument].argument
+        result.offset += operands[planes.argument].workspaceOffset ?? 0
         return result
       }
-      result.workspace = places[wavelet.workspace].argument
+      result.workspace = operands[wavelet.workspace].argument
       return .wavelet(result)
     case .rows(let rows):
       return .rows(
         rows.mappingAccesses { access in
-          var result = access.mappingArguments { places[$0].argument }
-          if let offset = places[access.argument].workspaceOffset {
+          var result = access.mappingArguments { operands[$0].argument }
+          if let offset = operands[access.argument].workspaceOffset {
             result.offset += offset
             result.strides[0] = 0
           }

@@ -26,7 +26,7 @@ struct Clustering {
     self.consumed = consumed
     owner = [ClusterID?](repeating: nil, count: graph.nodes.count)
     for value in graph.values where storage.isComputed(value, in: graph) && !graph[value].operation.isSource {
-      place(value, joins: isEnabled)
+      assign(value, joins: isEnabled)
     }
   }
 
@@ -64,7 +64,7 @@ struct Clustering {
 
   // MARK: Placement
 
-  private mutating func place(_ value: ValueID, joins: Bool) {
+  private mutating func assign(_ value: ValueID, joins: Bool) {
     let dependencies = Set(graph[value].operands.compactMap { owner[base($0).index]?.index })
     guard let domain = rowDomain(value) else {
       add(

@@ -42,7 +42,7 @@ extension LoweredCall {
     self.variant = variant
   }
 
-  /// Whether argument number `index` gives each unit a part of its own of an array of `count` elements.
+  /// Whether argument number `index` gives each unit a range of its own of an array of `count` elements.
   func isSliced(_ index: Int, _ count: Int) -> Bool {
     units == 1 || kernel.arguments[index].unitStride * units == count
   }

@@ -47,7 +47,7 @@ struct Lowering {
     for (operands, values) in gradients { calls.append(lowerAttentionGradient(operands, values.sorted())) }
     calls += fills() + updateCopies()
     for index in calls.indices {
-      // Who reads the whole waits for all of its parts.
+      // Who reads the whole waits for all of its pieces.
       calls[index].writes.formUnion(calls[index].writes.flatMap(storage.wholes))
     }
     if fuses { calls = sequenced(calls) }
@@ -122,11 +122,11 @@ extension Graph {
     if let update = updates.first(where: { $0.value == value }), let state = self[update.state].operation.sourceName {
       return "update \(state)"
     }
-    let place = node.scope.isEmpty ? node.operation.name : node.scope
+    let layer = node.scope.isEmpty ? node.operation.name : node.scope
     return switch node.region {
-    case .forward: place
-    case .backward: "gradient \(place)"
-    case .update: "update \(place)"
+    case .forward: layer
+    case .backward: "gradient \(layer)"
+    case .update: "update \(layer)"
     }
   }
 }

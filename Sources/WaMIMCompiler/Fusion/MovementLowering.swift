@@ -1,7 +1,7 @@
 import WaMIMGraph
 
 extension Lowering {
-  /// The calls that put operands of a concatenation in their places, but for those that are computed there.
+  /// The calls that copy operands of a concatenation into it, but for those that are computed there.
   func concatenation(_ value: ValueID, _ axis: Int) -> [LoweredCall] {
     var start = 0
     var calls: [LoweredCall] = []

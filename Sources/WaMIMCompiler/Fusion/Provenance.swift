@@ -40,7 +40,7 @@ extension Lowering {
     var provenance = Provenance()
     for value in values {
       provenance.add(graph[value], work: graph.estimatedWork(of: value))
-      // Nobody else may have to do anything for what the value is a part of.
+      // Nobody else may have to do anything for what the value belongs to.
       let wholes = storage.wholes(of: value)
       let shown = wholes + ([value] + wholes).flatMap { views[$0] ?? [] } + graph[value].operands.flatMap(viewsOfSource)
       for value in shown { provenance.add(graph[value], work: 0) }

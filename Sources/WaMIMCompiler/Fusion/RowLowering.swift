@@ -53,7 +53,7 @@ struct RowLowering {
     return RowKernel(outer: domain.outer, width: width, stages: stages.filter { !$0.results.isEmpty || !$0.stores.isEmpty })
   }
 
-  /// Finds places for what would otherwise be computed again although it costs much.
+  /// Keeps in memory what would otherwise be computed again although it costs much.
   private mutating func keepRows(_ ordered: [ValueID]) {
     var dear: [ValueID] = []
     // What is kept is computed in a loop of its own level, which may need more to be kept.
@@ -251,7 +251,7 @@ struct RowLowering {
     return stage.add(.load(Access(argument: source, offset: rows.offset, strides: [rows.strides[0], 0, inner], pick: pick)))
   }
 
-  /// Where a member is stored; a sum of a unit's rows has an extent of 1 along them, so its place does not move from row to row.
+  /// Where a member is stored; a sum of a unit's rows has an extent of 1 along them, so its element does not move from row to row.
   private mutating func storeAccess(_ value: ValueID) -> Access {
     var view = storage[value]
     // A reshape is carried out over the rows of its operand; its result is contiguous, so those rows are too.

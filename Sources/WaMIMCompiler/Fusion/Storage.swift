@@ -55,13 +55,13 @@ struct Storage {
     (!graph[value].operation.isMovement || copies.contains(value) || separated.contains(value)) && !absorbed.contains(value)
   }
 
-  /// The larger values of which `value` is a part, the one within the other.
+  /// The larger values of which `value` is a piece, the one within the other.
   func wholes(of value: ValueID) -> [ValueID] {
     var wholes: [ValueID] = []
-    var part = value
-    while let joint = joints[part] {
+    var piece = value
+    while let joint = joints[piece] {
       wholes.append(joint)
-      part = joint
+      piece = joint
     }
     return wholes
   }
@@ -111,7 +111,7 @@ struct Storage {
     }
   }
 
-  /// Lets parts of larger values, side by side or among zeros, be computed where they are wanted, if what computes them can write
+  /// Lets pieces of larger values, side by side or among zeros, be computed where they are wanted, if what computes them can write
   /// there.
   private mutating func forwardIntoJoints(_ graph: Graph, _ users: [[ValueID]], _ results: Set<ValueID>) {
     let kept = results.union(graph.updates.map(\.value))
@@ -132,11 +132,11 @@ struct Storage {
     }
   }
 
-  /// Lets `part`, or what it is a reshape of, be computed at `window` of `joint`, if nobody else wants it.
+  /// Lets `piece`, or what it is a reshape of, be computed at `window` of `joint`, if nobody else wants it.
   private mutating func forward(
-    _ part: ValueID, into joint: ValueID, _ window: View, _ graph: Graph, _ users: [[ValueID]], _ kept: Set<ValueID>
+    _ piece: ValueID, into joint: ValueID, _ window: View, _ graph: Graph, _ users: [[ValueID]], _ kept: Set<ValueID>
   ) {
-    var chain = [(value: part, view: window)]
+    var chain = [(value: piece, view: window)]
     while let (value, view) = chain.last {
       guard users[value.index].count == 1, !kept.contains(value) else { return }
       guard case .reshape = graph[value].operation, let operand = graph[value].operands.first,

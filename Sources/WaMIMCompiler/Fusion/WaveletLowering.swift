@@ -10,8 +10,8 @@ extension Lowering {
     let pictures = planes(storage[operand], .read, &arguments)
     var bands = [WaveletKernel.Planes?](repeating: nil, count: shape[2])
     for result in results {
-      for (place, band) in (graph.subbands(of: result) ?? 0..<0).enumerated() {
-        bands[band] = planes(storage[result].sliced(axis: 2, start: place, count: 1, step: 1), .write, &arguments)
+      for (index, band) in (graph.subbands(of: result) ?? 0..<0).enumerated() {
+        bands[band] = planes(storage[result].sliced(axis: 2, start: index, count: 1, step: 1), .write, &arguments)
       }
     }
     let kernel = WaveletKernel(

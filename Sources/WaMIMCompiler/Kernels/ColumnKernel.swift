@@ -17,7 +17,7 @@ public struct ColumnKernel: Hashable, Sendable {
     public var function: ReductionFunction
     /// The index of an instruction.
     public var operand: Int
-    /// A place with one stride for each loop of `outer` and one for the column.
+    /// An access with one stride for each loop of `outer` and one for the column.
     public var access: Access
 
     public init(function: ReductionFunction, operand: Int, access: Access) {

@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// A place in an argument that moves with the loops around it: `offset` plus each loop's index times its stride, in elements.
+/// An element of an argument that moves with the loops around it: `offset` plus each loop's index times its stride, in elements.
 public struct Access: Hashable, Sendable {
   /// Which argument of the kernel.
   public var argument: Int
@@ -38,7 +38,7 @@ public struct Access: Hashable, Sendable {
 
 /// One step of a scalar computation; operands are the indices of earlier steps of the same list.
 public enum Instruction: Hashable, Sendable {
-  /// The element at a place; integers are converted to float32.
+  /// The element of an access; integers are converted to float32.
   case load(Access)
   case constant(Float)
   /// A number of the row that an earlier stage has left in `slot`.
@@ -47,13 +47,13 @@ public enum Instruction: Hashable, Sendable {
   case binary(BinaryFunction, Int, Int)
 }
 
-/// An element written at a place; `operand` is the index of an instruction.
+/// An element written; `operand` is the index of an instruction.
 ///
 /// Numbers stored into an array of integers are rounded to the nearest one.
 public struct Store: Hashable, Sendable {
   public var access: Access
   public var operand: Int
-  /// Whether the place means one element for all rows of a unit, which is their sum; the unit's rows are added in their order.
+  /// Whether the access means one element for all rows of a unit, which is their sum; the unit's rows are added in their order.
   public var sumsRows: Bool
 
   public init(access: Access, operand: Int, sumsRows: Bool = false) {
@@ -62,7 +62,7 @@ public struct Store: Hashable, Sendable {
     self.sumsRows = sumsRows
   }
 
-  /// The store at another place.
+  /// The store with another access.
   public func mappingAccess(_ transform: (Access) -> Access) -> Store {
     Store(access: transform(access), operand: operand, sumsRows: sumsRows)
   }

@@ -1,8 +1,8 @@
 /// Work on tables of indices, and rows moved by them; the units are samples.
 public enum IndexKernel: Hashable, Sendable {
-  /// For each number of a sample's `rows` rows of `width`, its place in ascending order, equal ones in the order they stand in.
+  /// For each number of a sample's `rows` rows of `width`, its rank in ascending order, equal ones in the order they stand in.
   ///
-  /// Arguments: the numbers f32, the places i32; both contiguous.
+  /// Arguments: the numbers f32, the ranks i32; both contiguous.
   case rank(rows: Int, width: Int)
   /// The inverses of a sample's `rows` permutations of `width`.
   ///

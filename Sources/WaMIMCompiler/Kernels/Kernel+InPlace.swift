@@ -10,10 +10,10 @@ extension Kernel {
     }
   }
 
-  /// The pairs of an argument that is only read and one that is only written, whose elements are read before those at the same place are
+  /// The pairs of an argument that is only read and one that is only written, whose elements are read before those at the same index are
   /// written.
   ///
-  /// Elementwise kernels have them: the gradient of an activation, for one, can take the activation's place.
+  /// Elementwise kernels have them: the gradient of an activation, for one, can overwrite the activation.
   package var inPlacePairs: [InPlacePair] {
     guard let (rows, others) = rowsAndOtherArguments else { return [] }
     let (sources, targets) = (indices(.read).filter { !others.contains($0) }, indices(.write).filter { !others.contains($0) })
@@ -45,10 +45,10 @@ extension Kernel {
 }
 
 extension RowKernel {
-  /// Whether each element of `source` is read for the last time before the one at the same place of `target` is written.
+  /// Whether each element of `source` is read for the last time before the one at the same index of `target` is written.
   fileprivate func reads(_ source: Int, beforeWriting target: Int) -> Bool {
-    let loads = places { $0.loads.filter { $0.argument == source } }
-    let stores = places { $0.stores.map(\.access).filter { $0.argument == target } }
+    let loads = staged { $0.loads.filter { $0.argument == source } }
+    let stores = staged { $0.stores.map(\.access).filter { $0.argument == target } }
     guard let lastLoad = loads.last, let firstStore = stores.first, lastLoad.stage <= firstStore.stage else { return false }
     // Sums are cleared before the first row.
     let isSum = stages.contains { $0.stores.contains { $0.sumsRows && $0.access.argument == target } }
@@ -59,7 +59,7 @@ extension RowKernel {
       }
   }
 
-  private func places(_ accesses: (RowStage) -> [Access]) -> [(stage: Int, access: Access)] {
+  private func staged(_ accesses: (RowStage) -> [Access]) -> [(stage: Int, access: Access)] {
     stages.enumerated().flatMap { index, stage in accesses(stage).map { (index, $0) } }
   }
 

@@ -94,7 +94,7 @@ extension ColumnKernel {
     lines += instructions.enumerated().map { "    x\($0) = \($1.text)" }
     lines.append("  }")
     lines += results.map { result in
-      // A result's place has no strides for the loops that are combined, but counts its column like the others.
+      // A result's access has no strides for the loops that are combined, but counts its column like the others.
       let strides = Array(result.access.strides.dropLast()) + reduced.map { _ in 0 } + result.access.strides.suffix(1)
       return
         "  a\(result.access.argument)[\(affine(result.access.offset, strides))] = \(result.function.rawValue) of x\(result.operand)"
@@ -177,21 +177,21 @@ extension WaveletKernel.Planes {
 
 extension WaveletKernel {
   fileprivate var lines: [String] {
-    let places = zip(WaveletKernel.bandNames, bands).compactMap { name, planes in planes.map { "  \(name) = \($0.text)" } }
+    let planes = zip(WaveletKernel.bandNames, bands).compactMap { name, planes in planes.map { "  \(name) = \($0.text)" } }
     return [
       "wavelet \(direction.rawValue) by \(wavelet.rawValue), \(channels) channels of bands \(rows) x \(columns), workspace a\(workspace) {",
       "  pictures = \(pictures.text)",
-    ] + places + ["}"]
+    ] + planes + ["}"]
   }
 }
 
 extension SequenceKernel {
   fileprivate var lines: [String] {
-    ["for each unit in turn {"] + parts.flatMap(\.lines).map { "  " + $0 } + ["}"]
+    ["for each unit in turn {"] + members.flatMap(\.lines).map { "  " + $0 } + ["}"]
   }
 }
 
-extension SequenceKernel.Part {
+extension SequenceKernel.Member {
   fileprivate var lines: [String] {
     switch self {
     case .wavelet(let kernel): kernel.lines

@@ -1,6 +1,6 @@
 /// A matrix product, and what is done to each row of it while it is near.
 ///
-/// A backend may copy parts of both sides into the workspace, in the order in which they are multiplied.
+/// A backend may copy pieces of both sides into the workspace, in the order in which they are multiplied.
 public struct MatmulKernel: Hashable, Sendable {
   /// A matrix in an argument, its elements contiguous along the last axis.
   public struct Matrix: Hashable, Sendable {

@@ -58,15 +58,15 @@ public struct RowStage: Hashable, Sendable {
 }
 
 extension RowStage {
-  /// The places that the stage reads.
+  /// What the stage reads.
   var loads: [Access] {
     instructions.compactMap { if case .load(let access) = $0 { access } else { nil } }
   }
 
-  /// Every place that the stage reads or writes.
+  /// Everything that the stage reads or writes.
   package var accesses: [Access] { loads + stores.map(\.access) }
 
-  /// The stage with `transform` applied to each place that it reads or writes.
+  /// The stage with `transform` applied to each access.
   package func mappingAccesses(_ transform: (Access) -> Access) -> RowStage {
     var stage = self
     stage.instructions = instructions.map { instruction in

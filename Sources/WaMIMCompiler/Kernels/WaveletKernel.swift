@@ -59,7 +59,7 @@ extension WaveletKernel {
   /// which one down the columns.
   public static let bandNames = ["LL", "LH", "HL", "HH"]
 
-  /// One coefficient of a filter: what it takes `offset` places after the first of a coefficient's two.
+  /// One coefficient of a filter: what it takes `offset` numbers after the first of a coefficient's two.
   public struct Tap: Hashable, Sendable {
     public var offset: Int
     public var coefficient: Float

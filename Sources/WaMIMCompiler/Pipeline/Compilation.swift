@@ -70,16 +70,16 @@ public struct Compilation: Sendable {
     let graph = model.graph
     let isCut = samples < graph.batch
     let cut = isCut ? try graph.cut(into: graph.batch / samples) : CutGraph(graph: graph, combinations: [:])
-    var parts: [ProgramBuilder.Part] = []
+    var schedules: [ProgramBuilder.Source] = []
     // Only a step on a whole batch is made in one round.
     for role in ScheduleRole.allCases where !(isCut && role == .step) {
       let optimized = try Passes.run(cut.graph, for: role, disabled: disabled) { observe(role, $0, $1) }
-      parts.append(.init(role: role, graph: optimized))
+      schedules.append(.init(role: role, graph: optimized))
     }
     let subject = ProgramBuilder.Subject(
       model: model, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations, sources: sources)
     var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion), backend: backend)
-    return try builder.build(parts)
+    return try builder.build(schedules)
   }
 
   /// What to say where no micro-batch fits the budget, but one of `least` takes the least.

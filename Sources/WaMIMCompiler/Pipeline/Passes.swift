@@ -52,7 +52,7 @@ public enum Passes {
 extension Passes {
   static let simplify = Pass("simplify", "Applies algebraic identities that save work.") { try $0.simplified() }
 
-  static let commonSubexpressions = Pass("common-subexpressions", "Computes once what is computed alike in several places.") {
+  static let commonSubexpressions = Pass("common-subexpressions", "Computes once what is computed alike more than once.") {
     $0.withoutCommonSubexpressions()
   }
 

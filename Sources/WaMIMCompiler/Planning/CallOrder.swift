@@ -42,7 +42,7 @@ struct CallOrder {
     sequence = arranged(by: priorities) ?? early
   }
 
-  /// For each value, the calls that write some part of it.
+  /// For each value, the calls that write to it.
   private static func writers(_ calls: [LoweredCall]) -> [ValueID: Set<Int>] {
     var writers: [ValueID: Set<Int>] = [:]
     for (index, call) in calls.enumerated() {

@@ -58,6 +58,6 @@ extension Provenance.Origin {
 }
 
 extension Region {
-  /// The place among all regions.
+  /// The index among all regions.
   fileprivate var order: Int { Region.allCases.firstIndex(of: self) ?? 0 }
 }

@@ -8,8 +8,8 @@ struct PersistentLayout {
     case positionTable(width: Int, grid: Int, classToken: Bool)
   }
 
-  /// A place in one of the memories.
-  struct Place: Hashable {
+  /// A range in one of the memories, by its start.
+  struct Allocation: Hashable {
     var storage: Placement.Storage
     /// Bytes from the start of the storage.
     var offset: Int
@@ -19,7 +19,7 @@ struct PersistentLayout {
   struct Array {
     var key: Key
     var node: Node
-    var place: Place
+    var allocation: Allocation
   }
 
   /// The arrays, in the order they lie.
@@ -28,30 +28,32 @@ struct PersistentLayout {
   private(set) var arenaBytes = 0
   /// Bytes of the accumulators, which a program that never adds up gradients has no use for.
   private(set) var accumulatorBytes = 0
-  private var places: [Key: Place] = [:]
+  private var allocations: [Key: Allocation] = [:]
 
   /// Lays out what `graphs` use.
   init(_ graphs: [Graph]) {
     for node in graphs.flatMap(\.nodes) {
-      guard let key = PersistentLayout.key(of: node.operation), places[key] == nil else { continue }
-      let place: Place
+      guard let key = PersistentLayout.key(of: node.operation), allocations[key] == nil else { continue }
+      let allocation: Allocation
       if case .accumulator = node.operation {
-        place = Place(storage: .accumulators, offset: accumulatorBytes)
+        allocation = Allocation(storage: .accumulators, offset: accumulatorBytes)
         accumulatorBytes = ArenaPlanner.aligned(accumulatorBytes + node.type.byteCount)
       } else {
-        place = Place(storage: .arena, offset: arenaBytes)
+        allocation = Allocation(storage: .arena, offset: arenaBytes)
         arenaBytes = ArenaPlanner.aligned(arenaBytes + node.type.byteCount)
       }
-      places[key] = place
-      arrays.append(Array(key: key, node: node, place: place))
+      allocations[key] = allocation
+      arrays.append(Array(key: key, node: node, allocation: allocation))
     }
   }
 
-  /// The places of the values of `graph` that are persistent.
-  func places(in graph: Graph) -> [ValueID: Place] {
-    var result: [ValueID: Place] = [:]
+  /// The allocations of the values of `graph` that are persistent.
+  func allocations(in graph: Graph) -> [ValueID: Allocation] {
+    var result: [ValueID: Allocation] = [:]
     for value in graph.values {
-      if let key = PersistentLayout.key(of: graph[value].operation), let place = places[key] { result[value] = place }
+      if let key = PersistentLayout.key(of: graph[value].operation), let allocation = allocations[key] {
+        result[value] = allocation
+      }
     }
     return result
   }

@@ -56,7 +56,7 @@ struct Phasing {
     var deferred: Set<ValueID> = []
     var deferredBytes = 0
     for call in remaining {
-      switch place(call, groups, home, placed) {
+      switch decide(call, groups, home, placed) {
       case .join(let group):
         groups[group].calls.append(call)
         home[call] = group
@@ -87,7 +87,7 @@ struct Phasing {
     case start, wait
   }
 
-  private func place(_ call: Int, _ groups: [PhaseGroup], _ home: [Int: Int], _ placed: [Bool]) -> Decision {
+  private func decide(_ call: Int, _ groups: [PhaseGroup], _ home: [Int: Int], _ placed: [Bool]) -> Decision {
     var hosts: Set<Int> = []
     for dependency in order.dependencies[call] where !placed[dependency] {
       if order.lossWriters.contains(dependency), order.updaters.contains(call) { return .wait }

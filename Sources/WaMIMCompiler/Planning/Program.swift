@@ -145,7 +145,7 @@ public struct Placement: Hashable, Sendable {
   }
 }
 
-/// A buffer's place and live range in a schedule.
+/// A buffer's offset and live range in a schedule.
 public struct PlannedBuffer: Sendable {
   public var name: String
   public var type: TensorType

@@ -5,7 +5,7 @@ import WaMIMTraining
 /// Lowers and plans the schedules of a program over one arena.
 struct ProgramBuilder {
   /// A schedule to be: what it is for and the graph that it carries out.
-  struct Part {
+  struct Source {
     var role: ScheduleRole
     var graph: Graph
   }
@@ -20,7 +20,7 @@ struct ProgramBuilder {
     var compiler: String
     /// Samples that a schedule takes at a time.
     var microBatch: Int
-    /// How outputs of parts of a batch become those of the batch; what is not named is the same for each part.
+    /// How outputs of micro-batches become those of the batch; what is not named is the same for each.
     var combinations: [String: Manifest.Combination]
     /// The texts that describe the model, by the names of their files.
     var sources: [String: String]
@@ -47,17 +47,17 @@ struct ProgramBuilder {
     self.backend = backend
   }
 
-  /// The program that carries out `parts`.
-  mutating func build(_ parts: [Part]) throws -> Program {
-    let parts = parts.map { part in
-      let separated = part.graph.withSeparatedReductions()
-      return Part(role: part.role, graph: fuses ? separated.withSumsWithinUnits() : separated)
+  /// The program that carries out `sources`.
+  mutating func build(_ sources: [Source]) throws -> Program {
+    let sources = sources.map { source in
+      let separated = source.graph.withSeparatedReductions()
+      return Source(role: source.role, graph: fuses ? separated.withSumsWithinUnits() : separated)
     }
-    let layout = PersistentLayout(parts.map(\.graph))
+    let layout = PersistentLayout(sources.map(\.graph))
     var schedules: [Schedule] = []
     var described: [Manifest.Schedule] = []
-    for part in parts {
-      let (schedule, description) = try plan(part, layout)
+    for source in sources {
+      let (schedule, description) = try plan(source, layout)
       schedules.append(schedule)
       described.append(description)
     }
@@ -75,14 +75,14 @@ struct ProgramBuilder {
       accumulatorBytes: layout.accumulatorBytes, manifest: manifest)
   }
 
-  private mutating func plan(_ part: Part, _ layout: PersistentLayout) throws -> (Schedule, Manifest.Schedule) {
-    let graph = part.graph
+  private mutating func plan(_ source: Source, _ layout: PersistentLayout) throws -> (Schedule, Manifest.Schedule) {
+    let graph = source.graph
     let arrangement = try Arrangement(of: graph, fuses: fuses, backend: backend)
     let lowering = arrangement.lowering
     var planner = SchedulePlanner(
-      graph, arrangement.order.calls, arrangement.phases, persistent: layout.places(in: graph), start: layout.arenaBytes)
+      graph, arrangement.order.calls, arrangement.phases, persistent: layout.allocations(in: graph), start: layout.arenaBytes)
     let outputs = Set(graph.outputs.map { lowering.storage[$0.value].root })
-    let schedule = planner.plan(name: part.role.rawValue, outputs: outputs) { register($0) }
+    let schedule = planner.plan(name: source.role.rawValue, outputs: outputs) { register($0) }
     let tensors = graph.outputs.compactMap { output -> Manifest.Output? in
       let view = lowering.storage[output.value]
       guard let offset = planner.arenaOffset(of: view.root) else { return nil }
@@ -93,7 +93,7 @@ struct ProgramBuilder {
       return Manifest.Output(tensor: tensor, combination: subject.combinations[output.name] ?? .same)
     }
     let description = Manifest.Schedule(
-      role: part.role, outputs: tensors, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes,
+      role: source.role, outputs: tensors, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes,
       usesAccumulators: schedule.usesAccumulators,
       lossPhase: graph.updates.isEmpty ? nil : graph.loss.flatMap { planner.lastPhase(writing: lowering.clustering.base($0)) })
     return (schedule, description)
@@ -148,7 +148,7 @@ struct ProgramBuilder {
     layout.arrays.compactMap { array in
       guard case .positionTable(let width, let grid, let classToken) = array.key else { return nil }
       return ConstantData(
-        offset: array.place.offset, elements: PositionTable.elements(width: width, grid: grid, classToken: classToken))
+        offset: array.allocation.offset, elements: PositionTable.elements(width: width, grid: grid, classToken: classToken))
     }
   }
 }
@@ -167,6 +167,6 @@ extension PersistentLayout.Array {
   fileprivate var tensor: Manifest.Tensor {
     .init(
       name: node.operation.sourceName ?? "", type: node.type.element, shape: node.type.shape.dimensions,
-      offset: place.offset)
+      offset: allocation.offset)
   }
 }

@@ -20,13 +20,13 @@ extension Program {
     }.joined(separator: "\n")
   }
 
-  /// The schedules as text: memory, buffers with their places and live ranges, phases with their calls.
+  /// The schedules as text: memory, buffers with their offsets and live ranges, phases with their calls.
   public var planText: String {
     let states = manifest.states.reduce(0) { $0 + $1.tensor.byteCount }
-    let parts = manifest.batch / manifest.microBatch
+    let microBatches = manifest.batch / manifest.microBatch
     var lines = [
       "plan \(name)",
-      "batch \(manifest.batch)" + (parts > 1 ? ", in \(parts) micro-batches of \(manifest.microBatch)" : ""),
+      "batch \(manifest.batch)" + (microBatches > 1 ? ", in \(microBatches) micro-batches of \(manifest.microBatch)" : ""),
       "arena \(mebibytes(arenaBytes)), of which \(mebibytes(states)) parameters and optimiser state; "
         + "accumulators \(mebibytes(accumulatorBytes)); scratch \(mebibytes(scratchBytes)) a thread",
     ]
@@ -95,10 +95,10 @@ extension Program {
     let layers = Set(origins.map { tables.layers[$0.layer] }).map { joiningLayers ? Manifest.pattern($0) : $0 }
     let named = Set(layers).subtracting([""]).sorted()
     let numbers = Dictionary(grouping: origins.filter { $0.source != nil }) { $0.source ?? 0 }.mapValues { Set($0.map(\.line)) }
-    let places = numbers.sorted { $0.key < $1.key }.map { source, lines in
+    let files = numbers.sorted { $0.key < $1.key }.map { source, lines in
       tables.sources[source].file + ":" + lines.sorted().map(String.init).joined(separator: ",")
     }
-    return ((named.isEmpty ? ["the model"] : named) + places).joined(separator: " ")
+    return ((named.isEmpty ? ["the model"] : named) + files).joined(separator: " ")
   }
 }
 

@@ -1,7 +1,7 @@
 import WaMIMGraph
 import WaMIMManifest
 
-/// Turns phases of calls into a static schedule: gives every buffer its place.
+/// Turns phases of calls into a static schedule: gives every buffer its offset.
 ///
 /// A buffer that only one chunk's calls touch lives in the scratch memory of the thread that runs them; others live in the arena
 /// from the first phase that touches them to the last.
@@ -10,11 +10,11 @@ struct SchedulePlanner {
   let calls: [LoweredCall]
   let phases: [[Phasing.PhaseGroup]]
   /// Where inputs, states and tables lie.
-  let persistent: [ValueID: PersistentLayout.Place]
+  let persistent: [ValueID: PersistentLayout.Allocation]
   /// The first byte of the arena that is free for others.
   let start: Int
 
-  /// A call's place in the schedule.
+  /// A call's position in the schedule.
   private struct Position: Hashable {
     var phase: Int
     var group: Int
@@ -22,7 +22,7 @@ struct SchedulePlanner {
   }
 
   private var positions: [Position]
-  private var homes: [ValueID: PersistentLayout.Place] = [:]
+  private var homes: [ValueID: PersistentLayout.Allocation] = [:]
   /// For each call, the scratch offset of its workspace.
   private var workspaces: [Int: Int] = [:]
   private var buffers: [PlannedBuffer] = []
@@ -30,7 +30,7 @@ struct SchedulePlanner {
   private var scratchBytes = 0
 
   init(
-    _ graph: Graph, _ calls: [LoweredCall], _ phases: [[Phasing.PhaseGroup]], persistent: [ValueID: PersistentLayout.Place],
+    _ graph: Graph, _ calls: [LoweredCall], _ phases: [[Phasing.PhaseGroup]], persistent: [ValueID: PersistentLayout.Allocation],
     start: Int
   ) {
     self.graph = graph
@@ -50,8 +50,8 @@ struct SchedulePlanner {
   /// The schedule called `name`; calls take their kernels and descriptions from `register`.
   mutating func plan(name: String, outputs: Set<ValueID>, register: (LoweredCall) -> (KernelID, Int)) -> Schedule {
     let (shared, local) = touches(outputs)
-    placeInArena(shared, outputs)
-    placeInScratch(local)
+    layOutArena(shared, outputs)
+    layOutScratch(local)
     let planned = phases.map { groups in
       Phase(
         groups: groups.map { group in
@@ -103,15 +103,15 @@ struct SchedulePlanner {
   }
 
   private func isLocal(_ root: ValueID, _ users: [Int]) -> Bool {
-    let places = Set(users.map { Position(phase: positions[$0].phase, group: positions[$0].group, index: 0) })
-    guard places.count == 1 else { return false }
+    let groups = Set(users.map { Position(phase: positions[$0].phase, group: positions[$0].group, index: 0) })
+    guard groups.count == 1 else { return false }
     let count = graph[root].type.shape.count
     return users.allSatisfy { user in
       calls[user].bindings.indices.allSatisfy { calls[user].bindings[$0] != .buffer(root) || calls[user].isSliced($0, count) }
     }
   }
 
-  private mutating func placeInArena(_ shared: [ValueID: [Int]], _ outputs: Set<ValueID>) {
+  private mutating func layOutArena(_ shared: [ValueID: [Int]], _ outputs: Set<ValueID>) {
     let live = shared.mapValues { users in
       let used = users.map { positions[$0].phase }
       return (used.min() ?? 0)...(used.max() ?? 0)
@@ -137,7 +137,7 @@ struct SchedulePlanner {
     arenaBytes = start + planner.byteCount
   }
 
-  /// The buffers in lines, of each of which every buffer takes the place of the one before it.
+  /// The buffers in lines, of each of which every buffer overwrites the one before it.
   ///
   /// A call may write each element of a new buffer where it has read that of another one for the last time.
   private func successions(_ shared: [ValueID: [Int]], _ outputs: Set<ValueID>) -> [[ValueID]] {
@@ -192,7 +192,7 @@ struct SchedulePlanner {
     }
   }
 
-  private mutating func placeInScratch(_ local: [ValueID: [Int]]) {
+  private mutating func layOutScratch(_ local: [ValueID: [Int]]) {
     var byGroup: [Position: [ValueID]] = [:]
     for (root, users) in local {
       let position = positions[users[0]]
@@ -201,12 +201,12 @@ struct SchedulePlanner {
     for (phase, groups) in phases.enumerated() {
       for (index, group) in groups.enumerated() {
         let roots = byGroup[Position(phase: phase, group: index, index: 0)]?.sorted() ?? []
-        placeInScratch(roots, local, group)
+        layOutScratch(roots, local, group)
       }
     }
   }
 
-  private mutating func placeInScratch(_ roots: [ValueID], _ local: [ValueID: [Int]], _ group: Phasing.PhaseGroup) {
+  private mutating func layOutScratch(_ roots: [ValueID], _ local: [ValueID: [Int]], _ group: Phasing.PhaseGroup) {
     let largestChunk = (group.units + group.chunks - 1) / group.chunks
     var requests = roots.map { root in
       let used = (local[root] ?? []).map { positions[$0].index }

@@ -40,9 +40,9 @@ extension Simplifier {
     if constant(x) != nil { return try build(.binary(.add), [y, x], like: node) }
     if x == y { return try scaled(x, by: 2, like: node) }
     // (y + z) + y and (z + y) + y are z + 2y.
-    if case .binary(.add) = operation(x), let place = rewriter.result[x].operands.firstIndex(of: y) {
+    if case .binary(.add) = operation(x), let index = rewriter.result[x].operands.firstIndex(of: y) {
       let twice = try scaled(y, by: 2, like: node)
-      return try build(.binary(.add), [rewriter.result[x].operands[1 - place], twice], like: node)
+      return try build(.binary(.add), [rewriter.result[x].operands[1 - index], twice], like: node)
     }
     return nil
   }
@@ -76,10 +76,10 @@ extension Simplifier {
   private mutating func scaleRepeatedOperand(_ node: Node, _ product: ValueID, _ factor: Float) throws -> ValueID? {
     guard case .binary(.multiply) = operation(product) else { return nil }
     let sides = rewriter.result[product].operands
-    guard let place = sides.firstIndex(where: { if case .broadcast = operation($0) { true } else { false } }) else { return nil }
-    let few = try scaled(operand(sides[place]), by: factor, like: node)
+    guard let index = sides.firstIndex(where: { if case .broadcast = operation($0) { true } else { false } }) else { return nil }
+    let few = try scaled(operand(sides[index]), by: factor, like: node)
     let many = try build(.broadcast(shape: node.type.shape), [few], like: node)
-    return try build(.binary(.multiply), [sides[1 - place], many], like: node)
+    return try build(.binary(.multiply), [sides[1 - index], many], like: node)
   }
 
   private mutating func simplifyQuotient(_ node: Node, _ x: ValueID, _ y: ValueID) throws -> ValueID? {

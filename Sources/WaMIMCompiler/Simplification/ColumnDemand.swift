@@ -44,7 +44,7 @@ struct ColumnDemand {
     // What is computed from the same rows stays one piece of work; what is merely moved goes wherever it is needed.
     if node.operation.isMoved { return wanted == [0..<whole] ? nil : wanted }
     guard hull.count < whole else { return nil }
-    // The gradient of a weight of which a part is used has to be put among zeros: that takes rows enough to make up for it.
+    // The gradient of a weight of which some columns are used has to be put among zeros: that takes rows enough to make up for it.
     if case .matmul = node.operation, node.type.shape.count / whole * (whole - hull.count) <= 2 * whole { return nil }
     return [hull]
   }
@@ -54,7 +54,7 @@ extension Graph {
   /// Whether columns of the result of `node` take no more than those columns of `value`, wherever it is an operand.
   fileprivate func takesColumns(_ node: Node, of value: ValueID) -> Bool {
     guard let sources = columnSources(of: node), let last = self[value].type.shape.lastAxis else { return false }
-    return zip(node.operands, sources).allSatisfy { $0 != value || $1 == .places(axis: last) }
+    return zip(node.operands, sources).allSatisfy { $0 != value || $1 == .indices(axis: last) }
   }
 }
 

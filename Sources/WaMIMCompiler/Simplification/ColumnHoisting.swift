@@ -3,7 +3,7 @@ import WaMIMGraph
 extension Graph {
   /// The graph with columns sliced before they are moved or computed, so that the others need not be.
   ///
-  /// An operation that treats columns alike commutes with slicing them: of a product, some columns take only that part of the
+  /// An operation that treats columns alike commutes with slicing them: of a product, some columns take only those columns of the
   /// weight. Attention's queries come from one product with keys and values, and are not always needed of the same tokens.
   func withNeededColumnsOnly() throws -> Graph {
     var hoister = ColumnHoister(self)
@@ -45,9 +45,9 @@ private struct ColumnHoister {
     let operands = try zip(node.operands, sources).map { operand, source in
       switch source {
       case .whole: rewriter[operand]
-      case .places(let axis) where axis == rewriter.source[operand].type.shape.lastAxis:
+      case .indices(let axis) where axis == rewriter.source[operand].type.shape.lastAxis:
         try columns(range, of: operand, like: rewriter.source[operand])
-      case .places(let axis): try slice(range, of: rewriter[operand], axis, like: node)
+      case .indices(let axis): try slice(range, of: rewriter[operand], axis, like: node)
       }
     }
     return try rewriter.append(node.operation.withColumns(range.count), operands, like: node)
@@ -63,7 +63,7 @@ private struct ColumnHoister {
     return try slice(range.lowerBound - start..<range.upperBound - start, of: piece.value, whole.rank - 1, like: node)
   }
 
-  /// The places `range` of `value` of the result along `axis`.
+  /// The indices `range` of `value` of the result along `axis`.
   private mutating func slice(_ range: Range<Int>, of value: ValueID, _ axis: Int, like node: Node) throws -> ValueID {
     guard range.count < rewriter.result[value].type.shape[axis] else { return value }
     return try rewriter.append(.slice(axis: axis, start: range.lowerBound, count: range.count, step: 1), [value], like: node)

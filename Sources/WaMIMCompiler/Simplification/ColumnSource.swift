@@ -1,9 +1,9 @@
 import WaMIMGraph
 
-/// What it takes of an operand to compute some columns, that is places along the last axis, of an operation's result.
+/// What it takes of an operand to compute some columns, that is indices along the last axis, of an operation's result.
 enum ColumnSource: Hashable {
-  /// The places of the same numbers along this axis.
-  case places(axis: Int)
+  /// The same indices along this axis.
+  case indices(axis: Int)
   /// All of it.
   case whole
 }
@@ -13,7 +13,7 @@ extension Graph {
   func columnSources(of node: Node) -> [ColumnSource]? {
     guard node.type.element == .float32, let last = node.type.shape.lastAxis else { return nil }
     let shapes = node.operands.map { self[$0].type.shape }
-    let alike = shapes.map { $0.lastAxis.map { ColumnSource.places(axis: $0) } ?? .whole }
+    let alike = shapes.map { $0.lastAxis.map { ColumnSource.indices(axis: $0) } ?? .whole }
     switch node.operation {
     case .unary, .binary, .detach, .constant: return alike
     case .broadcast: return shapes[0].lastAxis.map { shapes[0][$0] } == node.type.shape[last] ? alike : [.whole]
@@ -22,7 +22,7 @@ extension Graph {
     case .slice(let axis, _, _, _), .pad(let axis, _, _, _), .concatenate(let axis): return axis < last ? alike : nil
     case .reduce(_, let axes): return axes.contains(last) ? nil : alike
     case .gather, .scatterAdd: return [alike[0], .whole]
-    case .matmul(_, let transposeRight): return [.whole, .places(axis: shapes[1].rank - (transposeRight ? 2 : 1))]
+    case .matmul(_, let transposeRight): return [.whole, .indices(axis: shapes[1].rank - (transposeRight ? 2 : 1))]
     case .input, .parameter, .state, .accumulator, .positionTable, .convert, .attention, .attentionGradient, .rank,
       .invertPermutation, .waveletAnalysis, .waveletAdjoint:
       return nil

@@ -1,7 +1,7 @@
 import WaMIMGraph
 
 extension Graph {
-  /// The graph with operations that say the same computed once, at the first of their places.
+  /// The graph with operations that say the same computed once, where the first of them stands.
   func withoutCommonSubexpressions() -> Graph {
     var rewriter = GraphRewriter(self)
     var known: [Computation: ValueID] = [:]
@@ -11,9 +11,9 @@ extension Graph {
       if let earlier = known[computation] {
         rewriter.replace(value, by: earlier)
       } else {
-        let place = rewriter.append(node)
-        known[computation] = place
-        rewriter.replace(value, by: place)
+        let result = rewriter.append(node)
+        known[computation] = result
+        rewriter.replace(value, by: result)
       }
     }
     return rewriter.finish()

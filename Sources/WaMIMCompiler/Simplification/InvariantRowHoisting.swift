@@ -13,21 +13,21 @@ extension Graph {
 }
 
 /// A value [batch, rows, width] as what it consists of along its rows.
-private struct RowParts {
+private struct RowSegments {
   /// Some of the rows.
-  enum Part {
+  enum Segment {
     /// Rows that differ from sample to sample, [batch, count, width].
     case samples(ValueID, count: Int)
-    /// Rows that samples pick by indices [batch, count] from a table [places, width].
+    /// Rows that samples pick by indices [batch, count] from a table [positions, width].
     case picked(table: ValueID, indices: ValueID, count: Int)
   }
 
-  var parts: [Part]
+  var segments: [Segment]
 
   /// Whether `other` is cut alike, its tables picked from by the same indices.
-  func isAligned(with other: RowParts) -> Bool {
-    parts.count == other.parts.count
-      && zip(parts, other.parts).allSatisfy { pair in
+  func isAligned(with other: RowSegments) -> Bool {
+    segments.count == other.segments.count
+      && zip(segments, other.segments).allSatisfy { pair in
         switch pair {
         case (.samples(_, let count), .samples(_, let other)): count == other
         case (.picked(_, let indices, _), .picked(_, let other, _)): indices == other
@@ -37,11 +37,11 @@ private struct RowParts {
   }
 }
 
-/// Rebuilds a graph with values in parts for as long as operations treat rows alike.
+/// Rebuilds a graph with values in segments for as long as operations treat rows alike.
 private struct InvariantRowHoister {
   var rewriter: GraphRewriter
-  /// The values of the source that have been built in parts. They are put together where someone needs them whole.
-  private var divided: [ValueID: RowParts] = [:]
+  /// The values of the source that have been built in segments. They are put together where someone needs them whole.
+  private var divided: [ValueID: RowSegments] = [:]
 
   init(rewriter: GraphRewriter) {
     self.rewriter = rewriter
@@ -49,8 +49,8 @@ private struct InvariantRowHoister {
 
   mutating func rewrite(_ value: ValueID) throws {
     let node = rewriter.source[value]
-    if let parts = try startingParts(node) ?? operated(node) {
-      divided[value] = parts
+    if let segments = try startingSegments(node) ?? operated(node) {
+      divided[value] = segments
       // Whoever looks for the value in the graph finds it put together; what nobody looks for is dead code.
       if rewriter.source.roots.contains(value) { try assemble(value) }
       return
@@ -59,16 +59,16 @@ private struct InvariantRowHoister {
     rewriter.copy(value)
   }
 
-  /// Puts the parts of `value` together, where that has not been done.
+  /// Puts the segments of `value` together, where that has not been done.
   private mutating func assemble(_ value: ValueID) throws {
-    guard !rewriter.hasPlace(value), let parts = divided[value] else { return }
+    guard !rewriter.hasCounterpart(value), let segments = divided[value] else { return }
     let node = rewriter.source[value]
-    let pieces = try parts.parts.map { part in
-      switch part {
+    let pieces = try segments.segments.map { segment in
+      switch segment {
       case .samples(let rows, _): return rows
       case .picked(let table, let indices, _):
-        let places = rewriter.result[table].type.shape
-        let repeated = Shape([node.type.shape[0]] + places.dimensions)
+        let positions = rewriter.result[table].type.shape
+        let repeated = Shape([node.type.shape[0]] + positions.dimensions)
         let samples = try rewriter.append(.broadcast(shape: repeated), [table], like: node)
         return try rewriter.append(.gather, [samples, indices], like: node)
       }
@@ -76,10 +76,10 @@ private struct InvariantRowHoister {
     rewriter.replace(value, by: pieces.count == 1 ? pieces[0] : try rewriter.append(.concatenate(axis: 1), pieces, like: node))
   }
 
-  // MARK: Where parts come from
+  // MARK: Where segments come from
 
-  /// The parts of a gather from a shared table, or of a concatenation of rows that come from one.
-  private mutating func startingParts(_ node: Node) throws -> RowParts? {
+  /// The segments of a gather from a shared table, or of a concatenation of rows that come from one.
+  private mutating func startingSegments(_ node: Node) throws -> RowSegments? {
     switch node.operation {
     case .gather: return try sharedTable(node)
     case .concatenate(axis: 1) where node.type.shape.rank == 3: return try joined(node)
@@ -87,28 +87,28 @@ private struct InvariantRowHoister {
     }
   }
 
-  private mutating func sharedTable(_ node: Node) throws -> RowParts? {
+  private mutating func sharedTable(_ node: Node) throws -> RowSegments? {
     let source = rewriter.source
     guard case .broadcast(let shape) = source[node.operands[0]].operation, node.type.element == .float32 else { return nil }
     let table = source[node.operands[0]].operands[0]
-    let (places, width) = (shape[1], shape[2])
+    let (positions, width) = (shape[1], shape[2])
     // Rows that hardly anyone picks are not worth computing.
-    guard source[table].type.shape.count == places * width, places < shape[0] * node.type.shape[1] else { return nil }
+    guard source[table].type.shape.count == positions * width, positions < shape[0] * node.type.shape[1] else { return nil }
     try assemble(table)
     try assemble(node.operands[1])
-    let rows = try reshape(rewriter[table], to: [places, width], like: node)
-    return RowParts(parts: [.picked(table: rows, indices: rewriter[node.operands[1]], count: node.type.shape[1])])
+    let rows = try reshape(rewriter[table], to: [positions, width], like: node)
+    return RowSegments(segments: [.picked(table: rows, indices: rewriter[node.operands[1]], count: node.type.shape[1])])
   }
 
-  private mutating func joined(_ node: Node) throws -> RowParts? {
+  private mutating func joined(_ node: Node) throws -> RowSegments? {
     guard node.operands.contains(where: { divided[$0] != nil }) else { return nil }
-    var parts: [RowParts.Part] = []
+    var segments: [RowSegments.Segment] = []
     var samples: [ValueID] = []
     func rows(_ values: [ValueID]) -> Int { values.reduce(0) { $0 + rewriter.result[$1].type.shape[1] } }
     func closeSamples() throws {
       guard let first = samples.first else { return }
       let joint = samples.count == 1 ? first : try rewriter.append(.concatenate(axis: 1), samples, like: node)
-      parts.append(.samples(joint, count: rows(samples)))
+      segments.append(.samples(joint, count: rows(samples)))
       samples = []
     }
     for operand in node.operands {
@@ -116,45 +116,45 @@ private struct InvariantRowHoister {
         samples.append(rewriter[operand])
         continue
       }
-      for piece in pieces.parts {
+      for piece in pieces.segments {
         if case .samples(let value, _) = piece {
           samples.append(value)
         } else {
           try closeSamples()
-          parts.append(piece)
+          segments.append(piece)
         }
       }
     }
     try closeSamples()
-    return RowParts(parts: parts)
+    return RowSegments(segments: segments)
   }
 
-  // MARK: Operations on parts
+  // MARK: Operations on segments
 
-  /// The parts of a row-wise operation's result, where an operand is in parts and the others allow it.
-  private mutating func operated(_ node: Node) throws -> RowParts? {
+  /// The segments of a row-wise operation's result, where an operand is in segments and the others allow it.
+  private mutating func operated(_ node: Node) throws -> RowSegments? {
     guard node.type.shape.rank == 3, isRowWise(node), let leader = node.operands.first(where: { divided[$0] != nil }),
       let pattern = divided[leader]
     else { return nil }
     for operand in node.operands {
-      if let parts = divided[operand] {
-        guard parts.isAligned(with: pattern) else { return nil }
+      if let segments = divided[operand] {
+        guard segments.isAligned(with: pattern) else { return nil }
       } else if !isSharedByRows(operand, of: node) {
         return nil
       }
     }
-    var parts: [RowParts.Part] = []
-    for (index, part) in pattern.parts.enumerated() {
-      switch part {
+    var segments: [RowSegments.Segment] = []
+    for (index, segment) in pattern.segments.enumerated() {
+      switch segment {
       case .samples(_, let count):
         let shape: Shape = [node.type.shape[0], count, node.type.shape[2]]
-        parts.append(.samples(try apply(node, to: index, shape), count: count))
+        segments.append(.samples(try apply(node, to: index, shape), count: count))
       case .picked(let table, let indices, let count):
         let shape: Shape = [rewriter.result[table].type.shape[0], node.type.shape[2]]
-        parts.append(.picked(table: try apply(node, to: index, shape), indices: indices, count: count))
+        segments.append(.picked(table: try apply(node, to: index, shape), indices: indices, count: count))
       }
     }
-    return RowParts(parts: parts)
+    return RowSegments(segments: segments)
   }
 
   /// Whether the operation treats all rows alike.
@@ -180,11 +180,11 @@ private struct InvariantRowHoister {
     }
   }
 
-  /// The operation of `node` on one part of its operands, with a result of `shape`.
+  /// The operation of `node` on one segment of its operands, with a result of `shape`.
   private mutating func apply(_ node: Node, to index: Int, _ shape: Shape) throws -> ValueID {
     let operands = try node.operands.map { operand in
-      if let parts = divided[operand] {
-        switch parts.parts[index] {
+      if let segments = divided[operand] {
+        switch segments.segments[index] {
         case .samples(let value, _): return value
         case .picked(let table, _, _): return table
         }
@@ -198,7 +198,7 @@ private struct InvariantRowHoister {
     }
   }
 
-  /// What all rows share of `operand`, as a part of `shape` takes it.
+  /// What all rows share of `operand`, as a segment of `shape` takes it.
   private mutating func shared(_ operand: ValueID, of node: Node, _ shape: Shape) throws -> ValueID {
     let source = rewriter.source[operand]
     switch (node.operation, source.operation) {

@@ -77,13 +77,13 @@ extension Simplifier {
   }
 
   private mutating func sliceOfConcatenation(
-    _ node: Node, _ parts: [ValueID], _ axis: Int, _ start: Int, _ count: Int, _ step: Int
+    _ node: Node, _ pieces: [ValueID], _ axis: Int, _ start: Int, _ count: Int, _ step: Int
   ) throws -> ValueID? {
     var begin = 0
-    for part in parts {
-      let end = begin + shape(part)[axis]
+    for piece in pieces {
+      let end = begin + shape(piece)[axis]
       if begin <= start, start + (count - 1) * step < end {
-        return try build(.slice(axis: axis, start: start - begin, count: count, step: step), [part], like: node)
+        return try build(.slice(axis: axis, start: start - begin, count: count, step: step), [piece], like: node)
       }
       begin = end
     }
@@ -102,18 +102,18 @@ extension Simplifier {
   }
 
   private mutating func simplifyConcatenation(_ node: Node, _ axis: Int) throws -> ValueID? {
-    var parts: [ValueID] = []
+    var pieces: [ValueID] = []
     for value in node.operands {
       if case .concatenate(axis) = operation(value) {
-        parts += rewriter.result[value].operands
-      } else if let last = parts.last, let joined = try joined(last, value, axis, like: node) {
-        parts[parts.count - 1] = joined
+        pieces += rewriter.result[value].operands
+      } else if let last = pieces.last, let joined = try joined(last, value, axis, like: node) {
+        pieces[pieces.count - 1] = joined
       } else {
-        parts.append(value)
+        pieces.append(value)
       }
     }
-    if parts.count == 1 { return parts[0] }
-    return parts == node.operands ? nil : try build(.concatenate(axis: axis), parts, like: node)
+    if pieces.count == 1 { return pieces[0] }
+    return pieces == node.operands ? nil : try build(.concatenate(axis: axis), pieces, like: node)
   }
 
   /// The slice that `first` and `second` are when the one goes on where the other ends.

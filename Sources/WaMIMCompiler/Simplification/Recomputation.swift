@@ -54,7 +54,7 @@ extension Graph {
 private struct Recomputer {
   var rewriter: GraphRewriter
   let plan: StoragePlan
-  /// The copies so far, by the part of the model that uses them.
+  /// The copies so far, by the layer that uses them.
   private var copies: [String: [ValueID: ValueID]] = [:]
 
   init(rewriter: GraphRewriter, plan: StoragePlan) {
@@ -65,32 +65,32 @@ private struct Recomputer {
   mutating func rewrite(_ value: ValueID) {
     var node = rewriter.source[value]
     guard node.region != .forward else { return rewriter.copy(value) }
-    let part = node.scope.part
-    node.operands = node.operands.map { place($0, in: part) }
+    let layer = node.scope.layer
+    node.operands = node.operands.map { counterpart(of: $0, in: layer) }
     rewriter.replace(value, by: rewriter.append(node))
   }
 
-  /// Where `value` is found by the backward pass of `part`: its copy there if it is computed again.
-  private mutating func place(_ value: ValueID, in part: String) -> ValueID {
+  /// Where `value` is found by the backward pass of `layer`: its copy there if it is computed again.
+  private mutating func counterpart(of value: ValueID, in layer: String) -> ValueID {
     var missing: Set<ValueID> = []
     var pending = [value]
     while let next = pending.popLast() {
-      guard plan.recomputed.contains(next), copies[part]?[next] == nil, missing.insert(next).inserted else { continue }
+      guard plan.recomputed.contains(next), copies[layer]?[next] == nil, missing.insert(next).inserted else { continue }
       pending += rewriter.source[next].operands
     }
     for value in missing.sorted() {
       var node = rewriter.source[value]
       node.region = .backward
-      node.operands = node.operands.map { copies[part]?[$0] ?? rewriter[$0] }
-      copies[part, default: [:]][value] = rewriter.append(node)
+      node.operands = node.operands.map { copies[layer]?[$0] ?? rewriter[$0] }
+      copies[layer, default: [:]][value] = rewriter.append(node)
     }
-    return copies[part]?[value] ?? rewriter[value]
+    return copies[layer]?[value] ?? rewriter[value]
   }
 }
 
 extension String {
-  /// The part of the model that a scope belongs to, such as `blocks.3`: copies are shared within it, but not kept beyond it.
-  fileprivate var part: String {
+  /// The layer that a scope belongs to, such as `blocks.3`: copies are shared within it, but not kept beyond it.
+  fileprivate var layer: String {
     split(separator: ".").prefix(2).joined(separator: ".")
   }
 }

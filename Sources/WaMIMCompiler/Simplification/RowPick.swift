@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// Some of the rows of a value whose axes after the batch, one or several, count `places`.
+/// Some of the rows of a value whose axes after the batch, one or several, count `positions`.
 struct RowPick: Hashable {
   /// How rows are picked.
   enum Kind {
@@ -20,7 +20,7 @@ struct RowPick: Hashable {
 
   var rows: Rows
   /// How many rows there are to pick from.
-  var places: Int
+  var positions: Int
   /// How many are picked.
   var count: Int
 }
@@ -35,7 +35,7 @@ extension RowPick {
     case (.sliced, .slice(1, let start, _, 1)): rows = .range(start: start)
     default: return nil
     }
-    places = shape[1]
+    positions = shape[1]
     count = node.type.shape[1]
   }
 
@@ -44,7 +44,7 @@ extension RowPick {
     var product = 1
     for axis in 1..<max(1, shape.rank - 1) {
       product *= shape[axis]
-      if product == places { return axis }
+      if product == positions { return axis }
     }
     return nil
   }

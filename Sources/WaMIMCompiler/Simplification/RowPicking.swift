@@ -87,10 +87,10 @@ private struct RowPicker {
   private mutating func append(_ pick: RowPick, of value: ValueID, like node: Node) throws -> ValueID {
     let shape = rewriter.result[value].type.shape
     guard let target = pick.pickedShape(shape) else {
-      throw CompilationError("\(shape) has no \(pick.places) rows to pick from", at: node.location)
+      throw CompilationError("\(shape) has no \(pick.positions) rows to pick from", at: node.location)
     }
-    let width = shape.count / (shape[0] * pick.places)
-    let rows = try reshape(value, to: [shape[0], pick.places, width], like: node)
+    let width = shape.count / (shape[0] * pick.positions)
+    let rows = try reshape(value, to: [shape[0], pick.positions, width], like: node)
     let result =
       switch pick.rows {
       case .indices(let indices): try rewriter.append(.gather, [rows, rewriter[indices]], like: node)
@@ -115,7 +115,7 @@ extension RowPicker {
     for value in graph.values.reversed() where !roots.contains(value) {
       let wanted = users[value.index].map { graph.pick(of: value, by: $0, picks, kind) }
       guard let first = wanted.first, let common = first, wanted.allSatisfy({ $0 == common }) else { continue }
-      guard common.count < common.places, graph.isRowWise(value, common) else { continue }
+      guard common.count < common.positions, graph.isRowWise(value, common) else { continue }
       picks[value.index] = common
     }
     return picks
@@ -138,9 +138,9 @@ extension RowPicker {
         saving += node.type.shape.count
       }
       guard picks[value.index] == pick else { continue }
-      saving += graph.work(of: value) / pick.places * (pick.places - pick.count)
+      saving += graph.work(of: value) / pick.positions * (pick.positions - pick.count)
       for operand in node.rowOperands where picks[operand.index] != pick && graph.hasRows(operand, of: node) {
-        saving -= node.type.shape[0] * graph[operand].type.shape.count / graph[operand].type.shape[0] / pick.places * pick.count
+        saving -= node.type.shape[0] * graph[operand].type.shape.count / graph[operand].type.shape[0] / pick.positions * pick.count
       }
     }
     return saving
@@ -167,7 +167,7 @@ extension Graph {
     return shape.rank >= target.rank - 1 && shape[1 - (target.rank - shape.rank)] == target[1]
   }
 
-  /// Whether each row of `value` depends on the operands' rows at the same place only.
+  /// Whether each row of `value` depends on the operands' rows at the same index only.
   fileprivate func isRowWise(_ value: ValueID, _ pick: RowPick) -> Bool {
     let node = self[value]
     guard node.type.element == .float32, pick.operation(node.operation, of: node.type.shape) != nil else { return false }

@@ -11,7 +11,7 @@ struct AttentionEmitter {
 
   /// A matrix in the workspace that is `argument`.
   func matrix(_ rows: WorkspaceRows, in argument: Int) -> MatrixView {
-    MatrixView(place: builder.advance(emitter.workspace(argument), by: rows.offset), rowStride: rows.stride)
+    MatrixView(address: builder.advance(emitter.workspace(argument), by: rows.offset), rowStride: rows.stride)
   }
 
   /// Runs `body` for each head of each unit.
@@ -39,10 +39,10 @@ struct AttentionEmitter {
   /// The rows of one head of one unit.
   func rows(_ tokens: TokenRows, unit: Value, head: Value) -> MatrixView {
     let stride = builder.index(emitter.kernel.arguments[tokens.argument].unitStride)
-    var place = emitter.address(tokens.argument, offset: tokens.offset)
-    place = builder.advance(place, by: builder.multiplyIntegers(unit, stride))
-    place = builder.advance(place, by: builder.multiplyIntegers(head, builder.index(shape.headWidth)))
-    return MatrixView(place: place, rowStride: tokens.rowStride)
+    var address = emitter.address(tokens.argument, offset: tokens.offset)
+    address = builder.advance(address, by: builder.multiplyIntegers(unit, stride))
+    address = builder.advance(address, by: builder.multiplyIntegers(head, builder.index(shape.headWidth)))
+    return MatrixView(address: address, rowStride: tokens.rowStride)
   }
 
   /// Asks for one row of each of the matrices that the head after this one will read.
@@ -57,14 +57,14 @@ struct AttentionEmitter {
   /// Asks for one row of a head of each of the matrices.
   func prefetch(_ matrices: [TokenRows], row: Value, unit: Value, head: Value) {
     for matrix in matrices {
-      builder.prefetch(rows(matrix, unit: unit, head: head).moved(rows: row, in: builder).place, count: shape.headWidth)
+      builder.prefetch(rows(matrix, unit: unit, head: head).moved(rows: row, in: builder).address, count: shape.headWidth)
     }
   }
 
   /// Copies `count` rows of a head, times `factor`, or times a number of each row.
   func copy(_ source: MatrixView, to target: MatrixView, count: Value, factor: Float = 1, factors: Address? = nil) {
     builder.loop(from: builder.index(0), to: count) { row, _ in
-      let (from, to) = (source.moved(rows: row, in: builder).place, target.moved(rows: row, in: builder).place)
+      let (from, to) = (source.moved(rows: row, in: builder).address, target.moved(rows: row, in: builder).address)
       let rowFactor = factors.map { builder.load(builder.float, builder.advance($0, by: row)) }
       emitter.forEachRun(of: shape.headWidth) { column, run in
         var value = builder.load(builder.float, builder.advance(from, by: column), count: run.count, lanes: run.lanes)
@@ -80,7 +80,7 @@ struct AttentionEmitter {
   func copyTransposed(_ source: MatrixView, to target: MatrixView) {
     let lanes = builder.lanes
     forEachSquareSide(of: shape.keyCount) { key, keys in
-      let start = source.moved(rows: key, in: builder).place
+      let start = source.moved(rows: key, in: builder).address
       forEachSquareSide(of: shape.headWidth) { channel, channels in
         let corner = builder.advance(start, by: channel)
         let lines = (0..<lanes).map { line in
@@ -89,7 +89,7 @@ struct AttentionEmitter {
               builder.float, builder.advance(corner, by: line * source.rowStride), count: channels, lanes: lanes)
             : builder.constant(0, lanes: lanes)
         }
-        let to = builder.advance(target.moved(rows: channel, in: builder).place, by: key)
+        let to = builder.advance(target.moved(rows: channel, in: builder).address, by: key)
         for (line, column) in builder.transposed(lines).enumerated().prefix(channels) {
           // The rows of a workspace have room for whole vectors.
           builder.store(column, builder.advance(to, by: line * target.rowStride))
@@ -111,7 +111,7 @@ struct AttentionEmitter {
   func fillWithZeros(_ matrix: MatrixView, rows: Int) {
     let lanes = builder.lanes
     builder.loop(count: rows * matrix.rowStride / lanes, step: lanes) { element, _ in
-      builder.store(builder.constant(0, lanes: lanes), builder.advance(matrix.place, by: element))
+      builder.store(builder.constant(0, lanes: lanes), builder.advance(matrix.address, by: element))
       return []
     }
   }

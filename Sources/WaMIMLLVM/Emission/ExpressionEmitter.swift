@@ -10,8 +10,8 @@ struct ExpressionEmitter {
   private let instructions: [Instruction]
   /// The values that are the same in all columns, and nil for the others.
   private var uniform: [Value?] = []
-  /// The places of the loads that differ from column to column, at column 0.
-  private var places: [Int: Address] = [:]
+  /// The addresses of the loads that differ from column to column, at column 0.
+  private var addresses: [Int: Address] = [:]
   private let loops: LoopIndices
 
   /// - Parameters:
@@ -26,7 +26,7 @@ struct ExpressionEmitter {
     for (position, instruction) in instructions.enumerated() {
       uniform.append(uniformValue(of: instruction, isUniform: isUniform, scalars: scalars))
       if uniform[position] == nil, case .load(let access) = instruction {
-        places[position] = emitter.place(access, at: loops)
+        addresses[position] = emitter.address(access, at: loops)
       }
     }
   }
@@ -37,7 +37,7 @@ struct ExpressionEmitter {
     switch instruction {
     case .load(let access):
       guard isUniform || !access.variesWithColumn else { return nil }
-      return emitter.loadScalar(access.argument, emitter.place(access, at: loops))
+      return emitter.loadScalar(access.argument, emitter.address(access, at: loops))
     case .constant(let number):
       return builder.constant(number)
     case .scalar(let slot):
@@ -112,8 +112,8 @@ struct ExpressionEmitter {
   }
 
   private func load(_ access: Access, of position: Int, column: Value, lanes: Int, count: Int) -> Value {
-    let place = places[position] ?? emitter.place(access, at: loops)
-    return emitter.load(access, from: place, column: column, at: loops, lanes: lanes, count: count)
+    let address = addresses[position] ?? emitter.address(access, at: loops)
+    return emitter.load(access, from: address, column: column, at: loops, lanes: lanes, count: count)
   }
 }
 

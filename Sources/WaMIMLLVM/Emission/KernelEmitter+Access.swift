@@ -7,46 +7,47 @@ extension KernelEmitter {
     asNumbers(builder.load(elementType(argument), address), from: argument, lanes: 1)
   }
 
-  /// The elements of `count` columns from `column` on, in the first lanes; `place` is the element at column 0.
-  func load(_ access: Access, from place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) -> Value {
+  /// The elements of `count` columns from `column` on, in the first lanes; `address` is the element at column 0.
+  func load(_ access: Access, from address: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) -> Value {
     let element = elementType(access.argument)
     let loaded =
       if access.strides.last == 1 && !access.picksByColumn {
-        builder.load(element, builder.advance(place, by: column), count: count, lanes: lanes)
+        builder.load(element, builder.advance(address, by: column), count: count, lanes: lanes)
       } else {
-        gather(access, from: place, column: column, at: loops, lanes: lanes, count: count)
+        gather(access, from: address, column: column, at: loops, lanes: lanes, count: count)
       }
     return asNumbers(loaded, from: access.argument, lanes: lanes)
   }
 
-  private func gather(_ access: Access, from place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) -> Value
+  private func gather(_ access: Access, from address: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int)
+    -> Value
   {
     let element = elementType(access.argument)
-    let elements = addresses(access, from: place, column: column, at: loops, count: count).map { builder.load(element, $0) }
+    let elements = addresses(access, from: address, column: column, at: loops, count: count).map { builder.load(element, $0) }
     guard lanes > 1 else { return elements.first ?? builder.undefined(element) }
     let zero = Value(reference: LLVMConstNull(builder.vector(element, lanes: lanes).reference))
     return elements.enumerated().reduce(zero) { builder.insert($1.element, into: $0, lane: $1.offset) }
   }
 
-  /// Writes the first lanes to the elements of `count` columns from `column` on; `place` is the element at column 0.
-  func store(_ value: Value, _ access: Access, to place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) {
+  /// Writes the first lanes to the elements of `count` columns from `column` on; `address` is the element at column 0.
+  func store(_ value: Value, _ access: Access, to address: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int) {
     let elements = asElements(value, of: access.argument, lanes: lanes)
     if access.strides.last == 1 && !access.picksByColumn {
-      return builder.store(elements, builder.advance(place, by: column), count: count, lanes: lanes)
+      return builder.store(elements, builder.advance(address, by: column), count: count, lanes: lanes)
     }
-    for (lane, address) in addresses(access, from: place, column: column, at: loops, count: count).enumerated() {
+    for (lane, address) in addresses(access, from: address, column: column, at: loops, count: count).enumerated() {
       builder.store(lanes == 1 ? elements : builder.extract(elements, lane: lane), address)
     }
   }
 
   /// Where the elements of consecutive columns lie.
-  private func addresses(_ access: Access, from place: Address, column: Value, at loops: LoopIndices, count: Int) -> [Address] {
+  private func addresses(_ access: Access, from address: Address, column: Value, at loops: LoopIndices, count: Int) -> [Address] {
     (0..<count).map { lane in
       let column = builder.addIntegers(column, builder.index(lane))
       guard access.picksByColumn else {
-        return builder.advance(place, by: builder.multiplyIntegers(column, builder.index(access.strides.last ?? 0)))
+        return builder.advance(address, by: builder.multiplyIntegers(column, builder.index(access.strides.last ?? 0)))
       }
-      return self.place(access, at: loops.nesting([column]))
+      return self.address(access, at: loops.nesting([column]))
     }
   }
 

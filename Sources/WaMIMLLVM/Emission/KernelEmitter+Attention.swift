@@ -12,7 +12,7 @@ extension KernelEmitter {
     let (workspace, shape) = (AttentionWorkspace(layout), attention.shape)
     func matrix(_ rows: WorkspaceRows) -> MatrixView { emitter.matrix(rows, in: attention.workspace) }
     let (keys, values, queries) = (matrix(workspace.keys), matrix(workspace.values), matrix(workspace.queries))
-    let (scores, results, scales) = (matrix(workspace.scores), matrix(workspace.results), matrix(workspace.scales).place)
+    let (scores, results, scales) = (matrix(workspace.scores), matrix(workspace.results), matrix(workspace.scales).address)
 
     emitter.forEachHead { unit, head in
       emitter.copyTransposed(emitter.rows(attention.key, unit: unit, head: head), to: keys)
@@ -26,7 +26,8 @@ extension KernelEmitter {
           let token = builder.addIntegers(start, row)
           emitter.prefetch([attention.query, attention.key, attention.value], row: token, after: head, of: unit)
           emitter.prefetch([attention.result], row: token, unit: unit, head: head)
-          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(scores.moved(rows: row, in: builder).place)
+          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(
+            scores.moved(rows: row, in: builder).address)
           builder.store(scale, builder.advance(scales, by: row))
           return []
         }
@@ -100,7 +101,7 @@ private struct AttentionGradientEmitter {
       emitter.prefetch(
         [kernel.queryGradient, kernel.keyGradient, kernel.valueGradient].compactMap(\.self), row: token, unit: unit, head: head)
       ScoreRows(builder: builder, keyCount: shape.keyCount).softmaxGradient(
-        probabilities.moved(rows: row, in: builder).place, scoreGradients.moved(rows: row, in: builder).place)
+        probabilities.moved(rows: row, in: builder).address, scoreGradients.moved(rows: row, in: builder).address)
       return []
     }
     if kernel.valueGradient != nil {

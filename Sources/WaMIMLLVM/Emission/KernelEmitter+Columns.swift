@@ -92,8 +92,8 @@ private struct ColumnNest {
     }
     for (position, sum) in sums.enumerated() {
       let access = kernel.results[position / vectors].access
-      let place = emitter.place(access, at: loops)
-      emitter.store(sum, access, to: place, column: columns[position % vectors], at: loops, lanes: lanes, count: count)
+      let address = emitter.address(access, at: loops)
+      emitter.store(sum, access, to: address, column: columns[position % vectors], at: loops, lanes: lanes, count: count)
     }
   }
 }

@@ -11,41 +11,41 @@ extension KernelEmitter {
       forEachRow(rows: rows, width: width) { emitInverse(width: width, at: $0) }
     case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
       forEachUnit { unit in
-        let source = place(0, offset: sourceOffset, unit: unit)
+        let source = address(0, offset: sourceOffset, unit: unit)
         emitScatter(
-          count: count, width: width, source: source, sourceStride: sourceStride, table: place(1, unit: unit),
-          result: place(2, unit: unit), size: rows * width)
+          count: count, width: width, source: source, sourceStride: sourceStride, table: address(1, unit: unit),
+          result: address(2, unit: unit), size: rows * width)
       }
     }
   }
 
-  private func place(_ argument: Int, offset: Int = 0, unit: Value) -> Address {
+  private func address(_ argument: Int, offset: Int = 0, unit: Value) -> Address {
     let stride = builder.index(kernel.arguments[argument].unitStride)
     return builder.advance(address(argument, offset: offset), by: builder.multiplyIntegers(unit, stride))
   }
 
-  /// Runs `body` with the places of each row in the two arguments.
+  /// Runs `body` with the addresses of each row in the two arguments.
   private func forEachRow(rows: Int, width: Int, _ body: ([Address]) -> Void) {
     forEachUnit { unit in
       builder.loop(count: rows) { row, _ in
         let offset = builder.multiplyIntegers(row, builder.index(width))
-        body([0, 1].map { builder.advance(place($0, unit: unit), by: offset) })
+        body([0, 1].map { builder.advance(address($0, unit: unit), by: offset) })
         return []
       }
     }
   }
 
-  /// Emits the places of a row's numbers: how many numbers stand before each in ascending order.
+  /// Emits the ranks of a row's numbers: how many numbers stand before each in ascending order.
   ///
-  /// Numbers are compared as integers in the same order, so that the places are a permutation whatever the bits are.
+  /// Numbers are compared as integers in the same order, so that the ranks are a permutation whatever the bits are.
   private func emitRank(width: Int, at rows: [Address]) {
-    let (numbers, places) = (rows[0], rows[1])
+    let (numbers, ranks) = (rows[0], rows[1])
     builder.loop(count: width) { i, _ in
       let key = sortingKey(builder.load(builder.int32, builder.advance(numbers, by: i)), lanes: 1)
       var counts = countBefore(key, in: numbers, from: builder.index(0), to: i, equalCounts: true)
       let after = builder.addIntegers(i, builder.index(1))
       counts = builder.addIntegers(counts, countBefore(key, in: numbers, from: after, to: builder.index(width), equalCounts: false))
-      builder.store(counts, builder.advance(places, by: i))
+      builder.store(counts, builder.advance(ranks, by: i))
       return []
     }
   }
@@ -81,8 +81,8 @@ extension KernelEmitter {
 
   private func emitInverse(width: Int, at rows: [Address]) {
     builder.loop(count: width) { i, _ in
-      let place = builder.index(fromInt32: builder.load(builder.int32, builder.advance(rows[0], by: i)))
-      builder.store(builder.int32(fromIndex: i), builder.advance(rows[1], by: place))
+      let rank = builder.index(fromInt32: builder.load(builder.int32, builder.advance(rows[0], by: i)))
+      builder.store(builder.int32(fromIndex: i), builder.advance(rows[1], by: rank))
       return []
     }
   }

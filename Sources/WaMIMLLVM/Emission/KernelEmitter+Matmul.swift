@@ -51,7 +51,7 @@ extension KernelEmitter {
         let end = builder.minimumInteger(builder.addIntegers(start, builder.index(rowsAtATime)), limit)
         let rows = ProductRows(runs: builder.index(1), rowsPerRun: builder.subtractIntegers(end, start))
         emit(matmul, variant, over: .range(from: start, to: end), rows: rows) { matrix in
-          // Rows in the workspace take the place of those before.
+          // Rows in the workspace overwrite those before.
           guard matrix != matmul.right, matrix.argument != matmul.workspace else { return view(matrix) }
           return view(matrix, movedBy: builder.multiplyIntegers(start, builder.index(view(matrix).rowStride)))
         }
@@ -63,7 +63,7 @@ extension KernelEmitter {
   /// A matrix as the product takes it.
   private func view(_ matrix: MatmulKernel.Matrix, movedBy elements: Value? = nil) -> MatrixView {
     let start = address(matrix.argument, offset: matrix.offset)
-    let view = MatrixView(place: elements.map { builder.advance(start, by: $0) } ?? start, rowStride: matrix.rowStride)
+    let view = MatrixView(address: elements.map { builder.advance(start, by: $0) } ?? start, rowStride: matrix.rowStride)
     return matrix.isTransposed ? view.transposed : view
   }
 
@@ -97,8 +97,8 @@ extension KernelEmitter {
     _ matmul: MatmulKernel, _ rows: ProductRows, left: MatrixView, right: MatrixView, result: MatrixView
   ) {
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
-      func place(_ matrix: MatrixView, _ stride: Int) -> Value {
-        builder.pointer(builder.advance(matrix.place, by: builder.multiplyIntegers(run, builder.index(stride))))
+      func address(_ matrix: MatrixView, _ stride: Int) -> Value {
+        builder.pointer(builder.advance(matrix.address, by: builder.multiplyIntegers(run, builder.index(stride))))
       }
       func extent(_ count: Int) -> Value { builder.integer(Int32(count)) }
       func transposition(_ matrix: MatmulKernel.Matrix) -> Value {
@@ -107,8 +107,8 @@ extension KernelEmitter {
       let operands: [Value] =
         [builder.integer(SGEMM.rowMajor), transposition(matmul.left), transposition(matmul.right)]
         + [builder.int32(fromIndex: rows.rowsPerRun), extent(matmul.n), extent(matmul.k), builder.constant(1)]
-        + [place(left, rows.leftStride), extent(matmul.left.rowStride), place(right, 0), extent(matmul.right.rowStride)]
-        + [builder.constant(matmul.accumulates ? 1 : 0), place(result, rows.resultStride), extent(matmul.result.rowStride)]
+        + [address(left, rows.leftStride), extent(matmul.left.rowStride), address(right, 0), extent(matmul.right.rowStride)]
+        + [builder.constant(matmul.accumulates ? 1 : 0), address(result, rows.resultStride), extent(matmul.result.rowStride)]
       builder.call(SGEMM.declare(in: builder), operands)
       return []
     }

@@ -42,35 +42,35 @@ extension KernelEmitter {
   private func clearSums(_ rows: RowKernel, at outermost: LoopIndices, columns: (start: Value, count: Int)) {
     let zero = builder.constant(0, lanes: builder.lanes)
     for store in rows.stages.flatMap(\.stores) where store.sumsRows {
-      let place = builder.advance(self.place(store.access, at: outermost), by: columns.start)
+      let address = builder.advance(self.address(store.access, at: outermost), by: columns.start)
       builder.loop(count: columns.count / builder.lanes, step: builder.lanes) { column, _ in
-        builder.store(zero, builder.advance(place, by: column))
+        builder.store(zero, builder.advance(address, by: column))
         return []
       }
       let rest = columns.count % builder.lanes
       guard rest > 0 else { continue }
-      builder.store(zero, builder.advance(place, by: columns.count - rest), count: rest, lanes: builder.lanes)
+      builder.store(zero, builder.advance(address, by: columns.count - rest), count: rest, lanes: builder.lanes)
     }
   }
 
   /// Writes what a stage stores, or adds it to what the unit's earlier rows have left.
   fileprivate func carryOut(
-    _ store: Store, _ value: Value, to place: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int
+    _ store: Store, _ value: Value, to address: Address, column: Value, at loops: LoopIndices, lanes: Int, count: Int
   ) {
     var value = value
     if store.sumsRows {
-      let sum = load(store.access, from: place, column: column, at: loops, lanes: lanes, count: count)
+      let sum = load(store.access, from: address, column: column, at: loops, lanes: lanes, count: count)
       value = builder.add(sum, value)
     }
-    self.store(value, store.access, to: place, column: column, at: loops, lanes: lanes, count: count)
+    self.store(value, store.access, to: address, column: column, at: loops, lanes: lanes, count: count)
   }
 
   /// What will be read or written in a later row, of arrays whose rows follow each other.
   ///
-  /// Parts of rows are too short for the processor to see them coming.
+  /// Pieces of rows are too short for the processor to see them coming.
   private func rowsAhead(_ rows: RowKernel, at loops: LoopIndices) -> [Address] {
     let distance = 3
-    return rows.matrices.map { builder.advance(place($0.access, at: loops), by: distance * $0.rowStride) }
+    return rows.matrices.map { builder.advance(address($0.access, at: loops), by: distance * $0.rowStride) }
   }
 
   private func emitRow(_ rows: RowKernel, at loops: LoopIndices, columns: (start: Value, count: Int), ahead: [Address]) {
@@ -91,8 +91,8 @@ extension KernelEmitter {
     for result in stage.results { scalars[result.slot] = expression.scalar(result.operand) }
     for store in stage.stores {
       guard let value = expression.scalar(store.operand) else { continue }
-      let place = place(store.access, at: loops)
-      carryOut(store, value, to: place, column: builder.index(0), at: loops, lanes: 1, count: 1)
+      let address = address(store.access, at: loops)
+      carryOut(store, value, to: address, column: builder.index(0), at: loops, lanes: 1, count: 1)
     }
   }
 
@@ -103,9 +103,9 @@ extension KernelEmitter {
   ) {
     let loop = RowLoop(emitter: self, stage: stage, expression: expression, loops: loops, start: columns.start, ahead: ahead)
     let sums = loop.emit(width: columns.count)
-    for (result, parts) in zip(stage.results, sums) {
+    for (result, partials) in zip(stage.results, sums) {
       let function = result.reduction ?? .sum
-      scalars[result.slot] = builder.reduce(function, loop.pairwise(function, parts), lanes: builder.lanes)
+      scalars[result.slot] = builder.reduce(function, loop.pairwise(function, partials), lanes: builder.lanes)
     }
   }
 }
@@ -118,8 +118,8 @@ private struct RowLoop {
   let loops: LoopIndices
   /// The first column.
   let start: Value
-  /// The places of the stores, at column 0.
-  let places: [Address]
+  /// The addresses of the stores, at column 0.
+  let addresses: [Address]
   /// What the memory is asked for, at column 0.
   let ahead: [Address]
 
@@ -132,7 +132,7 @@ private struct RowLoop {
     self.loops = loops
     self.start = start
     self.ahead = ahead
-    places = stage.stores.map { emitter.place($0.access, at: loops) }
+    addresses = stage.stores.map { emitter.address($0.access, at: loops) }
   }
 
   private var builder: IRBuilder { emitter.builder }
@@ -194,20 +194,20 @@ private struct RowLoop {
   @discardableResult
   private func evaluate(columns: [Value], lanes: Int, count: Int) -> [[Value]] {
     let columns = columns.map { builder.addIntegers(start, $0) }
-    for place in ahead { for column in columns { builder.prefetch(builder.advance(place, by: column)) } }
+    for address in ahead { for column in columns { builder.prefetch(builder.advance(address, by: column)) } }
     let values = expression.evaluate(columns: columns, lanes: lanes, count: count)
-    for (store, place) in zip(stage.stores, places) {
+    for (store, address) in zip(stage.stores, addresses) {
       for (column, value) in zip(columns, values[store.operand]) {
-        emitter.carryOut(store, value, to: place, column: column, at: loops, lanes: lanes, count: count)
+        emitter.carryOut(store, value, to: address, column: column, at: loops, lanes: lanes, count: count)
       }
     }
     return values
   }
 
   /// Combines neighbours until one vector is left.
-  func pairwise(_ function: ReductionFunction, _ parts: [Value]) -> Value {
-    guard parts.count > 1 else { return parts.first ?? builder.neutral(function, lanes: builder.lanes) }
-    let halves = stride(from: 0, to: parts.count, by: 2).map { builder.combine(function, parts[$0], parts[$0 + 1]) }
+  func pairwise(_ function: ReductionFunction, _ partials: [Value]) -> Value {
+    guard partials.count > 1 else { return partials.first ?? builder.neutral(function, lanes: builder.lanes) }
+    let halves = stride(from: 0, to: partials.count, by: 2).map { builder.combine(function, partials[$0], partials[$0 + 1]) }
     return pairwise(function, halves)
   }
 }

@@ -21,9 +21,9 @@ extension KernelEmitter {
 
   private func plane(_ planes: WaveletKernel.Planes, unit: Value, channel: Value) -> Plane {
     let start = builder.multiplyIntegers(unit, builder.index(kernel.arguments[planes.argument].unitStride))
-    let place = builder.advance(address(planes.argument, offset: planes.offset), by: start)
+    let address = builder.advance(address(planes.argument, offset: planes.offset), by: start)
     return Plane(
-      start: builder.advance(place, by: builder.multiplyIntegers(channel, builder.index(planes.channelStride))),
+      start: builder.advance(address, by: builder.multiplyIntegers(channel, builder.index(planes.channelStride))),
       rowStride: planes.rowStride)
   }
 }

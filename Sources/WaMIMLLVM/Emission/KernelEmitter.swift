@@ -82,11 +82,11 @@ extension KernelEmitter {
     }
   }
 
-  /// Emits all parts for each unit before the next one.
+  /// Emits all members for each unit before the next one.
   private func emit(_ sequence: SequenceKernel) {
     forEachUnit { unit in
-      for part in sequence.parts {
-        switch part {
+      for member in sequence.members {
+        switch member {
         case .wavelet(let wavelet): emit(wavelet, unit: unit)
         case .rows(let rows): emit(rows, over: .unit(unit))
         }

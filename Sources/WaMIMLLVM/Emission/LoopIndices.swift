@@ -16,7 +16,7 @@ struct LoopIndices {
 
 extension KernelEmitter {
   /// The element that an access means where the loops stand, at column 0.
-  func place(_ access: Access, at loops: LoopIndices) -> Address {
+  func address(_ access: Access, at loops: LoopIndices) -> Address {
     var element = position(in: access.argument, offset: access.offset, strides: access.strides, at: loops)
     if let pick = access.pick {
       let entry = position(in: pick.argument, offset: pick.offset, strides: pick.strides, at: loops)

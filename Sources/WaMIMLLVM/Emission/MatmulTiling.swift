@@ -37,7 +37,7 @@ struct MatmulTiling: Sendable {
 
   /// Whether a left side whose rows don't lie together is copied before tiles read it.
   ///
-  /// For one or two panels it isn't worth it, unless a kBlock has more pages than the processor knows the places of: each tile that
+  /// For one or two panels it isn't worth it, unless a kBlock has more pages than the processor keeps translations of: each tile that
   /// reads it where it lies touches all of them.
   func copiesLeft(columns: Int, kBlock: Int, columnStride: Int) -> Bool {
     let knownPages = 64

@@ -2,7 +2,7 @@ import WaMIMCompiler
 
 /// A function that computes one tile of a product, `void (left, right, result, kBlock, ahead...)`: its sums stay in registers.
 ///
-/// It has time to ask the memory for what will be read later, from one place `ahead` for each of its prefetches.
+/// It has time to ask the memory for what will be read later, from one address `ahead` for each of its prefetches.
 struct Microkernel: SharedFunction {
   /// What a tile asks for while it works, one element for each step along the kBlock: a line of the cache comes with it.
   struct Prefetch: Hashable, Sendable {
@@ -18,7 +18,7 @@ struct Microkernel: SharedFunction {
   /// A prefetch and where it begins.
   struct Request {
     let prefetch: Prefetch
-    let place: Address
+    let address: Address
   }
 
   let rows: Int
@@ -51,12 +51,12 @@ struct Microkernel: SharedFunction {
     )
     let lanes = builder.lanes
     let vectors = (columns + lanes - 1) / lanes
-    let places = (0..<rows).flatMap { row in
+    let addresses = (0..<rows).flatMap { row in
       (0..<vectors).map { (element: row * resultRow + $0 * lanes, count: min(lanes, columns - $0 * lanes)) }
     }
-    let initial = places.map { place in
+    let initial = addresses.map { address in
       accumulates
-        ? builder.load(builder.float, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
+        ? builder.load(builder.float, builder.advance(result, by: address.element), count: address.count, lanes: lanes)
         : builder.constant(0, lanes: lanes)
     }
     let kBlock = function.parameter(3)
@@ -73,8 +73,8 @@ struct Microkernel: SharedFunction {
       done = builder.multiplyIntegers(groups, builder.index(Prefetch.steps))
     }
     sums = builder.loop(from: done, to: kBlock, carrying: sums) { k, sums in step(at: k, sums) }
-    for (place, sum) in zip(places, sums) {
-      builder.store(sum, builder.advance(result, by: place.element), count: place.count, lanes: lanes)
+    for (address, sum) in zip(addresses, sums) {
+      builder.store(sum, builder.advance(result, by: address.element), count: address.count, lanes: lanes)
     }
   }
 
@@ -84,8 +84,8 @@ struct Microkernel: SharedFunction {
   ) -> [Value] {
     let first = builder.multiplyIntegers(group, builder.index(Prefetch.steps))
     return builder.loop(count: Prefetch.steps, carrying: sums) { index, sums in
-      for (place, prefetch) in zip(ahead, prefetches) {
-        let start = builder.advance(place, by: builder.multiplyIntegers(group, builder.index(prefetch.advance)))
+      for (address, prefetch) in zip(ahead, prefetches) {
+        let start = builder.advance(address, by: builder.multiplyIntegers(group, builder.index(prefetch.advance)))
         builder.prefetch(builder.advance(start, by: builder.multiplyIntegers(index, builder.index(prefetch.stride))))
       }
       return step(builder.addIntegers(first, index), sums)

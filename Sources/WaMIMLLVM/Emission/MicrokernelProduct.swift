@@ -2,11 +2,11 @@ import WaMIMCompiler
 
 /// A matrix in memory that moves by fixed numbers of elements from row to row and from column to column.
 struct MatrixView {
-  var place: Address
+  var address: Address
   var rowStride: Int
   var columnStride = 1
 
-  var transposed: MatrixView { MatrixView(place: place, rowStride: columnStride, columnStride: rowStride) }
+  var transposed: MatrixView { MatrixView(address: address, rowStride: columnStride, columnStride: rowStride) }
 
   /// The elements from one row to the next where a row's lie together, else from one column to the next.
   var distantStride: Int { columnStride == 1 ? rowStride : columnStride }
@@ -16,7 +16,7 @@ struct MatrixView {
     var moved = self
     for (count, stride) in [(rows, rowStride), (columns, columnStride)] {
       guard let count else { continue }
-      moved.place = builder.advance(moved.place, by: builder.multiplyIntegers(count, builder.index(stride)))
+      moved.address = builder.advance(moved.address, by: builder.multiplyIntegers(count, builder.index(stride)))
     }
     return moved
   }
@@ -56,11 +56,11 @@ struct MicrokernelProduct {
       let function = builder.shared(tile)
       builder.loop(count: count, step: vectors * builder.lanes) { panel, _ in
         let column = builder.addIntegers(panel, builder.index(column))
-        let right = builder.pointer(builder.advance(right.place, by: column))
+        let right = builder.pointer(builder.advance(right.address, by: column))
         builder.loop(from: builder.index(0), to: rows, step: tileRows) { row, _ in
-          let left = builder.advance(left.place, by: builder.multiplyIntegers(row, builder.index(left.rowStride)))
+          let left = builder.advance(left.address, by: builder.multiplyIntegers(row, builder.index(left.rowStride)))
           let start = builder.multiplyIntegers(row, builder.index(result.rowStride))
-          let result = builder.advance(builder.advance(result.place, by: start), by: column)
+          let result = builder.advance(builder.advance(result.address, by: start), by: column)
           builder.call(function, [builder.pointer(left), right, builder.pointer(result), kBlock])
           return []
         }

@@ -104,8 +104,8 @@ struct PanelCopier: SharedFunction {
         return []
       }
       builder.loop(from: full, to: rows) { row, _ in
-        let place = builder.addIntegers(within, builder.subtractIntegers(row, full))
-        builder.store(builder.load(builder.float, builder.advance(from, by: row)), builder.advance(rest, by: place))
+        let address = builder.addIntegers(within, builder.subtractIntegers(row, full))
+        builder.store(builder.load(builder.float, builder.advance(from, by: row)), builder.advance(rest, by: address))
         return []
       }
       return []

@@ -9,12 +9,12 @@ struct PanelPacking {
       source.columnStride == 1
       ? PanelCopier(piece: .rows(columns: columns), stride: source.rowStride, tiling: tiling)
       : PanelCopier(piece: .columns(columns), stride: source.columnStride, tiling: tiling)
-    builder.call(builder.shared(copier), [builder.pointer(source.place), builder.pointer(target), builder.index(kBlock)])
+    builder.call(builder.shared(copier), [builder.pointer(source.address), builder.pointer(target), builder.index(kBlock)])
   }
 
   /// Copies rows of the left side, whose columns lie together, as tiles of one column after the other.
   func packLeft(_ source: MatrixView, rows: Value, kBlock: Int, to target: Address) {
     let copier = PanelCopier(piece: .tiles(kBlock: kBlock), stride: source.columnStride, tiling: tiling)
-    builder.call(builder.shared(copier), [builder.pointer(source.place), builder.pointer(target), rows])
+    builder.call(builder.shared(copier), [builder.pointer(source.address), builder.pointer(target), rows])
   }
 }

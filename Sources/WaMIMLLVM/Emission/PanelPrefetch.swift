@@ -2,7 +2,7 @@
 struct PanelPrefetch {
   private let pattern: Microkernel.Prefetch
   /// Where the first tile begins.
-  private let place: Address
+  private let address: Address
   /// Elements from where one tile begins to where the next one does.
   private let tileStep: Int
   /// How many tiles ask, the last ones of the panel, or nil where all do; those before repeat what the first of them asks for.
@@ -16,13 +16,13 @@ struct PanelPrefetch {
     guard right.columnStride == 1 else {
       // One column for each tile.
       return PanelPrefetch(
-        pattern: Microkernel.Prefetch(stride: 1, advance: steps), place: next, tileStep: right.columnStride, tiles: columns)
+        pattern: Microkernel.Prefetch(stride: 1, advance: steps), address: next, tileStep: right.columnStride, tiles: columns)
     }
     // A group of steps asks for one row, which may begin and end within a line. A tile has groups for twice its share of the rows,
     // so that every row is asked for a tile's time before the end.
     let pattern = Microkernel.Prefetch(stride: (columns + steps - 1) / steps + 1, advance: right.rowStride)
     let tiles = 2 * steps
-    return PanelPrefetch(pattern: pattern, place: next, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
+    return PanelPrefetch(pattern: pattern, address: next, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
   }
 
   /// The rows of the next tile of a left side that is read where it lies.
@@ -30,14 +30,14 @@ struct PanelPrefetch {
     let step = tileRows * left.rowStride
     return PanelPrefetch(
       pattern: Microkernel.Prefetch(stride: left.rowStride, advance: Microkernel.Prefetch.steps),
-      place: builder.advance(left.place, by: step),
+      address: builder.advance(left.address, by: step),
       tileStep: step, tiles: nil)
   }
 
   /// What will be copied of a left side, each tile's own rows.
-  static func nextPart(of left: MatrixView, tileRows: Int) -> PanelPrefetch {
+  static func nextKBlock(of left: MatrixView, tileRows: Int) -> PanelPrefetch {
     let pattern = Microkernel.Prefetch(stride: left.columnStride, advance: Microkernel.Prefetch.steps * left.columnStride)
-    return PanelPrefetch(pattern: pattern, place: left.place, tileStep: tileRows, tiles: nil)
+    return PanelPrefetch(pattern: pattern, address: left.address, tileStep: tileRows, tiles: nil)
   }
 
   /// What the tile with the number `tile` of `count` asks for.
@@ -48,6 +48,6 @@ struct PanelPrefetch {
       turn = builder.subtractIntegers(builder.maximumInteger(tile, idle), idle)
     }
     return Microkernel.Request(
-      prefetch: pattern, place: builder.advance(place, by: builder.multiplyIntegers(turn, builder.index(tileStep))))
+      prefetch: pattern, address: builder.advance(address, by: builder.multiplyIntegers(turn, builder.index(tileStep))))
   }
 }

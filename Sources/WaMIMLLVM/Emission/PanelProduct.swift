@@ -108,7 +108,7 @@ private struct KBlock {
     let copy = builder.advance(product.workspace, by: product.layout.leftOffset)
     product.packing.packLeft(left, rows: rows.rowsPerRun, kBlock: kBlock, to: copy)
     return Left(
-      view: MatrixView(place: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(kBlock: kBlock),
+      view: MatrixView(address: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(kBlock: kBlock),
       following: following)
   }
 
@@ -117,7 +117,7 @@ private struct KBlock {
     let (lanes, hasWholeVectors) = (builder.lanes, columns % builder.lanes == 0)
     guard product.layout.copiesRight || panel.columnStride != 1 || !hasWholeVectors else { return panel }
     product.packing.packRight(panel, columns: columns, kBlock: kBlock, to: product.workspace)
-    return MatrixView(place: product.workspace, rowStride: (columns + lanes - 1) / lanes * lanes)
+    return MatrixView(address: product.workspace, rowStride: (columns + lanes - 1) / lanes * lanes)
   }
 
   /// Panels side by side, of which the widest come first.
@@ -130,8 +130,8 @@ private struct KBlock {
     for width in Set(alike).sorted(by: >) {
       let count = alike.count { $0 == width }
       builder.loop(count: count, step: width) { column, _ in
-        let place = builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column)
-        emitPanel(at: place, columns: width, left, isLast: false)
+        let address = builder.addIntegers(builder.addIntegers(start, builder.index(offset)), column)
+        emitPanel(at: address, columns: width, left, isLast: false)
         return []
       }
       offset += count * width
@@ -144,16 +144,16 @@ private struct KBlock {
     let source = right.moved(columns: column, in: builder)
     let panel = Panel(
       columns: columns, left: left, right: prepared(source, columns: columns),
-      result: builder.advance(result.place, by: column))
-    let next = builder.advance(source.place, by: columns * source.columnStride)
+      result: builder.advance(result.address, by: column))
+    let next = builder.advance(source.address, by: columns * source.columnStride)
     var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, kBlock: kBlock)]
-    if isLast, let following = left.following { ahead.append(.nextPart(of: following, tileRows: tileRows)) }
+    if isLast, let following = left.following { ahead.append(.nextKBlock(of: following, tileRows: tileRows)) }
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       var panel = panel
-      func moved(_ place: Address, _ stride: Int) -> Address {
-        builder.advance(place, by: builder.multiplyIntegers(run, builder.index(stride)))
+      func moved(_ address: Address, _ stride: Int) -> Address {
+        builder.advance(address, by: builder.multiplyIntegers(run, builder.index(stride)))
       }
-      panel.left.view.place = moved(left.view.place, rows.leftStride)
+      panel.left.view.address = moved(left.view.address, rows.leftStride)
       panel.result = moved(panel.result, rows.resultStride)
       let near = left.view.columnStride == 1 ? [PanelPrefetch.nextTile(of: panel.left.view, tileRows: tileRows, in: builder)] : []
       emitTiles(of: panel, ahead + near)
@@ -168,20 +168,20 @@ private struct KBlock {
     let tiles = builder.divideIntegers(rows.rowsPerRun, height)
     builder.loop(from: builder.index(0), to: tiles) { tile, _ in
       let row = builder.multiplyIntegers(tile, height)
-      let place = builder.multiplyIntegers(tile, builder.index(left.tileStride))
+      let address = builder.multiplyIntegers(tile, builder.index(left.tileStride))
       let requests = ahead.map { $0.request(of: tile, count: tiles, in: builder) }
-      emitTile(of: panel, rows: tileRows, at: place, row: row, asking: requests)
+      emitTile(of: panel, rows: tileRows, at: address, row: row, asking: requests)
       return []
     }
     let full = builder.multiplyIntegers(tiles, height)
-    let place = builder.multiplyIntegers(tiles, builder.index(left.tileStride))
+    let address = builder.multiplyIntegers(tiles, builder.index(left.tileStride))
     var done = builder.index(0)
     for lower in product.tiling.tileHeights.dropFirst() {
       let end = builder.subtractIntegers(builder.subtractIntegers(rows.rowsPerRun, full), builder.index(lower - 1))
       done =
         builder.loop(from: done, to: end, step: lower, carrying: [done]) { row, _ in
           let within = builder.multiplyIntegers(row, builder.index(left.view.rowStride))
-          emitTile(of: panel, rows: lower, at: builder.addIntegers(place, within), row: builder.addIntegers(full, row))
+          emitTile(of: panel, rows: lower, at: builder.addIntegers(address, within), row: builder.addIntegers(full, row))
           return [builder.addIntegers(row, builder.index(lower))]
         }[0]
     }
@@ -190,15 +190,15 @@ private struct KBlock {
   /// Calls the function of one tile.
   ///
   /// - Parameters:
-  ///   - place: Elements from the start of the left side to the tile.
+  ///   - offset: Elements from the start of the left side to the tile.
   ///   - row: The tile's first row in the result.
-  private func emitTile(of panel: Panel, rows: Int, at place: Value, row: Value, asking requests: [Microkernel.Request] = []) {
+  private func emitTile(of panel: Panel, rows: Int, at address: Value, row: Value, asking requests: [Microkernel.Request] = []) {
     let left = panel.left.view
     let tile = Microkernel(
       rows: rows, columns: panel.columns, leftRow: left.rowStride, leftColumn: left.columnStride, rightRow: panel.right.rowStride,
       resultRow: result.rowStride, accumulates: accumulates, prefetches: requests.map(\.prefetch))
     let target = builder.advance(panel.result, by: builder.multiplyIntegers(row, builder.index(result.rowStride)))
-    let sides = [builder.advance(left.place, by: place), panel.right.place, target].map(builder.pointer)
-    builder.call(builder.shared(tile), sides + [builder.index(kBlock)] + requests.map { builder.pointer($0.place) })
+    let sides = [builder.advance(left.address, by: address), panel.right.address, target].map(builder.pointer)
+    builder.call(builder.shared(tile), sides + [builder.index(kBlock)] + requests.map { builder.pointer($0.address) })
   }
 }

@@ -68,13 +68,13 @@ struct ProbeEmitter {
     let parameters = [builder.floatPointer, builder.floatPointer, builder.floatPointer, builder.int64]
     return builder.define("probe_triad", parameters, returning: builder.void) { function in
       builder.loop(from: builder.index(0), to: function.parameter(3), step: vectors * lanes) { start, _ in
-        let places = (0..<3).map { Address(base: function.parameter($0), index: start) }
+        let addresses = (0..<3).map { Address(base: function.parameter($0), index: start) }
         for vector in 0..<vectors {
-          let (left, right) = (builder.advance(places[1], by: vector * lanes), builder.advance(places[2], by: vector * lanes))
+          let (left, right) = (builder.advance(addresses[1], by: vector * lanes), builder.advance(addresses[2], by: vector * lanes))
           let sum = builder.multiplyAdd(
             builder.load(builder.float, right, lanes: lanes), builder.constant(3, lanes: lanes),
             builder.load(builder.float, left, lanes: lanes))
-          builder.store(sum, builder.advance(places[0], by: vector * lanes))
+          builder.store(sum, builder.advance(addresses[0], by: vector * lanes))
         }
         return []
       }

@@ -43,13 +43,13 @@ extension IRBuilder {
   }
 
   /// Loads rows that begin `stride` elements apart.
-  func load(_ register: AMXRegister, from place: Address, stride: Value) {
-    _ = callIntrinsic("llvm.x86.tileloadd64", overloads: [], [name(register), bytePointer(place), bytes(stride)])
+  func load(_ register: AMXRegister, from address: Address, stride: Value) {
+    _ = callIntrinsic("llvm.x86.tileloadd64", overloads: [], [name(register), bytePointer(address), bytes(stride)])
   }
 
   /// Stores rows that begin `stride` elements apart.
-  func store(_ register: AMXRegister, to place: Address, stride: Value) {
-    _ = callIntrinsic("llvm.x86.tilestored64", overloads: [], [name(register), bytePointer(place), bytes(stride)])
+  func store(_ register: AMXRegister, to address: Address, stride: Value) {
+    _ = callIntrinsic("llvm.x86.tilestored64", overloads: [], [name(register), bytePointer(address), bytes(stride)])
   }
 
   /// Adds to each element of `sums` the products of a row of pairs on the left and a column of pairs on the right.
@@ -63,7 +63,7 @@ extension IRBuilder {
 
   private func bytes(_ elements: Value) -> Value { multiplyIntegers(elements, index(MemoryLayout<Float>.size)) }
 
-  private func bytePointer(_ place: Address) -> Value { bitcast(pointer(place), to: bytePointer) }
+  private func bytePointer(_ address: Address) -> Value { bitcast(pointer(address), to: bytePointer) }
 }
 
 // MARK: bf16×3 splits

@@ -40,13 +40,13 @@ extension IRBuilder {
     let turn = magnitude(rest)
     let distance = minimum(turn, subtract(constant(1, lanes: lanes), turn))
     let isNearAxis = compare(LLVMRealOLE, distance, constant(0.25, lanes: lanes))
-    let part = select(isNearAxis, distance, subtract(constant(0.5, lanes: lanes), distance))
-    let square = multiply(part, part)
-    // π in two parts, so that its rounding does not count.
+    let reduced = select(isNearAxis, distance, subtract(constant(0.5, lanes: lanes), distance))
+    let square = multiply(reduced, reduced)
+    // π as a sum of two numbers, so that its rounding does not count.
     let sineSeries = horner([-8.742278e-08, -5.167709, 2.5498052, -0.58941877], at: square, lanes: lanes)
     let cosineSeries = horner([1, -4.934802, 4.0587077, -1.3350506, 0.23136423], at: square, lanes: lanes)
     return Angle(
-      isNearAxis: isNearAxis, sine: multiplyAdd(part, constant(3.1415927, lanes: lanes), multiply(part, sineSeries)),
+      isNearAxis: isNearAxis, sine: multiplyAdd(reduced, constant(3.1415927, lanes: lanes), multiply(reduced, sineSeries)),
       cosine: cosineSeries)
   }
 }

@@ -1,6 +1,6 @@
 import CLLVM
 
-/// A place in memory: an element of an array.
+/// An element of an array.
 struct Address {
   /// A pointer to `float`.
   var base: Value
@@ -18,7 +18,7 @@ extension IRBuilder {
     elements == 0 ? address : advance(address, by: index(elements))
   }
 
-  /// The place as a pointer to `float`.
+  /// The address as a pointer to `float`.
   func pointer(_ address: Address) -> Value {
     var indices = [address.index.reference]
     return Value(reference: LLVMBuildGEP2(instructions, float.reference, address.base.reference, &indices, 1, ""))
@@ -36,10 +36,10 @@ extension IRBuilder {
 
   /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the L2 cache, or the first.
   func prefetch(_ address: Address, toL1: Bool = false) {
-    let place = bitcast(pointer(address), to: bytePointer)
+    let start = bitcast(pointer(address), to: bytePointer)
     // To be read; how near; data, not instructions.
     let locality = integer(toL1 ? 3 : 2)
-    _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [place, integer(0), locality, integer(1)])
+    _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [start, integer(0), locality, integer(1)])
   }
 
   /// Elements of a line of the cache.
@@ -72,8 +72,8 @@ extension IRBuilder {
     guard count < lanes else { return load(element, address, lanes: lanes) }
     var result = Value(reference: LLVMConstNull(vector(element, lanes: lanes).reference))
     for piece in powersOfTwo(in: count) {
-      let part = load(element, advance(address, by: piece.start), lanes: piece.count)
-      result = place(part, of: piece.count, into: result, at: piece.start, lanes: lanes)
+      let numbers = load(element, advance(address, by: piece.start), lanes: piece.count)
+      result = fill(numbers, of: piece.count, into: result, at: piece.start, lanes: lanes)
     }
     return result
   }
@@ -88,28 +88,28 @@ extension IRBuilder {
   /// Loads consecutive elements, `float`, into the lanes that a mask has, and touches no others; the other lanes are 0.
   func load(_ address: Address, where mask: Value, lanes: Int) -> Value {
     let type = vector(float, lanes: lanes)
-    let place = bitcast(pointer(address), to: pointer(to: type))
+    let start = bitcast(pointer(address), to: pointer(to: type))
     let alignment = integer(4)
     return callIntrinsic(
-      "llvm.masked.load", overloads: [type, pointer(to: type)], [place, alignment, mask, constant(0, lanes: lanes)])
+      "llvm.masked.load", overloads: [type, pointer(to: type)], [start, alignment, mask, constant(0, lanes: lanes)])
   }
 
   /// Stores the first `count` of a value's lanes and touches nothing else.
   func store(_ value: Value, _ address: Address, count: Int, lanes: Int) {
     guard count < lanes else { return store(value, address) }
     for piece in powersOfTwo(in: count) {
-      let part =
+      let numbers =
         piece.count == 1
         ? extract(value, lane: piece.start)
         : shuffle(value, value, (piece.start..<piece.start + piece.count).map { $0 })
-      store(part, advance(address, by: piece.start))
+      store(numbers, advance(address, by: piece.start))
     }
   }
 
   /// Puts a short vector, or a scalar, into lanes of a longer one.
-  private func place(_ part: Value, of count: Int, into vector: Value, at start: Int, lanes: Int) -> Value {
-    guard count > 1 else { return insert(part, into: vector, lane: start) }
-    let widened = shuffle(part, part, (0..<lanes).map { $0 < count ? $0 : nil })
+  private func fill(_ numbers: Value, of count: Int, into vector: Value, at start: Int, lanes: Int) -> Value {
+    guard count > 1 else { return insert(numbers, into: vector, lane: start) }
+    let widened = shuffle(numbers, numbers, (0..<lanes).map { $0 < count ? $0 : nil })
     return shuffle(vector, widened, (0..<lanes).map { (start..<start + count) ~= $0 ? lanes + $0 - start : $0 })
   }
 

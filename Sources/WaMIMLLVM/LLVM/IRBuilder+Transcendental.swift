@@ -9,7 +9,7 @@ extension IRBuilder {
   func exponential(_ x: Value, lanes: Int) -> Value {
     // Beyond the clamps the result rounds to 0 and overflows to infinity; a number that is none passes both.
     let clamped = maximum(constant(-104, lanes: lanes), minimum(constant(89, lanes: lanes), x))
-    let (fraction, exponent) = exponentialParts(clamped, lanes: lanes)
+    let (fraction, exponent) = exponentialFactors(clamped, lanes: lanes)
     if let scaled = scaled(fraction, byPowerOfTwo: exponent.count, lanes: lanes) { return scaled }
     // The power of two in two factors, each of them representable even where their product is not.
     let half = shiftRight(exponent.integer, integer(1, lanes: lanes))
@@ -19,7 +19,7 @@ extension IRBuilder {
 
   /// e to the power of `x`, for numbers whose result is a normal one.
   func exponentialOfModerate(_ x: Value, lanes: Int) -> Value {
-    let (fraction, exponent) = exponentialParts(x, lanes: lanes)
+    let (fraction, exponent) = exponentialFactors(x, lanes: lanes)
     if let scaled = scaled(fraction, byPowerOfTwo: exponent.count, lanes: lanes) { return scaled }
     return multiply(fraction, powerOfTwo(exponent.integer, lanes: lanes))
   }
@@ -34,7 +34,7 @@ extension IRBuilder {
   }
 
   /// A number near 1 and a power of two whose product is e to the power of `x`.
-  private func exponentialParts(
+  private func exponentialFactors(
     _ x: Value, lanes: Int
   ) -> (fraction: Value, exponent: (count: Value, integer: Value)) {
     // Adding 1.5 · 2²³ rounds to an integer and leaves it in the lowest bits.
@@ -43,7 +43,7 @@ extension IRBuilder {
     let exponent = subtractIntegers(
       bitcast(shifted, to: vector(int32, lanes: lanes)), integer(0x4B40_0000, lanes: lanes))
     let count = subtract(shifted, rounder)
-    // log(2) in two parts, the first short enough for its product to be exact.
+    // log(2) as a sum of two numbers, the first short enough for its product to be exact.
     let rest = multiplyAdd(
       count, constant(-1.42860677e-6, lanes: lanes), multiplyAdd(count, constant(-0.693145751953125, lanes: lanes), x))
     let series = polynomial([0.49999994, 0.1666652, 0.04166839, 0.008368789, 0.0013814926], at: rest, lanes: lanes)

@@ -6,8 +6,8 @@ extension IRBuilder {
     let squares = stride(from: 0, to: rows.count, by: 4).map { transposedWithinSquares(Array(rows[$0..<$0 + 4])) }
     var columns = rows
     for column in 0..<4 {
-      let parts = transposedSquares(squares.map { $0[column] }, lanes: rows.count)
-      for (square, part) in parts.enumerated() { columns[4 * square + column] = part }
+      let transposed = transposedSquares(squares.map { $0[column] }, lanes: rows.count)
+      for (square, vector) in transposed.enumerated() { columns[4 * square + column] = vector }
     }
     return columns
   }

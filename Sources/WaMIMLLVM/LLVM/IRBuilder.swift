@@ -10,7 +10,7 @@ struct IRType {
   let reference: LLVMTypeRef?
 }
 
-/// A place in the function being built where instructions go.
+/// A point in the function being built where instructions go.
 struct Block {
   let reference: LLVMBasicBlockRef?
 }

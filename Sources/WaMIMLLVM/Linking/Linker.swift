@@ -31,13 +31,13 @@ public struct Linker: Sendable {
     let libraries = try LibrarySearch(folders: libraryFolders).all()
     let driver = try LinkDriver.find()
     let folder = file.target.deletingLastPathComponent()
-    let workplace = folder.appendingPathComponent(
+    let workFolder = folder.appendingPathComponent(
       ".\(file.target.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
-    defer { try? FileManager.default.removeItem(at: workplace) }
-    let files = objects.indices.map { workplace.appendingPathComponent("program-\($0).o") }
-    let output = workplace.appendingPathComponent("program")
+    defer { try? FileManager.default.removeItem(at: workFolder) }
+    let files = objects.indices.map { workFolder.appendingPathComponent("program-\($0).o") }
+    let output = workFolder.appendingPathComponent("program")
     do {
-      try FileManager.default.createDirectory(at: workplace, withIntermediateDirectories: false)
+      try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: false)
       for (object, file) in zip(objects, files) { try Data(object).write(to: file) }
     } catch {
       throw BackendError(writing: executable.path, failedWith: error)

@@ -35,11 +35,11 @@ package struct OutputFile {
     switch type {
     case nil, S_IFREG: return
     case S_IFDIR: throw BackendError("Cannot write \(path): it is a folder; name a file in it.")
-    default: throw BackendError("Cannot write \(path): an executable cannot take the place of a device or a pipe.")
+    default: throw BackendError("Cannot write \(path): an executable cannot replace a device or a pipe.")
     }
   }
 
-  /// Throws where what is written would take the place of the file at `input`, which messages call `name`.
+  /// Throws where what is written would overwrite the file at `input`, which messages call `name`.
   package func requireDistinct(from input: String, called name: String) throws(BackendError) {
     var (own, other) = (stat(), stat())
     guard stat(path, &own) == 0, stat(input, &other) == 0, own.st_mode & S_IFMT == S_IFREG else { return }
@@ -55,11 +55,11 @@ package struct OutputFile {
 }
 
 extension BackendError {
-  /// Says that `place` cannot be written to, and what the operating system says of it in `error`.
-  package init(writing place: String, failedWith error: any Error) {
+  /// Says that `path` cannot be written to, and what the operating system says of it in `error`.
+  package init(writing path: String, failedWith error: any Error) {
     let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
     let cause = (underlying ?? error) as NSError
     let reason = cause.domain == NSPOSIXErrorDomain ? String(cString: strerror(Int32(cause.code))) : cause.localizedDescription
-    self.init("Cannot write \(place): \(reason)")
+    self.init("Cannot write \(path): \(reason)")
   }
 }

@@ -41,8 +41,8 @@ extension CPUPlan {
 }
 
 extension SequenceKernel {
-  /// The parts that are wavelet kernels, which use one workspace in turn.
+  /// The members that are wavelet kernels, which use one workspace in turn.
   fileprivate var wavelets: [WaveletKernel] {
-    parts.compactMap { if case .wavelet(let wavelet) = $0 { wavelet } else { nil } }
+    members.compactMap { if case .wavelet(let wavelet) = $0 { wavelet } else { nil } }
   }
 }

@@ -1,7 +1,7 @@
 import WaMIMGraph
 import WaMIMLayers
 
-/// A part of a value that is written after a dot.
+/// What a value has to give after a dot.
 struct Member: Sendable {
   var name: String
   /// What has the member.
@@ -17,11 +17,11 @@ struct Member: Sendable {
       return .list(tensor.shape.dimensions.map(Value.integer))
     },
     mask("hidden", "1 for hidden patches and 0 for visible ones, f32 [batch, patches].") { .tensor($0.hidden) },
-    mask("visible", "The places of the visible patches in the grid, i32 [batch, visible].") { .tensor($0.visible) },
-    mask("hidden_places", "The places of the hidden patches in the grid, i32 [batch, patches - visible].") {
-      .tensor($0.hiddenPlaces)
+    mask("visible", "The indices of the visible patches in the grid, i32 [batch, visible].") { .tensor($0.visible) },
+    mask("hidden_indices", "The indices of the hidden patches in the grid, i32 [batch, patches - visible].") {
+      .tensor($0.hiddenIndices)
     },
-    mask("restore", "For each place in the grid its row when visible patches come first, i32 [batch, patches].") {
+    mask("restore", "For each position in the grid its row when visible patches come first, i32 [batch, patches].") {
       .tensor($0.restore)
     },
     mask("grid", "The number of patches along each side of an image.") { .integer($0.grid) },
@@ -29,10 +29,13 @@ struct Member: Sendable {
     mask("visible_count", "How many patches of a sample stay visible.") { .integer($0.visibleCount) },
   ]
 
-  private static func mask(_ name: String, _ summary: String, _ part: @escaping @Sendable (Mask) -> Value) -> Member {
+  /// Names that members had once and that models may still use, with those of today.
+  static let formerNames = ["hidden_places": "hidden_indices"]
+
+  private static func mask(_ name: String, _ summary: String, _ member: @escaping @Sendable (Mask) -> Value) -> Member {
     Member(name: name, owner: .mask, summary: summary) { value in
       guard case .mask(let mask) = value else { return nil }
-      return part(mask)
+      return member(mask)
     }
   }
 }

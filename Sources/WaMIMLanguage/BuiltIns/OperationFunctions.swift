@@ -42,7 +42,7 @@ extension BuiltIn {
     return arguments.builder.add(operation, operands)
   }
 
-  /// The value of an attribute, names qualified by the part of the model and axes counted from the start.
+  /// The value of an attribute, names qualified by the layer and axes counted from the start.
   private static func attribute(
     _ parameter: OperationSchema.Parameter, _ operand: Tensor?, _ arguments: Arguments
   ) throws -> Attribute {

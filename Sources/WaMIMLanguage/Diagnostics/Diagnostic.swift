@@ -5,7 +5,7 @@ public struct Diagnostic: Hashable, Sendable {
   /// What is wrong and, where it can be said, what to do about it.
   public var message: String
   public var location: SourceLocation?
-  /// Other places that explain the mistake.
+  /// Other positions that explain the mistake.
   public var notes: [GraphError.Note]
 
   init(_ message: String, at location: SourceLocation?, notes: [GraphError.Note] = []) {
@@ -19,7 +19,7 @@ public struct Diagnostic: Hashable, Sendable {
 public struct DiagnosticError: Error, Sendable, CustomStringConvertible {
   /// The mistakes, in the order in which they were found; at least one.
   public let diagnostics: [Diagnostic]
-  /// The mistakes as text: place, message, the source line with a caret, notes; without a line break at the end.
+  /// The mistakes as text: position, message, the source line with a caret, notes; without a line break at the end.
   public let description: String
 
   init(_ diagnostics: [Diagnostic], in sources: [SourceText]) {
@@ -59,7 +59,7 @@ struct Mistake: Error {
   var position: Position?
   var notes: [Note] = []
 
-  /// A place that explains the mistake.
+  /// A position that explains the mistake.
   struct Note {
     var message: String
     var position: Position

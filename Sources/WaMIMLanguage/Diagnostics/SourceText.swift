@@ -1,4 +1,4 @@
-/// A place in a source text: a file, by its number in the list of sources, a line and a column.
+/// A position in a source text: a file, by its number in the list of sources, a line and a column.
 struct Position: Hashable, Sendable {
   var source: Int32
   /// Counts from 1.

@@ -1,6 +1,6 @@
 import WaMIMGraph
 
-/// Arithmetic and comparison of values; the messages of its errors have no place yet.
+/// Arithmetic and comparison of values; the messages of its errors have no position yet.
 enum Calculation {
   /// `left` and `right` combined, tensors with broadcasting.
   static func combine(_ left: Value, _ sign: Arithmetic, _ right: Value, in builder: GraphBuilder) throws -> Value {

@@ -17,7 +17,7 @@ struct Elaborator {
   var pictures: Pictures??
   /// Where the `train` block stands that has been expanded, or nil.
   var trainingPosition: Position?
-  /// What the command line puts in the place of values of the top level.
+  /// What the command line puts instead of values of the top level.
   var replacements: [String: Expression] = [:]
   /// Names of the enclosing blocks, innermost last.
   private var frames: [[String: Binding]] = []
@@ -58,7 +58,7 @@ struct Elaborator {
     if let error = builder.error { throw mistake(error, at: position) }
   }
 
-  /// `error` as a mistake at its own place or else at `position`.
+  /// `error` as a mistake at its own position or else at `position`.
   func mistake(_ error: GraphError, at position: Position?) -> Mistake {
     let notes = error.notes.compactMap { note in
       self.position(note.location).map { Mistake.Note(message: note.message, position: $0) }

@@ -28,7 +28,7 @@ extension Elaborator {
       return try located(position) { .flag(try Calculation.compare(left, comparison, right)) }
     case .range(let lower, let upper): return try range(lower, upper, at: position)
     case .index(let list, let index): return try element(list, index, at: position)
-    case .member(let value, let name, let place): return try member(of: value, name, at: place)
+    case .member(let value, let name, let position): return try member(of: value, name, at: position)
     case .call(let call): return try evaluate(call)
     case .loop(let variable, let elements, let body): return try loop(variable, elements, body, at: position)
     case .conditional(let condition, let then, let otherwise):
@@ -118,12 +118,12 @@ extension Elaborator {
 
   private mutating func element(_ list: Expression, _ index: Expression, at position: Position) throws -> Value {
     let value = try evaluate(list)
-    let place = try evaluate(index)
+    let number = try evaluate(index)
     guard let count = value.elementCount else {
       throw Mistake("only lists have elements, but this is \(value.description)", at: position)
     }
-    guard case .integer(let integer) = place else {
-      throw Mistake("an index has to be an integer, not \(place.description)", at: index.position)
+    guard case .integer(let integer) = number else {
+      throw Mistake("an index has to be an integer, not \(number.description)", at: index.position)
     }
     guard let element = value.element(integer < 0 ? integer + count : integer) else {
       let range = count == 0 ? "the list is empty" : "the indices of this list run from 0 to \(count - 1)"
@@ -135,7 +135,8 @@ extension Elaborator {
   private mutating func member(of expression: Expression, _ name: String, at position: Position) throws -> Value {
     let value = try evaluate(expression)
     let members = Member.all.filter { $0.value(value) != nil }
-    guard let member = members.first(where: { $0.name == name }), let result = member.value(value) else {
+    let today = Member.formerNames[name] ?? name
+    guard let member = members.first(where: { $0.name == today }), let result = member.value(value) else {
       let names = members.map(\.name)
       let known = names.isEmpty ? "has no members" : "has \(names.joined(separator: ", "))"
       throw Mistake(

@@ -16,7 +16,7 @@ extension Elaborator {
     return converted
   }
 
-  /// Refuses a name that stands for nothing as the value of `name`, and says which words could take the place of `old`.
+  /// Refuses a name that stands for nothing as the value of `name`, and says which words could stand for `old`.
   private func checkWord(_ replacement: Expression, inPlaceOf old: String, of name: String) throws {
     guard case .name(let word) = replacement.kind, lookup(word) == nil, !BuiltIn.words.contains(word) else { return }
     let words = BuiltIn.alternatives(to: old)

@@ -85,7 +85,7 @@ struct Let: Sendable {
   var membership: Membership?
   var position: Position
 
-  /// A region of a training step, a part of the model, or both.
+  /// A region of a training step, the path of a layer, or both.
   struct Membership: Sendable {
     var region: Region?
     var scope: String?

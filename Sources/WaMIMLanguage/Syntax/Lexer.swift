@@ -167,11 +167,11 @@ struct Lexer {
       if content.count > Lexer.longestString {
         throw Mistake("a string has at most \(Lexer.longestString) bytes", at: start)
       }
-      let place = position
+      let start = position
       advance()
       if byte == UInt8(ascii: "\"") { return String(decoding: content, as: UTF8.self) }
       if byte == UInt8(ascii: "\\") {
-        content += Array(String(try escaped(at: place)).utf8)
+        content += Array(String(try escaped(at: start)).utf8)
       } else {
         content.append(byte)
       }

@@ -199,8 +199,8 @@ extension Parser {
         }
         expression = Expression(kind: .index(expression, index), position: position)
       } else if accept(.dot) {
-        let place = token.position
-        expression = Expression(kind: .member(expression, try name("the name of a member"), place), position: expression.position)
+        let start = token.position
+        expression = Expression(kind: .member(expression, try name("the name of a member"), start), position: expression.position)
       } else {
         break
       }
@@ -298,9 +298,9 @@ extension Parser {
     let condition = try expression()
     let then = try block("a condition")
     guard accept(.else) else { throw expected("'else': an 'if' is an expression and has to have a value either way") }
-    let place = token.position
+    let start = token.position
     if accept(.if) {
-      let otherwise = try nested { parser throws(Mistake) in try parser.conditional(at: place) }
+      let otherwise = try nested { parser throws(Mistake) in try parser.conditional(at: start) }
       return Expression(
         kind: .conditional(condition, then: then, otherwise: Block(lets: [], result: otherwise)), position: position)
     }

@@ -90,9 +90,9 @@ extension Parser {
     return Let(name: name, type: type, value: value, membership: membership, position: position)
   }
 
-  /// The region of a step, the part of the model, or both.
+  /// The region of a step, the layer, or both.
   private mutating func membership() throws(Mistake) -> Let.Membership {
-    guard case .identifier(let word) = token.kind else { return Let.Membership(scope: try text("a part of the model")) }
+    guard case .identifier(let word) = token.kind else { return Let.Membership(scope: try text("the path of a layer")) }
     guard let region = Region(rawValue: word) else {
       let names = Region.allCases.map(\.rawValue)
       throw Mistake(
@@ -101,7 +101,7 @@ extension Parser {
     }
     advance()
     guard case .text = token.kind, !token.startsLine else { return Let.Membership(region: region) }
-    return Let.Membership(region: region, scope: try text("a part of the model"))
+    return Let.Membership(region: region, scope: try text("the path of a layer"))
   }
 
   private mutating func type() throws(Mistake) -> TypeExpression {
@@ -136,13 +136,13 @@ extension Parser {
     let name = try name("the name of a parameter")
     var kind = ParameterKind.any
     if accept(.colon) {
-      let place = token.position
+      let start = token.position
       let word = try self.name("a kind of value, such as int")
       guard let known = ParameterKind.named[word] else {
         let names = ParameterKind.named.keys.sorted()
         throw Mistake(
           "'\(word)' is no kind of value: there are \(names.joined(separator: ", "))"
-            + Spelling.suggestion(for: word, among: names), at: place)
+            + Spelling.suggestion(for: word, among: names), at: start)
       }
       kind = known
     }

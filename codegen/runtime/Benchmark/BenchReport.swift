@@ -104,7 +104,7 @@ struct BenchReport {
 extension Manifest {
   /// The number of samples in a batch, and how they are taken.
   var batchText: String {
-    let parts = batch / microBatch
-    return parts > 1 ? "\(batch) in \(parts) micro-batches of \(microBatch)" : "\(batch)"
+    let microBatches = batch / microBatch
+    return microBatches > 1 ? "\(batch) in \(microBatches) micro-batches of \(microBatch)" : "\(batch)"
   }
 }

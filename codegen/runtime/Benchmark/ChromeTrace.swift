@@ -4,7 +4,7 @@ import WaMIMManifest
 struct ChromeTrace {
   private let timeline: Timeline
   private let calls: [Manifest.Call]
-  /// Names, kinds and places of the entries of `calls`, as JSON.
+  /// Names and kinds of the entries of `calls`, as JSON.
   private let names: [String]
   private let kinds: [String]
   /// The layers that they come from, as JSON.
@@ -67,7 +67,7 @@ struct ChromeTrace {
     let flops = calls[index].flops * Int(noted.count) / max(1, Int(noted.units))
     return event(
       names[index], kinds[index], thread: thread, from: noted.start, to: noted.end,
-      "{\"kernel\":\"k\(calls[index].kernel)\",\"phase\":\(noted.phase),\"panel\":\(noted.chunk),"
+      "{\"kernel\":\"k\(calls[index].kernel)\",\"phase\":\(noted.phase),\"chunk\":\(noted.chunk),"
         + "\"units\":\"\(noted.begin)..<\(noted.begin + noted.count) of \(noted.units)\",\"flops\":\(flops),"
         + "\"layers\":\(layers[index])}")
   }

@@ -91,7 +91,7 @@ package final class ConcurrentRate: @unchecked Sendable {
 
   /// Pieces a second in the best stretch of at least `stretch` seconds, where threads did `pieces` without a break.
   ///
-  /// Stretches begin with a piece of the first thread, and of a piece that lies in one only in part, that part counts.
+  /// Stretches begin with a piece of the first thread, and of a piece that lies in one only in part, that share counts.
   package static func best(_ pieces: [[Piece]], stretch: Double) -> Double {
     guard let first = pieces.first, let end = pieces.compactMap({ $0.last?.end }).min() else { return 0 }
     let usual = first.map { $0.end - $0.start }.sorted()[first.count / 2]

@@ -55,7 +55,7 @@ package struct KernelProfile: Sendable {
   /// Seconds in a step that kernels took, added over threads.
   package var busy: Double { calls.reduce(0) { $0 + $1.seconds } }
 
-  /// Calls of the same kernel for the same part of the model, whatever the numbers of its layers, taken together; slowest first.
+  /// Calls of the same kernel for the same layer, whatever the numbers of its layers, taken together; slowest first.
   package var kernels: [Row] {
     gathered { Key(name: Manifest.pattern($0.name), kernel: $0.kernel) }
   }

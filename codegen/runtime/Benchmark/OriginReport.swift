@@ -25,8 +25,8 @@ struct OriginReport {
       let texts = Dictionary(source.lines.map { ($0.number, $0.text) }, uniquingKeysWith: { first, _ in first })
       let width = "\(source.lines.last?.number ?? 0)".utf8.count
       for line in Set(own.keys).union(texts.keys).sorted() {
-        let place = texts[line].map { Format.right("\(line)", width: width + 1) + "  " + $0 } ?? "\(source.file):\(line)"
-        Console.print((own[line].map(numbers) ?? Format.left("", width: emptyWidth)) + "  " + place)
+        let label = texts[line].map { Format.right("\(line)", width: width + 1) + "  " + $0 } ?? "\(source.file):\(line)"
+        Console.print((own[line].map(numbers) ?? Format.left("", width: emptyWidth)) + "  " + label)
       }
       Console.print("")
     }

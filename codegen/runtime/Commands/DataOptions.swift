@@ -55,18 +55,18 @@ struct DataOptions: ParsableArguments {
       count: count, seed: seed, width: batch.augmentation.width * 4 / 3, height: batch.augmentation.height * 4 / 3)
   }
 
-  /// The places that a run recorded under `name`.
-  static func places(_ name: String, in options: [String: String]) -> [String] {
-    var places: [String] = []
-    while let place = options[key(name, places.count)] { places.append(place) }
-    return places
+  /// The locations that a run recorded under `name`.
+  static func locations(_ name: String, in options: [String: String]) -> [String] {
+    var locations: [String] = []
+    while let location = options[key(name, locations.count)] { locations.append(location) }
+    return locations
   }
 
-  /// Records `places` under `name`.
-  static func record(_ places: [String], as name: String, in options: inout [String: String]) {
-    for (index, place) in places.enumerated() { options[key(name, index)] = place }
+  /// Records `locations` under `name`.
+  static func record(_ locations: [String], as name: String, in options: inout [String: String]) {
+    for (index, location) in locations.enumerated() { options[key(name, index)] = location }
   }
 
-  /// Under what the place of number `index` is recorded.
+  /// Under what the location of number `index` is recorded.
   private static func key(_ name: String, _ index: Int) -> String { index == 0 ? name : "\(name).\(index + 1)" }
 }

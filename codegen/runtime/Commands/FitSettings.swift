@@ -29,8 +29,8 @@ struct FitSettings {
       changed.warmupEpochs = recipe.warmupEpochs * min(1, changed.epochs / recipe.epochs)
     }
     self.recipe = changed
-    data = (command.data.data.isEmpty ? DataOptions.places("data", in: previous) : command.data.data).map(DataOptions.absolute)
-    validation = (command.watching.validation.isEmpty ? DataOptions.places("val", in: previous) : command.watching.validation)
+    data = (command.data.data.isEmpty ? DataOptions.locations("data", in: previous) : command.data.data).map(DataOptions.absolute)
+    validation = (command.watching.validation.isEmpty ? DataOptions.locations("val", in: previous) : command.watching.validation)
       .map(DataOptions.absolute)
     isTurned = command.data.isTurned(recorded: previous)
     every = count(command.checkpoints.every, "every")

@@ -95,7 +95,7 @@ private struct GivenBatch {
 
   /// Writes what a round takes of the batch.
   func fillInputs(round: Int) throws(TrainerError) {
-    for tensor in inputs { try reader.read(tensor, of: model, part: round, of: model.program.microBatches) }
+    for tensor in inputs { try reader.read(tensor, of: model, share: round, of: model.program.microBatches) }
   }
 
   /// Sets what is the same in all rounds of step `step`.

@@ -14,15 +14,15 @@ struct HyperparameterOptions {
     var rest = words[...]
     while let word = rest.popFirst() {
       guard word.hasPrefix("--") else { throw ValidationError("Unexpected argument '\(word)'") }
-      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      if let (hyperparameter, flag) = HyperparameterOptions.flag(parts[0]), parts.count == 1 {
+      let sides = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      if let (hyperparameter, flag) = HyperparameterOptions.flag(sides[0]), sides.count == 1 {
         values[hyperparameter.name] = .flag(flag)
         continue
       }
-      guard let hyperparameter = Hyperparameters.all.first(where: { $0.option == parts[0] }) else {
-        throw HyperparameterOptions.unknown(parts[0], others: others)
+      guard let hyperparameter = Hyperparameters.all.first(where: { $0.option == sides[0] }) else {
+        throw HyperparameterOptions.unknown(sides[0], others: others)
       }
-      guard let text = parts.count > 1 ? parts[1] : rest.popFirst() else {
+      guard let text = sides.count > 1 ? sides[1] : rest.popFirst() else {
         throw ValidationError("Missing value for '\(hyperparameter.option) <\(hyperparameter.valueName)>'")
       }
       guard let value = hyperparameter.value(of: text) else {

@@ -8,7 +8,7 @@ final class BatchGrouping: @unchecked Sendable {
   private let portionsPerBatch: Int
   private let seed: UInt64
   private let mixes: Bool
-  /// The weights of waiting samples, slot after slot, where samples have weights. Each place has one writer at a time.
+  /// The weights of waiting samples, slot after slot, where samples have weights. Each element has one writer at a time.
   private let weights: UnsafeMutableBufferPointer<Float>
 
   /// - Parameter samples: Those of a batch.
@@ -44,8 +44,8 @@ final class BatchGrouping: @unchecked Sendable {
   }
 
   /// Takes note of a sample's weight.
-  func note(_ label: Label, place: Int, slot: Int) {
-    if !weights.isEmpty { weights[slot * staging.samplesPerSlot + place] = label.weight }
+  func note(_ label: Label, index: Int, slot: Int) {
+    if !weights.isEmpty { weights[slot * staging.samplesPerSlot + index] = label.weight }
   }
 
   /// What is done to the samples of `portion`, all of whose batch are there.

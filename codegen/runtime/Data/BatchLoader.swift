@@ -4,8 +4,8 @@ import WaMIMManifest
 ///
 /// Where samples are mixed or weighed, all of a batch are waited for before its first portion is handed out.
 /// Images wait as bytes where the device wants them, and it takes them in equal portions. What a batch holds depends on the seed and the
-/// step alone, whatever the number of threads: each image's random numbers come from the seed, the epoch and its place, and an image that
-/// cannot be read is replaced by the next one that can.
+/// step alone, whatever the number of threads: each image's random numbers come from the seed, the epoch and its index there, and an
+/// image that cannot be read is replaced by the next one that can.
 package final class BatchLoader: @unchecked Sendable {
   private let source: any ImageSource
   private let order: EpochOrder
@@ -24,9 +24,9 @@ package final class BatchLoader: @unchecked Sendable {
 
   // What follows is protected by the lock.
 
-  /// The next image to read: a portion, counted from the first step of all, and a place in it.
+  /// The next image to read: a portion, counted from the first step of all, and an index in it.
   private var nextPortion: Int
-  private var nextPlace = 0
+  private var nextIndex = 0
   /// The portion that is handed out next.
   private var currentPortion: Int
   /// The first portion whose slot may not be filled anew.
@@ -80,7 +80,7 @@ package final class BatchLoader: @unchecked Sendable {
     threads = []
   }
 
-  /// Waits for the next portion, hands it to the device, finished, and frees its place.
+  /// Waits for the next portion, hands it to the device, finished, and frees its slot.
   ///
   /// - Returns: Seconds spent waiting.
   package func next() throws(TrainerError) -> Double {
@@ -110,8 +110,8 @@ package final class BatchLoader: @unchecked Sendable {
       do throws(TrainerError) {
         let sample = try readableSample(for: item)
         let slot = item.portion % staging.slotCount
-        staging.write(sample, place: item.place, slot: slot)
-        if let label = sample.label { grouping.note(label, place: item.place, slot: slot) }
+        staging.write(sample, index: item.index, slot: slot)
+        if let label = sample.label { grouping.note(label, index: item.index, slot: slot) }
       } catch {
         lock.withLock {
           failure = failure ?? error
@@ -137,26 +137,26 @@ package final class BatchLoader: @unchecked Sendable {
   /// An image to be read, and where it belongs.
   private struct Item {
     var portion: Int
-    var place: Int
+    var index: Int
     var epoch: Int
-    var placeInEpoch: Int
+    var indexInEpoch: Int
     var image: Int
   }
 
-  /// Waits until there is an image to read and a place for it; nil when there are none left.
+  /// Waits until there is an image to read and a slot for it; nil when there are none left.
   private func take() -> Item? {
     lock.withLock {
       while !isStopping && nextPortion < lastPortion && nextPortion >= firstKeptPortion + staging.slotCount { lock.sleep() }
       guard !isStopping, nextPortion < lastPortion else { return nil }
       let portionsPerEpoch = order.stepsPerEpoch * portionsPerBatch
       let epoch = nextPortion / portionsPerEpoch
-      let placeInEpoch = nextPortion % portionsPerEpoch * staging.samplesPerSlot + nextPlace
+      let indexInEpoch = nextPortion % portionsPerEpoch * staging.samplesPerSlot + nextIndex
       let item = Item(
-        portion: nextPortion, place: nextPlace, epoch: epoch, placeInEpoch: placeInEpoch,
-        image: Int(permutation(epoch: epoch)[placeInEpoch]))
-      nextPlace += 1
-      if nextPlace == staging.samplesPerSlot {
-        nextPlace = 0
+        portion: nextPortion, index: nextIndex, epoch: epoch, indexInEpoch: indexInEpoch,
+        image: Int(permutation(epoch: epoch)[indexInEpoch]))
+      nextIndex += 1
+      if nextIndex == staging.samplesPerSlot {
+        nextIndex = 0
         nextPortion += 1
       }
       return item
@@ -182,7 +182,7 @@ package final class BatchLoader: @unchecked Sendable {
       do throws(TrainerError) {
         return try sample(of: candidate, item: item)
       } catch {
-        // The machine's failures end the run: another image in the place of a sound one would change its bits.
+        // The machine's failures end the run: another image instead of a sound one would change its bits.
         guard !error.isSystemFailure else { throw error }
         problem = error
       }
@@ -194,7 +194,7 @@ package final class BatchLoader: @unchecked Sendable {
 
   private func sample(of index: Int, item: Item) throws(TrainerError) -> Sample {
     func numbers(_ purpose: RandomNumbers.Purpose) -> RandomNumbers {
-      RandomNumbers(seed: order.seed, purpose: purpose, UInt64(item.epoch), UInt64(item.placeInEpoch))
+      RandomNumbers(seed: order.seed, purpose: purpose, UInt64(item.epoch), UInt64(item.indexInEpoch))
     }
     let image = try source.load(at: index)
     let isLarge = image.width * image.height > Self.largePixels

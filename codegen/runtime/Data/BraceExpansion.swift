@@ -21,22 +21,22 @@ enum BraceExpansion {
   /// What the text between two braces stands for: `A..B`, `A..B..STEP`, or a list with commas.
   private static func choices(_ text: String, in pattern: String) throws(TrainerError) -> [String] {
     guard text.contains("..") else {
-      let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count > 1 else {
+      let alternatives = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      guard alternatives.count > 1 else {
         throw TrainerError("\(pattern): {\(text)} is neither a range, such as {000000..000123}, nor a list, such as {a,b}")
       }
-      return parts
+      return alternatives
     }
-    let parts = text.split(separator: "..", omittingEmptySubsequences: false).map(String.init)
-    let isDigits = { (part: String) in !part.isEmpty && part.allSatisfy { ("0"..."9").contains($0) } }
-    guard (2...3).contains(parts.count), parts.allSatisfy(isDigits), let first = Int(parts[0]), let last = Int(parts[1]),
-      let step = parts.count == 3 ? Int(parts[2]) : 1, step > 0, first.distance(to: last).magnitude / step.magnitude < maximumCount
+    let ends = text.split(separator: "..", omittingEmptySubsequences: false).map(String.init)
+    let isDigits = { (text: String) in !text.isEmpty && text.allSatisfy { ("0"..."9").contains($0) } }
+    guard (2...3).contains(ends.count), ends.allSatisfy(isDigits), let first = Int(ends[0]), let last = Int(ends[1]),
+      let step = ends.count == 3 ? Int(ends[2]) : 1, step > 0, first.distance(to: last).magnitude / step.magnitude < maximumCount
     else {
       throw TrainerError("\(pattern): {\(text)} is not a range of numbers, such as {000000..000123}")
     }
     // Zeros in front say how many digits all numbers have.
-    let isPadded = parts[..<2].contains { $0.count > 1 && $0.hasPrefix("0") }
-    let width = isPadded ? max(parts[0].count, parts[1].count) : 0
+    let isPadded = ends[..<2].contains { $0.count > 1 && $0.hasPrefix("0") }
+    let width = isPadded ? max(ends[0].count, ends[1].count) : 0
     return stride(from: first, through: last, by: first <= last ? step : -step).map { number in
       String(repeating: "0", count: max(0, width - String(number).count)) + String(number)
     }

@@ -1,4 +1,4 @@
-/// Which image is at which place of which batch, as a function of the seed alone.
+/// Which image is at which index of which batch, as a function of the seed alone.
 package struct EpochOrder: Sendable {
   package let images: Int
   package let batch: Int

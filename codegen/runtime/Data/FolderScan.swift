@@ -37,7 +37,7 @@ struct FolderScan {
       unreadable.append(path)
       return
     }
-    let place = index.add(ImageIndex.Place(kind: .folder, path: path, stamp: status.stamp))
+    let container = index.add(ImageIndex.Container(kind: .folder, path: path, stamp: status.stamp))
     for entry in entries {
       let child = FilePath.join(path, entry.name)
       switch entry.kind {
@@ -45,17 +45,17 @@ struct FolderScan {
       case .special: leftOut.add(.specialFile, FilePath.text(child))
       // One that is named like an image stays, to be reported when it is read.
       case .danglingLink where !ImageCandidate.isNamedLikeImage(entry.name): leftOut.add(.danglingLink, FilePath.text(child))
-      case .danglingLink, .file: try visitFile(child, named: entry.name, in: place)
+      case .danglingLink, .file: try visitFile(child, named: entry.name, in: container)
       }
     }
   }
 
   /// Takes in the file `name` at `path`.
-  private mutating func visitFile(_ path: [UInt8], named name: [UInt8], in place: UInt32) throws(TrainerError) {
+  private mutating func visitFile(_ path: [UInt8], named name: [UInt8], in container: UInt32) throws(TrainerError) {
     if ImageLocation.isArchive(name) {
       archives.append(path)
     } else if try ImageCandidate.isImage(name, firstBytes: { () throws(TrainerError) in try Self.firstBytes(of: path) }) {
-      index.add(name, in: place)
+      index.add(name, in: container)
       progress.advance(images: index.count)
     } else {
       leftOut.add(ImageLocation.isOtherArchive(name) ? .otherArchive : .otherFile, FilePath.text(path))

@@ -14,7 +14,7 @@ package struct ImageDataset: ImageSource {
   package var count: Int { index.count }
   package var indexByteCount: Int { index.byteCount }
 
-  /// Finds the images that `data` names, one place after the other; what is in them is looked at when they are read.
+  /// Finds the images that `data` names, one location after the other; what is in them is looked at when they are read.
   ///
   /// - Parameters:
   ///   - isTurned: Whether images are turned as their metadata ask for.
@@ -56,13 +56,13 @@ package struct ImageDataset: ImageSource {
   /// The folders that images were looked for in.
   var roots: [[UInt8]] {
     locations.compactMap { location in
-      if case .folder(let path) = location.place { path } else { nil }
+      if case .folder(let path) = location.kind { path } else { nil }
     }
   }
 
   package func reads(_ identity: FileStatus.Identity) -> Bool {
     func isIt(_ path: [UInt8]) -> Bool { FileStatus(path)?.identity == identity }
-    if index.places.contains(where: { $0.kind != .folder && isIt($0.path) }) { return true }
+    if index.containers.contains(where: { $0.kind != .folder && isIt($0.path) }) { return true }
     return (0..<count).contains { index.extent(at: $0) == nil && isIt(index.path(at: $0)) }
   }
 
@@ -76,7 +76,7 @@ package struct ImageDataset: ImageSource {
     guard let extent = self.index.extent(at: index) else {
       return try DataFiles.shared.read(self.index.path(at: index))
     }
-    let place = self.index.place(at: index)
-    return try DataFiles.shared.read(place.path, extent, packing: place.packing)
+    let container = self.index.container(at: index)
+    return try DataFiles.shared.read(container.path, extent, packing: container.packing)
   }
 }

@@ -81,7 +81,7 @@ package struct ImageFile: Sendable {
     }
   }
 
-  /// The part of the image at `eighths` eighths of its size that `box` of the whole becomes.
+  /// The region of the image at `eighths` eighths of its size that `box` of the whole becomes.
   package func region(of box: Resampling.Box, eighths: Int) -> Resampling.Region {
     let scale = Double(eighths) / 8
     // Sizes are rounded up at the right and at the bottom as pixels are stored, which a turn can bring to the left or to the top.

@@ -6,13 +6,13 @@ extension ImageIndex {
     func add(_ bytes: some Sequence<UInt8>) { sum = BinaryWriter.checksum(bytes, continuing: sum) }
     var folder: UInt32?
     for index in items.indices {
-      if items[index].place != folder {
-        folder = items[index].place
-        let path = place(at: index).path
+      if items[index].container != folder {
+        folder = items[index].container
+        let path = container(at: index).path
         // No name has the byte 0.
         add([0])
         let root = roots.first { path.starts(with: $0) }
-        add(root.map { path[$0.count...] } ?? FilePath.lastPart(path))
+        add(root.map { path[$0.count...] } ?? FilePath.lastComponent(path))
         add([0])
       }
       add(name(at: index))

@@ -18,18 +18,18 @@ extension ImageIndex {
     writer.append(Self.magic)
     writer.append(UInt64(bitPattern: time))
     writer.appendCounted(ImageLocation.key(of: locations))
-    writer.append(UInt64(places.count))
-    for place in places {
-      writer.append(UInt64(place.kind.rawValue))
-      writer.appendCounted(place.path)
-      writer.append(UInt64(bitPattern: place.stamp.modified))
-      writer.append(UInt64(bitPattern: place.stamp.byteCount))
-      writer.append(place.stamp.links)
-      writer.append(place.packing)
+    writer.append(UInt64(containers.count))
+    for container in containers {
+      writer.append(UInt64(container.kind.rawValue))
+      writer.appendCounted(container.path)
+      writer.append(UInt64(bitPattern: container.stamp.modified))
+      writer.append(UInt64(bitPattern: container.stamp.byteCount))
+      writer.append(container.stamp.links)
+      writer.append(container.packing)
     }
     writer.append(UInt64(items.count))
     for item in items {
-      writer.append(UInt64(item.place))
+      writer.append(UInt64(item.container))
       writer.append(UInt64(item.nameEnd))
     }
     writer.appendCounted(names)
@@ -53,17 +53,17 @@ extension ImageIndex {
     guard end.next() == BinaryWriter.checksum(content) else { return nil }
     var reader = BinaryReader(content.dropFirst(Self.magic.count))
     guard let time = reader.next(), reader.nextCounted().map(Array.init) == ImageLocation.key(of: locations),
-      let places = reader.nextPlaces(), let items = reader.nextItems(), let names = reader.nextCounted(),
+      let containers = reader.nextContainers(), let items = reader.nextItems(), let names = reader.nextCounted(),
       let extents = reader.nextExtents(), reader.isAtEnd
     else { return nil }
-    self.init(places: places, items: items, names: Array(names), extents: extents)
+    self.init(containers: containers, items: items, names: Array(names), extents: extents)
     guard count > 0, isFresh(foundAt: Int64(bitPattern: time)) else { return nil }
   }
 
   /// Whether every folder and archive is as it was at `time`.
   private func isFresh(foundAt time: Int64) -> Bool {
-    places.allSatisfy { place in
-      place.stamp.modified < time - Self.settlingNanoseconds && FileStatus(place.path)?.stamp == place.stamp
+    containers.allSatisfy { container in
+      container.stamp.modified < time - Self.settlingNanoseconds && FileStatus(container.path)?.stamp == container.stamp
     }
   }
 }
@@ -83,14 +83,14 @@ extension BinaryWriter {
 }
 
 extension BinaryReader {
-  fileprivate mutating func nextPlaces() -> [ImageIndex.Place]? {
+  fileprivate mutating func nextContainers() -> [ImageIndex.Container]? {
     nextArray { reader in
-      guard let number = reader.next(), let kind = UInt8(exactly: number).flatMap(ImageIndex.Place.Kind.init),
+      guard let number = reader.next(), let kind = UInt8(exactly: number).flatMap(ImageIndex.Container.Kind.init),
         let path = reader.nextCounted(), let modified = reader.next(), let size = reader.next(), let links = reader.next(),
         let packing = reader.nextPacking()
       else { return nil }
       let stamp = FileStamp(modified: Int64(bitPattern: modified), byteCount: Int64(bitPattern: size), links: links)
-      return ImageIndex.Place(kind: kind, path: Array(path), stamp: stamp, packing: kind == .packedShard ? packing : nil)
+      return ImageIndex.Container(kind: kind, path: Array(path), stamp: stamp, packing: kind == .packedShard ? packing : nil)
     }
   }
 
@@ -108,10 +108,10 @@ extension BinaryReader {
 
   fileprivate mutating func nextItems() -> [ImageIndex.Item]? {
     nextArray { reader in
-      guard let place = reader.next().flatMap(UInt32.init(exactly:)), let end = reader.next().flatMap(Int.init(exactly:)) else {
+      guard let container = reader.next().flatMap(UInt32.init(exactly:)), let end = reader.next().flatMap(Int.init(exactly:)) else {
         return nil
       }
-      return ImageIndex.Item(place: place, nameEnd: end)
+      return ImageIndex.Item(container: container, nameEnd: end)
     }
   }
 

@@ -8,11 +8,11 @@ extension ImageIndex {
     for location in locations {
       var here = LeftOut()
       defer { leftOut.add(here) }
-      switch location.place {
+      switch location.kind {
       case .folder(let path): append(try Self.folder(path, name: location.name, leftOut: &here))
       case .shards(let paths): append(try Self.shards(paths, name: location.name, leftOut: &here))
       }
-      here.tell(place: location.name)
+      here.tell(location: location.name)
     }
     trim()
   }
@@ -30,13 +30,13 @@ extension ImageIndex {
       return scan.index
     }
     guard !scan.archives.isEmpty else {
-      leftOut.tell(place: name)
+      leftOut.tell(location: name)
       throw TrainerError(
         "no images in \(name): neither it nor the folders within it hold JPEG, PNG or WebP files, or shards (*.tar, *.tar.gz)")
     }
     var index = try shards(scan.archives, name: name, leftOut: &leftOut)
     // So that archives that are added are noticed.
-    for place in scan.index.places { _ = index.add(place) }
+    for container in scan.index.containers { _ = index.add(container) }
     return index
   }
 
@@ -48,7 +48,7 @@ extension ImageIndex {
     if let warning = scan.packingWarning { Console.warn(warning) }
     leftOut.add(scan.leftOut)
     guard scan.index.count > 0 else {
-      leftOut.tell(place: name)
+      leftOut.tell(location: name)
       throw TrainerError("no images in \(name): its tar archives hold no JPEG, PNG or WebP files that are whole")
     }
     return scan.index

@@ -2,14 +2,14 @@ import Glibc
 
 /// What `--data` names: a folder of images or of shards, or shards one by one.
 package struct ImageLocation: Sendable, Equatable {
-  enum Place: Sendable, Equatable {
+  enum Kind: Sendable, Equatable {
     /// A folder, searched to any depth.
     case folder([UInt8])
     /// Tar archives in this order.
     case shards([[UInt8]])
   }
 
-  let place: Place
+  let kind: Kind
   /// What messages call the location.
   let name: String
 
@@ -39,13 +39,13 @@ package struct ImageLocation: Sendable, Equatable {
     _ = try FileStatus.of(Array(text.utf8))
     switch FileSystem.kind(of: text) {
     case .folder:
-      place = .folder(Self.absolute(text))
+      kind = .folder(Self.absolute(text))
     case .file:
       let isArchive = Self.isArchive(Array(text.utf8)) ? true : try Self.beginsLikeArchive(text)
       guard isArchive else {
         throw TrainerError("\(text) is neither a folder nor a tar archive; give --data the folder that holds the images")
       }
-      place = .shards([Self.absolute(text)])
+      kind = .shards([Self.absolute(text)])
     case .missing:
       guard text.utf8.contains(UInt8(ascii: "{")) else {
         throw TrainerError("no such folder: \(text); give --data the folder that holds the images")
@@ -55,7 +55,7 @@ package struct ImageLocation: Sendable, Equatable {
       if let first = missing.first {
         throw TrainerError("\(missing.count) of the \(shards.count) shards that \(text) names are not there, such as \(first)")
       }
-      place = .shards(shards.map(Self.absolute))
+      kind = .shards(shards.map(Self.absolute))
     }
   }
 
@@ -63,7 +63,7 @@ package struct ImageLocation: Sendable, Equatable {
   static func key(of locations: [ImageLocation]) -> [UInt8] { Array(locations.map(\.key).joined(separator: Array("\n\n".utf8))) }
 
   private var key: [UInt8] {
-    switch place {
+    switch kind {
     case .folder(let path): Array("folder\n".utf8) + path
     case .shards(let paths): Array("shards\n".utf8) + paths.joined(separator: [UInt8(ascii: "\n")])
     }

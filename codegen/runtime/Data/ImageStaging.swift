@@ -8,8 +8,8 @@ package protocol ImageStaging: AnyObject, Sendable {
   /// Samples that a slot holds.
   var samplesPerSlot: Int { get }
 
-  /// Copies a sample, whose pixels are [height, width, channels], to its place; on any thread.
-  func write(_ sample: Sample, place: Int, slot: Int)
+  /// Copies a sample, whose pixels are [height, width, channels], to its memory; on any thread.
+  func write(_ sample: Sample, index: Int, slot: Int)
 
   /// Says that a slot is full: a device with memory of its own can begin to copy it, beside its work. On any thread.
   func announce(slot: Int)

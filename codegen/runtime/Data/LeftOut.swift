@@ -4,7 +4,7 @@ package struct LeftOut: Sendable, Equatable {
   package enum Kind: Int, CaseIterable, Sendable {
     case otherFile, specialFile, danglingLink, repeatedFolder, archiveLink, sparseFile, otherArchive, archiveBesideImages
 
-    /// What there are `count` of, as part of a sentence.
+    /// What there are `count` of, as a phrase of a sentence.
     func phrase(_ count: Int) -> String {
       let (one, many) =
         switch self {
@@ -43,16 +43,16 @@ package struct LeftOut: Sendable, Equatable {
     }
   }
 
-  /// All of it as a part of a sentence; nil where nothing was left out.
+  /// All of it as a phrase of a sentence; nil where nothing was left out.
   package var sentence: String? {
-    let parts = Kind.allCases.filter { count($0) > 0 }.map { "\($0.phrase(count($0))), such as \(examples[$0.rawValue])" }
-    return parts.isEmpty ? nil : parts.joined(separator: "; ")
+    let phrases = Kind.allCases.filter { count($0) > 0 }.map { "\($0.phrase(count($0))), such as \(examples[$0.rawValue])" }
+    return phrases.isEmpty ? nil : phrases.joined(separator: "; ")
   }
 
-  /// Says in one sentence what was left out of `place`, where anything was: a warning, unless it is what lies beside images anywhere.
-  func tell(place: String) {
+  /// Says in one sentence what was left out of `location`, where anything was: a warning, unless it is what lies beside images anywhere.
+  func tell(location: String) {
     guard let sentence else { return }
-    let text = "left out of \(place): \(sentence)"
+    let text = "left out of \(location): \(sentence)"
     if counts[1...].allSatisfy({ $0 == 0 }) { Console.print(text) } else { Console.warn(text) }
   }
 }

@@ -25,7 +25,7 @@ package enum LoadedImage: Sendable {
     }
   }
 
-  /// The pixels within `box`, resized to `width` times `height`, or the part of them within `window`.
+  /// The pixels within `box`, resized to `width` times `height`, or those of them within `window`.
   ///
   /// A JPEG file of which the box shrinks to less than a half is decoded at a fraction of its size, which differs a little from
   /// decoding it whole: by about a level of 255 on average.

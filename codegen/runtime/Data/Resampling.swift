@@ -15,7 +15,7 @@ package enum Resampling {
     }
   }
 
-  /// A part of an image whose edges may lie within pixels.
+  /// A rectangle of an image whose edges may lie within pixels.
   package struct Region: Sendable {
     fileprivate let columns: Span
     fileprivate let rows: Span
@@ -39,14 +39,14 @@ package enum Resampling {
     func pixelCount(of extent: Int) -> Int { min(extent, Int((start + length).rounded(.up))) - firstPixel }
   }
 
-  /// The pixels of `image` within `box`, resized to `width` times `height`; pixels outside the box take no part.
+  /// The pixels of `image` within `box`, resized to `width` times `height`; pixels outside the box do not count.
   package static func resize(_ image: Image, box: Box, width: Int, height: Int) -> Image {
     resize(image, region: Region(box), width: width, height: height)
   }
 
   /// The pixels of `image` that `region` touches, resized so that the region becomes `width` times `height`.
   ///
-  /// - Parameter window: The part of the result that is wanted, where it isn't all.
+  /// - Parameter window: The box of the result that is wanted, where it isn't all.
   package static func resize(_ image: Image, region: Region, width: Int, height: Int, window: Box? = nil) -> Image {
     image.pixels.withUnsafeBufferPointer { pixels in
       let view = PixelView(width: image.width, height: image.height, channels: image.channels, pixels: pixels)
@@ -56,7 +56,7 @@ package enum Resampling {
 
   /// The pixels of `image` that `region` touches, resized so that the region becomes `width` times `height`.
   ///
-  /// - Parameter window: The part of the result that is wanted, where it isn't all.
+  /// - Parameter window: The box of the result that is wanted, where it isn't all.
   static func resize(_ image: PixelView, region: Region, width: Int, height: Int, window: Box?) -> Image {
     let window = window ?? Box(x: 0, y: 0, width: width, height: height)
     let box = Box(

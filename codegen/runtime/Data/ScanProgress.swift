@@ -1,14 +1,14 @@
 /// Tells how many images have been found, where finding them takes more than a moment.
 struct ScanProgress {
-  private let place: String
+  private let location: String
   private var lastReport = Clock.seconds
 
   /// Seconds between two reports.
   private static let interval = 2.0
 
-  /// - Parameter place: What is being looked through.
-  init(_ place: String) {
-    self.place = place
+  /// - Parameter location: What is being looked through.
+  init(_ location: String) {
+    self.location = location
   }
 
   /// Takes note that `images` have been found so far.
@@ -17,6 +17,6 @@ struct ScanProgress {
     let now = Clock.seconds
     guard now - lastReport >= Self.interval else { return }
     lastReport = now
-    Console.print("looking for images in \(place): \(images) so far")
+    Console.print("looking for images in \(location): \(images) so far")
   }
 }

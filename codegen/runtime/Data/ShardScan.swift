@@ -9,11 +9,11 @@ struct ShardScan {
   private(set) var leftOut = LeftOut()
 
   private var progress: ScanProgress
-  /// Unpacked bytes between two places from which a packed archive can be unpacked.
+  /// Unpacked bytes between two points from which a packed archive can be unpacked.
   private var spacing = 1 << 20
   private var pointCount = 0
 
-  /// More places than these are thinned out: each takes as many bytes as deflate looks back, 32 KiB.
+  /// More points than these are thinned out: each takes as many bytes as deflate looks back, 32 KiB.
   private static let maximumPoints = 4096
 
   /// Reading an image from there takes a while.
@@ -38,33 +38,33 @@ struct ShardScan {
     }
     let opened = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: path) }
     var file: any StoredBytes = opened
-    var place = ImageIndex.Place(kind: .shard, path: path, stamp: status.stamp)
+    var container = ImageIndex.Container(kind: .shard, path: path, stamp: status.stamp)
     var damage: String?
     if try Self.isPacked(opened) {
       let (packing, problem) = try GzipIndex.of(opened, spacing: spacing)
-      place.kind = .packedShard
-      place.packing = packing
+      container.kind = .packedShard
+      container.packing = packing
       damage = problem
       file = GzipReader(opened, index: packing)
     }
-    let placeIndex = index.add(place)
+    let containerIndex = index.add(container)
     var reader = TarReader(file)
     while let member = try reader.next() {
-      let name = FilePath.lastPart(member.name)
+      let name = FilePath.lastComponent(member.name)
       // Hidden files, such as those that macOS adds.
       if name.isEmpty || name.first == UInt8(ascii: ".") { continue }
       let isImage = try ImageCandidate.isImage(name) { () throws(TrainerError) in
         member.byteCount < ImageFile.magicByteCount ? nil : try file.bytes(at: member.offset, count: ImageFile.magicByteCount)
       }
       if isImage {
-        index.add(member, in: placeIndex)
+        index.add(member, in: containerIndex)
         progress.advance(images: index.count)
       } else {
         leftOut.add(.otherFile, "\(FilePath.text(member.name)) in \(FilePath.text(path))")
       }
     }
     leftOut.add(reader.leftOut)
-    limitPoints(adding: place.packing)
+    limitPoints(adding: container.packing)
     return damage ?? reader.damage
   }
 
@@ -82,7 +82,7 @@ struct ShardScan {
       + "gunzip them to train faster"
   }
 
-  /// Keeps fewer places to unpack from, farther apart, once there are too many.
+  /// Keeps fewer points to unpack from, farther apart, once there are too many.
   private mutating func limitPoints(adding packing: GzipIndex?) {
     pointCount += packing?.points.count ?? 0
     while pointCount > Self.maximumPoints {

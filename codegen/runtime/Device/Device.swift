@@ -5,7 +5,7 @@ import WaMIMManifest
 /// One thread makes all calls, and they take effect in their order. A device may put work off until somebody asks for its result. A new
 /// device holds the program's constants, and zeros everywhere else. No pointer into its memory leaves it: closures are lent spans.
 package protocol Device: AnyObject {
-  /// What computes, as a part of a sentence.
+  /// What computes, as a phrase of a sentence.
   var name: String { get }
 
   /// Threads of this machine that compute.
@@ -47,7 +47,7 @@ package protocol Device: AnyObject {
 
   // MARK: Images
 
-  /// A place for images that wait: `slots` slots, each with the samples that `batch` takes in a round.
+  /// Memory for images that wait: `slots` slots, each with the samples that `batch` takes in a round.
   func makeImageStaging(slots: Int, for batch: ImageBatch) throws(TrainerError) -> any ImageStaging
 
   // MARK: Schedules

@@ -15,7 +15,7 @@ package final class Timeline: @unchecked Sendable {
     package var units: Int32
   }
 
-  /// A stretch of the first thread's time, which other stretches and events may be part of.
+  /// A stretch of the first thread's time, which may hold other stretches and events.
   package struct Span: Sendable {
     package var name: String
     package var start: UInt64

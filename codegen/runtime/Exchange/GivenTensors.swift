@@ -51,15 +51,17 @@ struct GivenTensors {
       ?? entries.keys.map { TransformersNames.Tensor(name: $0, sources: [$0]) }
     var byName: [String: Tensor] = [:]
     for name in names {
-      let parts = name.sources.compactMap { entries[$0] }
-      guard let first = parts.first else { continue }
-      let fits = parts.allSatisfy { $0.type == first.type && $0.shape.dropFirst() == first.shape.dropFirst() && !$0.shape.isEmpty }
-      guard parts.count == 1 || fits else {
+      let sources = name.sources.compactMap { entries[$0] }
+      guard let first = sources.first else { continue }
+      let fits = sources.allSatisfy {
+        $0.type == first.type && $0.shape.dropFirst() == first.shape.dropFirst() && !$0.shape.isEmpty
+      }
+      guard sources.count == 1 || fits else {
         throw TrainerError("\(reader.path): the tensors `\(name.sources.joined(separator: "`, `"))` do not fit together")
       }
-      let rows = parts.reduce(0) { $0 + ($1.shape.first ?? 0) }
+      let rows = sources.reduce(0) { $0 + ($1.shape.first ?? 0) }
       byName[name.name] = Tensor(
-        sources: name.sources, type: first.type, shape: parts.count == 1 ? first.shape : [rows] + first.shape.dropFirst())
+        sources: name.sources, type: first.type, shape: sources.count == 1 ? first.shape : [rows] + first.shape.dropFirst())
     }
     self.byName = byName
   }

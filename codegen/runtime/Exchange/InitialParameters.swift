@@ -9,13 +9,13 @@ package struct InitialParameters {
   package private(set) var takenCount = 0
   /// Parameters that the file has nothing for, which keep their initial values.
   package private(set) var untouched: [String] = []
-  /// Tensors of the file that the model has no place for.
+  /// Tensors of the file that the model does not have.
   package private(set) var surplus: [String] = []
 
-  /// How many parameters the model has of each part, how many of them the file gave, and under which names.
-  private var parts: [Part] = []
+  /// How many parameters the model has of each layer, how many of them the file gave, and under which names.
+  private var layers: [Layer] = []
 
-  private struct Part {
+  private struct Layer {
     var name: String
     var count = 0
     var taken = 0
@@ -23,7 +23,7 @@ package struct InitialParameters {
     var source: String?
   }
 
-  /// Fills parameters of `model` from the file at `path`, and leaves alone whole parts of the model that the file knows nothing of.
+  /// Fills parameters of `model` from the file at `path`, and leaves alone whole layers of the model that the file knows nothing of.
   ///
   /// Names may have a prefix, such as `module.`; timm's `norm` stands for the norm of the last tap, and Hugging Face's names for timm's.
   package static func load(_ path: String, into model: TrainedModel) throws(TrainerError) -> InitialParameters {
@@ -36,7 +36,7 @@ package struct InitialParameters {
     var matches: [(parameter: Manifest.Tensor, tensor: GivenTensors.Tensor)] = []
     for parameter in parameters {
       guard let tensor = names.source(of: parameter.name).flatMap({ tensors.byName[$0] }) else {
-        if names.knowsPart(of: parameter.name) {
+        if names.knowsLayer(of: parameter.name) {
           problems.append(
             "it lacks `\(names.prefix)\(parameter.name)`, which this model needs in the shape \(Format.shape(parameter.shape))")
         } else {
@@ -61,7 +61,7 @@ package struct InitialParameters {
 
   /// Throws where so little of the model's `parameters` was found that the file cannot be meant.
   private static func check(_ found: [String], of parameters: [String], path: String) throws(TrainerError) {
-    let isBlock = { (name: String) in Names.part(of: name) == "blocks" }
+    let isBlock = { (name: String) in Names.layer(of: name) == "blocks" }
     let known = "those of timm's and of Hugging Face's ViTs"
     guard let first = found.first else {
       throw TrainerError(
@@ -77,19 +77,19 @@ package struct InitialParameters {
 
   /// Takes note of a parameter, and of the file's name for it where there is one.
   private mutating func note(_ parameter: String, from source: String?) {
-    let name = Names.part(of: parameter)
-    let index = parts.firstIndex { $0.name == name } ?? parts.count
-    if index == parts.count { parts.append(Part(name: name)) }
-    parts[index].count += 1
+    let name = Names.layer(of: parameter)
+    let index = layers.firstIndex { $0.name == name } ?? layers.count
+    if index == layers.count { layers.append(Layer(name: name)) }
+    layers[index].count += 1
     if let source {
-      parts[index].taken += 1
-      parts[index].source = parts[index].source ?? source
+      layers[index].taken += 1
+      layers[index].source = layers[index].source ?? source
     }
   }
 
-  /// The table of what was taken, a line each part of the model.
+  /// The table of what was taken, a line each layer.
   package var table: [String] {
-    let rows = [["part", "taken", "of", "such as"]] + parts.map { [$0.name, "\($0.taken)", "\($0.count)", $0.source ?? ""] }
+    let rows = [["layer", "taken", "of", "such as"]] + layers.map { [$0.name, "\($0.taken)", "\($0.count)", $0.source ?? ""] }
     let width = rows.map { $0[0].count }.max() ?? 0
     return rows.map { row in
       let line =
@@ -103,23 +103,23 @@ package struct InitialParameters {
     Console.print("\(takenCount) tensors from \(path)")
     for line in table { Console.print(line) }
     if !untouched.isEmpty {
-      Console.print("not in it, so begun afresh: \(Self.list(Self.parts(untouched), separator: ", "))")
+      Console.print("not in it, so begun afresh: \(Self.list(Self.layers(untouched), separator: ", "))")
     }
     if !surplus.isEmpty { Console.print("in it, but not in this model: \(Self.list(surplus, separator: ", "))") }
   }
 
-  /// The parts of the model that `names` belong to, with how many there are of each.
-  private static func parts(_ names: [String]) -> [String] {
-    var counts: [(part: String, count: Int)] = []
+  /// The layers of the model that `names` belong to, with how many there are of each.
+  private static func layers(_ names: [String]) -> [String] {
+    var counts: [(layer: String, count: Int)] = []
     for name in names {
-      let part = Names.part(of: name)
-      if let index = counts.firstIndex(where: { $0.part == part }) {
+      let layer = Names.layer(of: name)
+      if let index = counts.firstIndex(where: { $0.layer == layer }) {
         counts[index].count += 1
       } else {
-        counts.append((part, 1))
+        counts.append((layer, 1))
       }
     }
-    return counts.map { $0.count == 1 ? $0.part : "\($0.part) (\($0.count) tensors)" }
+    return counts.map { $0.count == 1 ? $0.layer : "\($0.layer) (\($0.count) tensors)" }
   }
 
   private static func list(_ items: [String], separator: String) -> String {
@@ -135,29 +135,29 @@ extension InitialParameters {
     let entries: Set<String>
     /// What stands before the names of parameters in the file.
     let prefix: String
-    /// The name of timm's final norm and the part of the model that it stands for: the norm of the last tap.
+    /// The name of timm's final norm and the layer that it stands for: the norm of the last tap.
     private let finalNorm: (theirs: String, ours: String)?
-    /// The parts of the model that the file has tensors of.
-    private let parts: Set<String>
+    /// The layers of the model that the file has tensors of.
+    private let layers: Set<String>
 
     init(entries: Set<String>, parameters: [String]) {
       self.entries = entries
       let prefix = Self.commonPrefix(of: entries, parameters: Set(parameters))
       self.prefix = prefix
-      parts = Set(parameters.filter { entries.contains(prefix + $0) }.map(Self.part))
+      layers = Set(parameters.filter { entries.contains(prefix + $0) }.map(Self.layer))
       let taps = Set(parameters.filter { $0.hasPrefix("norms.") }.compactMap { Int($0.split(separator: ".")[1]) })
       finalNorm = taps.max().map { (theirs: "norm.", ours: "norms.\($0).") }
     }
 
-    /// The first part of a name, such as `blocks`.
-    static func part(of name: String) -> String { String(name.prefix { $0 != "." }) }
+    /// The layer of a name, its first component, such as `blocks`.
+    static func layer(of name: String) -> String { String(name.prefix { $0 != "." }) }
 
-    func knowsPart(of parameter: String) -> Bool { parts.contains(Self.part(of: parameter)) }
+    func knowsLayer(of parameter: String) -> Bool { layers.contains(Self.layer(of: parameter)) }
 
     /// The file's name for `parameter`, or nil where the file has none.
     func source(of parameter: String) -> String? {
       if entries.contains(prefix + parameter) { return prefix + parameter }
-      guard let finalNorm, parameter.hasPrefix(finalNorm.ours), !knowsPart(of: parameter) else { return nil }
+      guard let finalNorm, parameter.hasPrefix(finalNorm.ours), !knowsLayer(of: parameter) else { return nil }
       let name = prefix + finalNorm.theirs + parameter.dropFirst(finalNorm.ours.count)
       return entries.contains(name) ? name : nil
     }

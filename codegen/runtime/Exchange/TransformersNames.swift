@@ -6,7 +6,7 @@ enum TransformersNames {
     var sources: [String]
   }
 
-  /// The parts of attention that timm has as one tensor, in its order.
+  /// The tensors of attention that timm has as one, in its order.
   private static let joined = ["query", "key", "value"]
   private static let attention = ".attention.attention."
 
@@ -35,7 +35,7 @@ enum TransformersNames {
     }
   }
 
-  /// The tensor of the name `name` behind the prefix; nil where it is part of one that another name stands for.
+  /// The tensor of the name `name` behind the prefix; nil where it belongs to one that another name stands for.
   private static func tensor(_ name: String, prefix: String, entries: Set<String>) -> Tensor? {
     let unknown = Tensor(name: prefix + name, sources: [prefix + name])
     if let known = otherNames[name] { return Tensor(name: known, sources: [prefix + name]) }

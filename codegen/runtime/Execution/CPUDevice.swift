@@ -40,9 +40,9 @@ package final class CPUDevice: Device {
   }
 
   package func download(
-    _ tensor: Manifest.Tensor, in place: DeviceMemory, to sink: (_ piece: RawSpan) throws(TrainerError) -> Void
+    _ tensor: Manifest.Tensor, in memory: DeviceMemory, to sink: (_ piece: RawSpan) throws(TrainerError) -> Void
   ) throws(TrainerError) {
-    let bytes = place == .arena ? memory.bytes(tensor) : memory.accumulatedBytes(tensor)
+    let bytes = memory == .arena ? self.memory.bytes(tensor) : self.memory.accumulatedBytes(tensor)
     guard let bytes else { throw TrainerError("there is no memory to add up gradients in, and so no `\(tensor.name)`") }
     try sink(UnsafeRawBufferPointer(bytes).bytes)
   }

@@ -10,7 +10,7 @@ final class CPUImageStaging: ImageStaging, @unchecked Sendable {
   private let memory: ProgramMemory
   private let executor: Executor
   private let sampleBytes: Int
-  /// Slots one after the other. Loader threads write to places that no other thread looks at meanwhile.
+  /// Slots one after the other. Loader threads write to memory that no other thread looks at meanwhile.
   private let pixels: UnsafeMutableBufferPointer<UInt8>
   /// What comes with the samples of each slot, where something does.
   private let notes: UnsafeMutableBufferPointer<Sample.Note>
@@ -35,9 +35,9 @@ final class CPUImageStaging: ImageStaging, @unchecked Sendable {
     notes.deallocate()
   }
 
-  func write(_ sample: Sample, place: Int, slot: Int) {
-    _ = pixelsOfSample(place, slot: slot).update(from: sample.image.pixels.prefix(sampleBytes))
-    if !notes.isEmpty { notes[slot * samplesPerSlot + place] = sample.note }
+  func write(_ sample: Sample, index: Int, slot: Int) {
+    _ = pixelsOfSample(index, slot: slot).update(from: sample.image.pixels.prefix(sampleBytes))
+    if !notes.isEmpty { notes[slot * samplesPerSlot + index] = sample.note }
   }
 
   /// There is no other memory to copy to.

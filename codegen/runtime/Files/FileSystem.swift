@@ -46,8 +46,8 @@ package enum FileSystem {
   /// Makes the folder `path`, and those above it.
   package static func createFolder(_ path: String) throws(TrainerError) {
     var partial = path.hasPrefix("/") ? "/" : ""
-    for part in path.split(separator: "/") {
-      partial += partial.isEmpty || partial.hasSuffix("/") ? String(part) : "/\(part)"
+    for component in path.split(separator: "/") {
+      partial += partial.isEmpty || partial.hasSuffix("/") ? String(component) : "/\(component)"
       if mkdir(partial, 0o777) != 0 && errno != EEXIST {
         throw TrainerError("cannot make the folder \(partial): \(lastError())")
       }
@@ -76,8 +76,8 @@ package enum FileSystem {
   /// Whether two paths lead to the same file or folder, or are the same where nothing is there yet.
   static func isSame(_ first: String, _ second: String) -> Bool {
     if let identity = FileStatus(Array(first.utf8))?.identity { return identity == FileStatus(Array(second.utf8))?.identity }
-    let parts = { (path: String) in absolute(path).split(separator: "/").filter { $0 != "." } }
-    return parts(first) == parts(second)
+    let components = { (path: String) in absolute(path).split(separator: "/").filter { $0 != "." } }
+    return components(first) == components(second)
   }
 
   /// The folder that holds `path`.

@@ -1,6 +1,6 @@
-/// From where a gzip file can be unpacked without what comes before, so that any part of it can be read.
+/// From where a gzip file can be unpacked without what comes before, so that any range of it can be read.
 package struct GzipIndex: Sendable, Equatable {
-  /// A place between two blocks of the packed bytes.
+  /// A point between two blocks of the packed bytes.
   struct Point: Sendable, Equatable {
     /// Where the next block begins in the file: `bits` of the byte before belong to it.
     var packedOffset: Int

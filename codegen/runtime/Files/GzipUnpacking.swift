@@ -72,7 +72,7 @@ final class GzipUnpacking {
     return true
   }
 
-  /// The place that has been reached, where it is one from which to go on later.
+  /// The point that has been reached, where it is one from which to go on later.
   func point() -> GzipIndex.Point? {
     // zlib tells whether a block has just ended, and whether it was a member's last one.
     guard !isAtEnd, stream.pointee.data_type & 128 != 0, stream.pointee.data_type & 64 == 0 else { return nil }

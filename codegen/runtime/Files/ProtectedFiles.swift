@@ -1,4 +1,4 @@
-/// Files that a command reads, which its output may not take the place of, whatever the path or link that leads to them.
+/// Files that a command reads, which its output may not overwrite, whatever the path or link that leads to them.
 struct ProtectedFiles {
   private var files: [(identity: FileStatus.Identity, what: String)] = []
 
@@ -13,7 +13,7 @@ struct ProtectedFiles {
     files.append((status.identity, what))
   }
 
-  /// Throws where what is written to `output`, or to the file that it is collected in first, would take the place of a protected file, or
+  /// Throws where what is written to `output`, or to the file that it is collected in first, would overwrite a protected file, or
   /// of an image of `sources`.
   func check(_ output: String, option: String, sources: [any ImageSource] = []) throws(TrainerError) {
     for path in ReplacedFile.paths(for: output) {

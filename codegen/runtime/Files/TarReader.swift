@@ -1,7 +1,7 @@
 /// Finds the files in a tar archive, in the formats of POSIX (ustar, pax), GNU and older programs, without reading what is in them.
 ///
 /// Archives that were put one behind the other, and blocks of zeros between files, are read on to the last one.
-/// An archive that is cut off or damaged gives the files before that place, and then says what is wrong.
+/// An archive that is cut off or damaged gives the files before that offset, and then says what is wrong.
 package struct TarReader {
   /// A file in the archive.
   package struct Member: Equatable {
@@ -79,7 +79,7 @@ package struct TarReader {
     return nil
   }
 
-  /// Reads the header at the current place and goes on to what follows it; nil, with `damage` set where that is so, at the end.
+  /// Reads the header at the current offset and goes on to what follows it; nil, with `damage` set where that is so, at the end.
   private mutating func nextHeader() throws(TrainerError) -> TarHeader? {
     try skipZeros()
     guard file.byteCount - position >= Self.blockBytes else {

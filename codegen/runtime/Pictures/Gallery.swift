@@ -39,7 +39,7 @@ package struct Gallery {
   private func drawRound(_ images: [Image], drawn: Int) throws(TrainerError) -> [PictureGrid.Row] {
     let samples = batch.input.shape[0]
     let staging = try model.device.makeImageStaging(slots: 1, for: batch)
-    for sample in 0..<samples { staging.write(Sample(images[sample % images.count]), place: sample, slot: 0) }
+    for sample in 0..<samples { staging.write(Sample(images[sample % images.count]), index: sample, slot: 0) }
     staging.announce(slot: 0)
     try staging.upload(slot: 0)
     let count = min(samples, images.count)

@@ -75,7 +75,7 @@ package struct Reconstructor {
     return rows
   }
 
-  /// The picture that a sample's part of `results`, the elements of each prediction, makes of its input.
+  /// The picture that a sample's share of `results`, the elements of each prediction, makes of its input.
   private func rebuild(_ image: Planes, from results: [[Float]], sample: Int, mask: PatchMask) -> Planes {
     switch method {
     case .wavelet(let wavelet):

@@ -72,7 +72,7 @@ private struct Filter {
     var result = Planes(
       channels: planes.channels, height: axis == .vertical ? planes.height / 2 : planes.height,
       width: axis == .horizontal ? planes.width / 2 : planes.width)
-    forEachProduct(result, axis) { coefficient, place, weight in result.values[coefficient] += weight * planes.values[place] }
+    forEachProduct(result, axis) { coefficient, number, weight in result.values[coefficient] += weight * planes.values[number] }
     return result
   }
 
@@ -81,19 +81,19 @@ private struct Filter {
     var result = Planes(
       channels: planes.channels, height: axis == .vertical ? planes.height * 2 : planes.height,
       width: axis == .horizontal ? planes.width * 2 : planes.width)
-    forEachProduct(planes, axis) { coefficient, place, weight in result.values[place] += weight * planes.values[coefficient] }
+    forEachProduct(planes, axis) { coefficient, number, weight in result.values[number] += weight * planes.values[coefficient] }
     return result
   }
 
-  /// Tells `body` of each of `coefficients`, each place among twice as many that it is made of, and how much of that.
-  private func forEachProduct(_ half: Planes, _ axis: Axis, _ body: (_ coefficient: Int, _ place: Int, _ weight: Float) -> Void) {
+  /// Tells `body` of each of `coefficients`, each index among twice as many that it is made of, and how much of that.
+  private func forEachProduct(_ half: Planes, _ axis: Axis, _ body: (_ coefficient: Int, _ number: Int, _ weight: Float) -> Void) {
     // Positions before the axis, along it and after it.
     let outer = axis == .vertical ? half.channels : half.channels * half.height
     let (count, inner) = axis == .vertical ? (half.height, half.width) : (half.width, 1)
     for index in 0..<count {
       for (tap, weight) in coefficients.enumerated() {
-        let place = (2 * index + first + tap) % (2 * count)
-        let wrapped = place < 0 ? place + 2 * count : place
+        let number = (2 * index + first + tap) % (2 * count)
+        let wrapped = number < 0 ? number + 2 * count : number
         for line in 0..<outer {
           let (coefficient, target) = ((line * count + index) * inner, (line * 2 * count + wrapped) * inner)
           for element in 0..<inner { body(coefficient + element, target + element, weight) }

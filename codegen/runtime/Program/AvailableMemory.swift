@@ -3,7 +3,7 @@ import Glibc
 /// How much memory the process can still get, and who says so.
 package struct AvailableMemory: Sendable, Equatable {
   package var bytes: Int
-  /// What sets the limit, as part of a sentence.
+  /// What sets the limit, as a phrase of a sentence.
   package var limitedBy: String
 
   package init(bytes: Int, limitedBy: String) {
@@ -67,15 +67,15 @@ package struct AvailableMemory: Sendable, Equatable {
       let isUnified = fields[0] == "0" && fields[1].isEmpty
       guard isUnified || fields[1].split(separator: ",").contains("memory") else { return [] }
       let root = isUnified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
-      var parts = fields[2].split(separator: "/")
+      var components = fields[2].split(separator: "/")
       var folders: [ControlGroupFolder] = []
       while true {
-        let path = ([root] + parts.map(String.init)).joined(separator: "/")
+        let path = ([root] + components.map(String.init)).joined(separator: "/")
         folders.append(
           ControlGroupFolder(
             path: path, limitFile: isUnified ? "memory.max" : "memory.limit_in_bytes",
             usageFile: isUnified ? "memory.current" : "memory.usage_in_bytes"))
-        if parts.popLast() == nil { return folders }
+        if components.popLast() == nil { return folders }
       }
     }
   }

@@ -14,9 +14,9 @@ package enum MemoryCheck {
   /// Throws where `plan` is more than `available` and what is held.
   package static func check(_ plan: MemoryPlan, held: Int = 0, available: AvailableMemory) throws(TrainerError) {
     guard plan.total - held > available.bytes else { return }
-    let parts = plan.rows.map { "\(Format.bytes($0.bytes)) for \($0.name)" }.joined(separator: ", ")
+    let uses = plan.rows.map { "\(Format.bytes($0.bytes)) for \($0.name)" }.joined(separator: ", ")
     throw TrainerError(
-      "not enough memory: this run needs \(Format.bytes(plan.total)) (\(parts)), and \(available.limitedBy) leaves "
+      "not enough memory: this run needs \(Format.bytes(plan.total)) (\(uses)), and \(available.limitedBy) leaves "
         + "\(Format.bytes(available.bytes + held)); compile the model with --memory or a smaller batch, or use fewer --threads")
   }
 }

@@ -71,7 +71,7 @@ package final class TrainedModel {
     }
   }
 
-  /// A place for images on their way to `batch`, one batch more than the model works on.
+  /// Memory for images on their way to `batch`, one batch more than the model works on.
   package func makeImageStaging(for batch: ImageBatch) throws(TrainerError) -> any ImageStaging {
     try device.makeImageStaging(slots: max(2, Manifest.waitingBatches * program.microBatches), for: batch)
   }

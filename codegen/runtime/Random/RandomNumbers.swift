@@ -2,7 +2,7 @@ import Glibc
 
 /// Random numbers that are a function of a key and a position, so that no result depends on who draws first.
 ///
-/// A key comes from a seed and what the numbers are for; the number at a position is the key's sequence of SplitMix64 at that place,
+/// A key comes from a seed and what the numbers are for; the number at a position is the key's sequence of SplitMix64 at that index,
 /// reached without drawing those before it.
 package struct RandomNumbers: Sendable {
   private let key: UInt64

@@ -23,7 +23,7 @@ enum KeptCheckpoints {
     return digits.allSatisfy { ("0"..."9").contains($0) } ? Int(digits) : nil
   }
 
-  /// Gives the newest checkpoint, of `step`, a second name under which it stays when the next one takes its place.
+  /// Gives the newest checkpoint, of `step`, a second name under which it stays when the next one replaces it.
   static func keepNewest(in path: String, step: Int) throws(TrainerError) {
     let kept = Self.path(in: path, step: step)
     let newest = RunFolder.checkpoint(in: path)

@@ -1,6 +1,6 @@
 import WaMIMManifest
 
-/// How a step of the optimiser is made: on one batch at once by the schedule `step`, or by a round of `gradients` for each part of
+/// How a step of the optimiser is made: on one batch at once by the schedule `step`, or by a round of `gradients` for each micro-batch of
 /// each batch and one `update` in the end.
 package struct OptimizerStep {
   private let model: TrainedModel

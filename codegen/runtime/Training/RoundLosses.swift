@@ -35,7 +35,7 @@ package struct RoundLosses {
   /// The mean losses over `batches` batches, all of whose rounds have been taken in.
   package func means(ofBatches batches: Int) -> Losses {
     let means = zip(sums, outputs).map { sum, output in
-      // Parts of a batch give shares of its loss, and a loss that has nothing to do with samples is the same for each of them.
+      // Micro-batches give shares of its loss, and a loss that has nothing to do with samples is the same for each of them.
       sum / Double(output.combination == .sum ? batches : rounds)
     }
     return Losses(total: means.first ?? 0, targets: Array(means.dropFirst()))

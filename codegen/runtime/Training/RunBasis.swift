@@ -82,10 +82,12 @@ struct ResumeCheck {
   /// How the program differs from that of the run.
   private func modelDifference(_ graph: String) -> String? {
     guard let earlier = position.basis, earlier.graph != basis.graph || earlier.batch != basis.batch else { return nil }
-    var parts: [String] = []
-    if earlier.batch != basis.batch { parts.append("it took \(earlier.batch) images a step, and this one takes \(basis.batch)") }
-    if earlier.graph != basis.graph { parts.append(firstDifference(earlier, graph) ?? "its graph was another one") }
-    return "the run to continue is of another program: \(parts.joined(separator: "; "))"
+    var differences: [String] = []
+    if earlier.batch != basis.batch {
+      differences.append("it took \(earlier.batch) images a step, and this one takes \(basis.batch)")
+    }
+    if earlier.graph != basis.graph { differences.append(firstDifference(earlier, graph) ?? "its graph was another one") }
+    return "the run to continue is of another program: \(differences.joined(separator: "; "))"
   }
 
   /// The first line in which the graph that lies beside the checkpoint and this one differ.

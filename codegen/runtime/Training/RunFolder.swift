@@ -5,7 +5,7 @@ import Glibc
 /// What the folder holds of another run, or of steps that the run takes anew, stays as it is until the first checkpoint is safe.
 package final class RunFolder {
   package let path: String
-  /// Where files of the run are made: the folder, or one within it until the run may take the place of what is there.
+  /// Where files of the run are made: the folder, or one within it until the run may replace what is there.
   package private(set) var workPath: String
   /// Whether the run was evaluated after the step that it goes on from.
   let isValidated: Bool

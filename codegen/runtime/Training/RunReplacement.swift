@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// How a run takes the place of what its folder holds: as a whole, and only once its first checkpoint is on the disk.
+/// How a run replaces what its folder holds: as a whole, and only once its first checkpoint is on the disk.
 ///
 /// Until then all that it writes goes to a folder within the run's. That one gets another name when it is complete, which is the moment
 /// at which the new run counts; a process that is killed while it moves files out of there leaves the rest to the next one.
@@ -31,7 +31,7 @@ struct RunReplacement {
   /// Removes what the new run has written, and leaves the old one as it was.
   func discard() { Self.remove(workPath) }
 
-  /// Puts the new run, whose checkpoint and other files are in the folder to work in, in the place of the old one.
+  /// Puts the new run, whose checkpoint and other files are in the folder to work in, where the old one was.
   func commit() throws(TrainerError) {
     let new = Set(FileSystem.names(in: workPath))
     let old = FileSystem.names(in: path).filter { name in
@@ -95,8 +95,8 @@ enum RunFiles {
   /// Throws where `output` is to be a file that a run makes in `folder`.
   static func check(_ output: String, option: String, in folder: String) throws(TrainerError) {
     let name = output.split(separator: "/").last.map(String.init) ?? ""
-    let place = FileSystem.parent(of: output)
-    guard isOfRun(name) || name == "lock", FileSystem.isSame(place, folder) else { return }
+    let parent = FileSystem.parent(of: output)
+    guard isOfRun(name) || name == "lock", FileSystem.isSame(parent, folder) else { return }
     throw TrainerError("\(option) \(output) is a file that the run keeps itself; give another one")
   }
 }

@@ -43,8 +43,8 @@ struct PixelAutoencoder {
     let token = g.parameter("mask_token", [1, 1, decoderWidth], .normal(standardDeviation: 0.02))
     let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, decoderWidth])
     let visible = embedded.sliced(1, 1..<mask.visibleCount + 1)
-    let places = Tensor.concatenated([visible, hidden], axis: 1, in: g).gathered(mask.restore)
-    let tokens = places + g.add(.positionTable(width: decoderWidth, grid: mask.grid, classToken: false))
+    let ordered = Tensor.concatenated([visible, hidden], axis: 1, in: g).gathered(mask.restore)
+    let tokens = ordered + g.add(.positionTable(width: decoderWidth, grid: mask.grid, classToken: false))
     let mixed = TransformerBlock(heads: 4)(tokens, name: "block")
     return Linear(width: channels)(LayerNorm()(mixed, name: "norm"), name: "pixels")
   }

@@ -88,7 +88,7 @@ private struct Copy {
   private func product(_ value: Value, _ factor: Int) -> Value { builder.multiplyIntegers(value, builder.index(factor)) }
 
   /// Where line `line` of the copy begins, for its first block.
-  private func place(ofLine line: Value) -> Address {
+  private func address(ofLine line: Value) -> Address {
     let extent = builder.index(AMXTiling.tileExtent)
     let tile = builder.divideIntegers(line, extent)
     let within = builder.subtractIntegers(line, builder.multiplyIntegers(tile, extent))
@@ -103,18 +103,18 @@ private struct Copy {
 
   func lineByLine() {
     builder.loop(from: builder.index(0), to: count) { index, _ in
-      let from = placeInSource(of: index)
-      let to = place(ofLine: index)
+      let from = addressInSource(of: index)
+      let to = address(ofLine: index)
       // What a line some lines later needs is asked for: the processor's own requests come late for both sides.
       let later = builder.addIntegers(index, builder.index(4))
-      let (laterFrom, laterTo) = (placeInSource(of: later), place(ofLine: later))
+      let (laterFrom, laterTo) = (addressInSource(of: later), address(ofLine: later))
       forEachBlock { block, isWhole in
         let term = product(block, AMXTiling.blockTerms)
         let start = product(block, AMXTiling.blockElements)
         builder.prefetch(builder.advance(laterFrom, by: term), count: AMXTiling.blockTerms, toL1: true)
         for split in 0..<AMXTiling.splits {
-          let place = builder.advance(builder.advance(laterTo, by: start), by: split * AMXTiling.splitElements)
-          builder.prefetch(place, toL1: true)
+          let address = builder.advance(builder.advance(laterTo, by: start), by: split * AMXTiling.splitElements)
+          builder.prefetch(address, toL1: true)
         }
         let halves = (0...1).map { terms(of: builder.advance(from, by: term), term: term, half: $0, isWhole: isWhole) }
         builder.storeSplits(halves[0], halves[1], to: builder.advance(to, by: start))
@@ -123,7 +123,7 @@ private struct Copy {
     }
   }
 
-  private func placeInSource(of index: Value) -> Address {
+  private func addressInSource(of index: Value) -> Address {
     guard copier.hasRuns else { return builder.advance(source, by: builder.multiplyIntegers(index, stride)) }
     let line = builder.addIntegers(first, index)
     let run = builder.multiplyIntegers(builder.divideIntegers(line, linesOfRun), runStride)
@@ -131,9 +131,9 @@ private struct Copy {
     return builder.advance(builder.advance(source, by: run), by: within)
   }
 
-  /// The terms of half a block, the first of which is `term`, in the line that is at `place`; what is not there is 0.
-  private func terms(of place: Address, term: Value, half: Int, isWhole: Bool) -> Value {
-    let from = builder.advance(place, by: half * lanes)
+  /// The terms of half a block, the first of which is `term`, in the line that is at `address`; what is not there is 0.
+  private func terms(of address: Address, term: Value, half: Int, isWhole: Bool) -> Value {
+    let from = builder.advance(address, by: half * lanes)
     if isWhole { return builder.load(builder.float, from, lanes: lanes) }
     let left = builder.subtractIntegers(builder.subtractIntegers(kBlock, term), builder.index(half * lanes))
     return builder.load(from, where: builder.lanes(below: left, lanes: lanes), lanes: lanes)
@@ -149,7 +149,7 @@ private struct Copy {
         Square(
           line: line, term: product(block, AMXTiling.blockTerms), isWhole: isWhole,
           linesThere: builder.lanes(below: left, lanes: lanes),
-          target: builder.advance(place(ofLine: line), by: product(block, AMXTiling.blockElements))))
+          target: builder.advance(address(ofLine: line), by: product(block, AMXTiling.blockElements))))
     }
     func forEachLine(_ body: (Value) -> Void) {
       builder.loop(from: builder.index(0), to: count, step: lanes) { line, _ in
@@ -206,9 +206,9 @@ private struct Copy {
 
 extension IRBuilder {
   /// Stores the splits of two vectors, a register's row each, to where a block has its first splits and where it has the others.
-  func storeSplits(_ first: Value, _ second: Value, to place: Address) {
+  func storeSplits(_ first: Value, _ second: Value, to address: Address) {
     for (split, pairs) in pairedSplits(first, second, lanes: AMXRegister.columns).enumerated() {
-      store(pairs, advance(place, by: split * AMXTiling.splitElements))
+      store(pairs, advance(address, by: split * AMXTiling.splitElements))
     }
   }
 }

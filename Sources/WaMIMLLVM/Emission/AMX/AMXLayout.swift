@@ -1,4 +1,5 @@
-/// Where the copies of a product's sides lie in the workspace for AMX: two panels, then a tile that has no place in the result, then rows.
+/// Where the copies of a product's sides lie in the workspace for AMX: two panels, then a tile of which the result has a piece only, then
+/// rows.
 struct AMXLayout {
   /// The kBlocks that the extent summed over is cut into.
   let kBlocks: [Int]

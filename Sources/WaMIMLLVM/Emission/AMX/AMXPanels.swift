@@ -128,15 +128,15 @@ private struct Panel {
       share: panels.preparedShare, asksByColumn: panels.right.columnStride != 1, copiesNext: copiesNext)
   }
 
-  /// Tiles one below the other, in their place in the result.
+  /// Tiles one below the other, where the result has them.
   private func emitTiles(from first: Value, count: Value, later: AMXTiles.LaterPanels?) {
     let rows = builder.addIntegers(block.first, product(first, extent))
-    let place = builder.advance(
-      builder.advance(block.result.place, by: product(rows, block.result.rowStride)), by: column)
+    let address = builder.advance(
+      builder.advance(block.result.address, by: product(rows, block.result.rowStride)), by: column)
     let tiles = AMXTiles(
       height: 2, width: width, accumulates: panels.accumulates, rowsBelow: roundedUpToPower((extent + blocks - 1) / blocks),
       later: later)
-    call(tiles, from: first, count: count, to: place, resultRow: block.result.rowStride)
+    call(tiles, from: first, count: count, to: address, resultRow: block.result.rowStride)
   }
 
   /// A tile whose rows the block has in part, or none of them.
@@ -168,22 +168,22 @@ private struct Panel {
     let rows = block.rows
     builder.call(
       builder.shared(LoneTileCopier(direction: direction, columns: columns, hasRuns: !rows.isOneRun)),
-      [block.product.loneTile, builder.advance(block.result.place, by: column)].map(builder.pointer)
+      [block.product.loneTile, builder.advance(block.result.address, by: column)].map(builder.pointer)
         + [builder.addIntegers(block.first, row), count, builder.index(block.result.rowStride)]
         + [rows.rowsPerRun, builder.index(rows.resultStride)])
   }
 
-  private func call(_ function: AMXTiles, from first: Value, count: Value, to place: Address, resultRow: Int) {
+  private func call(_ function: AMXTiles, from first: Value, count: Value, to address: Address, resultRow: Int) {
     let left = builder.advance(block.product.rowsCopy, by: product(first, tileStride))
-    var operands = [left, panels.copy(at: column), place].map(builder.pointer)
+    var operands = [left, panels.copy(at: column), address].map(builder.pointer)
     operands += [builder.index(blocks), builder.index(resultRow), count]
     if let later = function.later {
       let next = source(after: extent)
       let requested = later.copiesNext ? source(after: 2 * extent) : next
-      operands += [builder.pointer(requested.place), builder.index(requested.distantStride)]
+      operands += [builder.pointer(requested.address), builder.index(requested.distantStride)]
       if later.copiesNext {
         let target = panels.copy(at: builder.addIntegers(column, builder.index(extent)))
-        operands += [builder.pointer(next.place), builder.index(next.rowStride), builder.pointer(target)]
+        operands += [builder.pointer(next.address), builder.index(next.rowStride), builder.pointer(target)]
       }
     }
     builder.call(builder.shared(function), operands)

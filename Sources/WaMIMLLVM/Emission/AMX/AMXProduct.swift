@@ -13,7 +13,7 @@ struct AMXProduct {
   let layout: AMXLayout
   /// About as many rows as there are.
   let expectedRows: Int
-  /// Where the copies of two panels go, then a tile that has no place in the result, then the rows' copy.
+  /// Where the copies of two panels go, then a tile of which the result has a piece only, then the rows' copy.
   let workspace: Address
 
   init(_ matmul: MatmulKernel, _ variant: MatmulVariant, in emitter: KernelEmitter) {
@@ -149,7 +149,7 @@ struct AMXRows {
   ) {
     builder.call(
       builder.shared(copier),
-      [builder.pointer(source.place), builder.pointer(target), count, builder.index(kBlock), builder.index(stride)]
+      [builder.pointer(source.address), builder.pointer(target), count, builder.index(kBlock), builder.index(stride)]
         + [first, rows.rowsPerRun, builder.index(rows.leftStride)])
   }
 }

@@ -89,13 +89,13 @@ private struct AMXTile {
     let sums = (0..<tiles.height).flatMap { row in
       (0..<tiles.width).map { column in
         let rows = product(resultRow, row * AMXRegister.rows)
-        let place = builder.advance(builder.advance(result, by: rows), by: column * AMXRegister.columns)
-        return (register: AMXTiles.sum(row, column), place: place)
+        let address = builder.advance(builder.advance(result, by: rows), by: column * AMXRegister.columns)
+        return (register: AMXTiles.sum(row, column), address: address)
       }
     }
     for sum in sums {
       if tiles.accumulates {
-        builder.load(sum.register, from: sum.place, stride: resultRow)
+        builder.load(sum.register, from: sum.address, stride: resultRow)
       } else {
         builder.clear(sum.register)
       }
@@ -106,7 +106,7 @@ private struct AMXTile {
       emitBlock(block, left: builder.advance(left, by: start), right: builder.advance(right, by: start), below: below)
       return []
     }
-    for sum in sums { builder.store(sum.register, to: sum.place, stride: resultRow) }
+    for sum in sums { builder.store(sum.register, to: sum.address, stride: resultRow) }
   }
 
   // MARK: Blocks
@@ -140,7 +140,7 @@ private struct AMXTile {
     for (number, step) in steps.enumerated() {
       emit(step, left: left, right: right)
       func due(_ count: Int) -> Range<Int> { (count * number / steps.count)..<(count * (number + 1) / steps.count) }
-      for line in lines[due(lines.count)] { builder.prefetch(line.place, toL1: line.isNear) }
+      for line in lines[due(lines.count)] { builder.prefetch(line.address, toL1: line.isNear) }
       for pair in due(pairs) { copyPair(pair, of: block) }
       if due(pairs).isEmpty { builder.doNothing(times: Self.distance - due(lines.count).count) }
     }
@@ -148,8 +148,8 @@ private struct AMXTile {
 
   private func emit(_ step: Step, left: Address, right: Address) {
     func load(_ register: AMXRegister, _ index: Int, split: Int, of block: Address) {
-      let place = builder.advance(block, by: split * AMXTiling.splitElements + index * AMXRegister.elements)
-      builder.load(register, from: place, stride: builder.index(AMXRegister.columns))
+      let address = builder.advance(block, by: split * AMXTiling.splitElements + index * AMXRegister.elements)
+      builder.load(register, from: address, stride: builder.index(AMXRegister.columns))
     }
     switch step {
     case .loadLeft(let split, let row): load(AMXTiles.left(row), row, split: split, of: left)
@@ -162,11 +162,11 @@ private struct AMXTile {
   // MARK: What comes later
 
   /// A line of the cache to ask for, and whether it is needed at once.
-  private typealias Line = (place: Address, isNear: Bool)
+  private typealias Line = (address: Address, isNear: Bool)
 
   private func linesOfNextBlock(after left: Address) -> [Line] {
     let (block, line) = (AMXTiling.blockElements, IRBuilder.lineElements)
-    return (0..<(block / line)).map { (place: builder.advance(left, by: block + $0 * line), isNear: true) }
+    return (0..<(block / line)).map { (address: builder.advance(left, by: block + $0 * line), isNear: true) }
   }
 
   private func linesBelow(_ result: Address, block: Value) -> [Line] {
@@ -195,7 +195,7 @@ private struct AMXTile {
     (0..<count).flatMap { number in
       let row = builder.advance(start, by: product(stride, number))
       return Swift.stride(from: 0, to: extent, by: IRBuilder.lineElements).map {
-        (place: builder.advance(row, by: $0), isNear: false)
+        (address: builder.advance(row, by: $0), isNear: false)
       }
     }
   }

@@ -23,19 +23,19 @@ struct LoneTileCopier: SharedFunction {
     let (tile, result) = (Address(base: function.parameter(0), index: zero), Address(base: function.parameter(1), index: zero))
     builder.loop(from: zero, to: function.parameter(3)) { index, _ in
       let ofTile = builder.advance(tile, by: builder.multiplyIntegers(index, builder.index(AMXTiling.tileExtent)))
-      let ofResult = place(of: builder.addIntegers(function.parameter(2), index), in: result, function, builder)
+      let ofResult = address(of: builder.addIntegers(function.parameter(2), index), in: result, function, builder)
       let lanes = builder.lanes
       for column in stride(from: 0, to: columns, by: lanes) {
         let count = min(lanes, columns - column)
-        let places = [ofTile, ofResult].map { builder.advance($0, by: column) }
-        let (from, to) = direction == .toResult ? (places[0], places[1]) : (places[1], places[0])
+        let addresses = [ofTile, ofResult].map { builder.advance($0, by: column) }
+        let (from, to) = direction == .toResult ? (addresses[0], addresses[1]) : (addresses[1], addresses[0])
         builder.store(builder.load(builder.float, from, count: count, lanes: lanes), to, count: count, lanes: lanes)
       }
       return []
     }
   }
 
-  private func place(of row: Value, in result: Address, _ function: Function, _ builder: IRBuilder) -> Address {
+  private func address(of row: Value, in result: Address, _ function: Function, _ builder: IRBuilder) -> Address {
     let (resultRow, rowsOfRun, runStride) = (function.parameter(4), function.parameter(5), function.parameter(6))
     guard hasRuns else { return builder.advance(result, by: builder.multiplyIntegers(row, resultRow)) }
     let run = builder.multiplyIntegers(builder.divideIntegers(row, rowsOfRun), runStride)

@@ -171,12 +171,12 @@ private struct HSV {
   var rgb: (UInt8, UInt8, UInt8) {
     guard saturation > 0 else { return (value, value, value) }
     let sextant = Double(hue) * 6 / 255
-    let part = Double(Float(sextant - sextant.rounded(.down)))
+    let fraction = Double(Float(sextant - sextant.rounded(.down)))
     let (strength, full) = (Double(Float(Double(saturation) / 255)), Double(value))
     func byte(_ value: Double) -> UInt8 { UInt8(max(0, min(255, value.rounded()))) }
     let p = byte(full * (1 - strength))
-    let q = byte(full * (1 - strength * part))
-    let t = byte(full * (1 - strength * (1 - part)))
+    let q = byte(full * (1 - strength * fraction))
+    let t = byte(full * (1 - strength * (1 - fraction)))
     switch Int(sextant) % 6 {
     case 0: return (value, t, p)
     case 1: return (q, value, p)

@@ -1,6 +1,6 @@
 /// How two samples of a batch become one: blended, or one of them with a rectangle of the other.
 ///
-/// A sample's partner is that at the same place counted from the end.
+/// A sample's partner is that at the same index counted from the end.
 package struct Mixture: Sendable, Equatable {
   /// What the sample keeps of its own, from 0 to 1.
   package let share: Double

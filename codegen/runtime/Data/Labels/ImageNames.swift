@@ -1,7 +1,7 @@
 /// Finds images by their paths below the data, in little memory.
 struct ImageNames {
   private let index: ImageIndex
-  /// What stands before the names of each place's images, once its data's folder is left out.
+  /// What stands before the names of each container's images, once its data's folder is left out.
   private let prefixes: [[UInt8]]
   private let roots: [[UInt8]]
   /// Images where the sum of their path says, or in the next slot that was free; -1 where there is none.
@@ -14,9 +14,9 @@ struct ImageNames {
     index = dataset.index
     let roots = dataset.roots.map { $0.last == Self.slash ? $0 : $0 + [Self.slash] }
     self.roots = roots
-    prefixes = index.places.map { place in
-      guard place.kind == .folder else { return [] }
-      let path = place.path + [Self.slash]
+    prefixes = index.containers.map { container in
+      guard container.kind == .folder else { return [] }
+      let path = container.path + [Self.slash]
       return roots.first { path.starts(with: $0) }.map { Array(path[$0.count...]) } ?? []
     }
     var capacity = 16
@@ -34,7 +34,7 @@ struct ImageNames {
   }
 
   /// The path of an image below the data.
-  func name(of image: Int) -> [UInt8] { prefixes[Int(index.items[image].place)] + index.name(at: image) }
+  func name(of image: Int) -> [UInt8] { prefixes[Int(index.items[image].container)] + index.name(at: image) }
 
   /// The image that `path` names: below the data, or from further up, or from the root of the file system.
   func index(of path: [UInt8]) -> Int? {
@@ -56,7 +56,7 @@ struct ImageNames {
   }
 
   private func isName(_ name: ArraySlice<UInt8>, of image: Int) -> Bool {
-    let prefix = prefixes[Int(index.items[image].place)]
+    let prefix = prefixes[Int(index.items[image].container)]
     let last = index.name(at: image)
     return name.count == prefix.count + last.count && name.starts(with: prefix) && name.suffix(last.count).elementsEqual(last)
   }

@@ -8,7 +8,7 @@ package struct LabelSearch {
   let dataset: ImageDataset
   /// What messages call the images.
   let name: String
-  /// The file of `--labels`, or nil where the images' places tell.
+  /// The file of `--labels`, or nil where folders and shards tell.
   let file: String?
   /// The classes of the training, by whose numbers these images are labelled; nil where these images define them.
   let classes: ClassTable?
@@ -26,7 +26,7 @@ package struct LabelSearch {
   /// The images that have a label; throws where labels are missing that should be there, and where classes do not fit the program.
   package func labelled() throws(TrainerError) -> LabelledImages {
     let raw: RawLabels
-    if let file { raw = try LabelFile.labels(in: file, of: dataset) } else { raw = try PlaceLabels.labels(of: dataset) }
+    if let file { raw = try LabelFile.labels(in: file, of: dataset) } else { raw = try ContainerLabels.labels(of: dataset) }
     try checkUnlabelled(raw)
     try checkFolders(raw)
     let table: ClassTable
@@ -61,7 +61,7 @@ package struct LabelSearch {
 
   private func checkFolders(_ raw: RawLabels) throws(TrainerError) {
     guard raw.origin == .folders else { return }
-    let empty = PlaceLabels.emptyClasses(of: dataset, labels: raw)
+    let empty = ContainerLabels.emptyClasses(of: dataset, labels: raw)
     guard let first = empty.first else { return }
     let folders =
       "\(Format.counted(empty.count, "class folder")) of \(name) \(empty.count == 1 ? "holds" : "hold") no images: \(first)"

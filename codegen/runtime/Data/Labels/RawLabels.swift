@@ -1,4 +1,4 @@
-/// What the places of images say of their classes, before the classes have numbers.
+/// What the containers of images say of their classes, before the classes have numbers.
 struct RawLabels {
   /// Where names of classes come from.
   enum Origin {

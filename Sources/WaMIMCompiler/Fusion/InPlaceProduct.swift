@@ -3,7 +3,7 @@ import WaMIMGraph
 extension LoweredCall {
   /// Lets the product be computed in the memory of one of `candidates`, if the epilogue reads it no later than it writes that.
   ///
-  /// - Returns: Whether there is such a place.
+  /// - Returns: Whether there is such a candidate.
   mutating func computeInPlace(_ product: ValueID, candidates: [ValueID]) -> Bool {
     guard case .matmul(let matmul) = kernel.body, let epilogue = matmul.epilogue,
       let source = bindings.firstIndex(of: .buffer(product))

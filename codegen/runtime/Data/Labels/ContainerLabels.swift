@@ -1,19 +1,19 @@
 import FoundationEssentials
 
 /// Labels where images lie: the names of folders, and entries of shards beside images.
-enum PlaceLabels {
-  /// Reads what the places of `dataset` say.
+enum ContainerLabels {
+  /// Reads what the containers of `dataset` say.
   static func labels(of dataset: ImageDataset) throws(TrainerError) -> RawLabels {
     let index = dataset.index
-    let isOfFolders = index.items.first.map { index.places[Int($0.place)].kind == .folder } ?? true
+    let isOfFolders = index.items.first.map { index.containers[Int($0.container)].kind == .folder } ?? true
     var labels = RawLabels(images: index.count, origin: isOfFolders ? .folders : .entries)
     var start = 0
     while start < index.count {
-      let place = index.items[start].place
+      let container = index.items[start].container
       var end = start
-      while end < index.count, index.items[end].place == place { end += 1 }
-      if index.places[Int(place)].kind == .folder {
-        if let name = className(of: index.places[Int(place)].path, roots: dataset.roots) {
+      while end < index.count, index.items[end].container == container { end += 1 }
+      if index.containers[Int(container)].kind == .folder {
+        if let name = className(of: index.containers[Int(container)].path, roots: dataset.roots) {
           let number = labels.number(of: name)
           for image in start..<end { labels.set(image, to: number) }
         }
@@ -29,13 +29,13 @@ enum PlaceLabels {
   static func emptyClasses(of dataset: ImageDataset, labels: RawLabels) -> [String] {
     let known = Set(labels.names)
     var empty: Set<[UInt8]> = []
-    for place in dataset.index.places where place.kind == .folder {
-      if let name = className(of: place.path, roots: dataset.roots), !known.contains(name) { empty.insert(name) }
+    for container in dataset.index.containers where container.kind == .folder {
+      if let name = className(of: container.path, roots: dataset.roots), !known.contains(name) { empty.insert(name) }
     }
     return empty.map { FilePath.text($0) }.sorted()
   }
 
-  /// The first part of the folder `path` below the data.
+  /// The first component of the folder `path` below the data.
   private static func className(of path: [UInt8], roots: [[UInt8]]) -> [UInt8]? {
     let slash = UInt8(ascii: "/")
     for root in roots {
@@ -50,9 +50,9 @@ enum PlaceLabels {
 
   /// Adds what lies beside the images `images` of `index`, all in one archive: `KEY.cls`, or `KEY.json`.
   private static func addEntries(of index: ImageIndex, _ images: Range<Int>, to labels: inout RawLabels) throws(TrainerError) {
-    let place = index.place(at: images.lowerBound)
-    let opened = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: place.path) }
-    let file: any StoredBytes = place.packing.map { GzipReader(opened, index: $0) } ?? opened
+    let container = index.container(at: images.lowerBound)
+    let opened = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: container.path) }
+    let file: any StoredBytes = container.packing.map { GzipReader(opened, index: $0) } ?? opened
     var found: [ArraySlice<UInt8>: Int32] = [:]
     var reader = TarReader(file)
     while let member = try reader.next() {
@@ -64,7 +64,7 @@ enum PlaceLabels {
       let name = ending == "cls" ? trimmed(bytes) : classInJSON(bytes)
       guard let name, !name.isEmpty else {
         if ending == "json" { continue }
-        throw TrainerError("\(FilePath.text(place.path)): \(FilePath.text(member.name)) is empty, and should name a class")
+        throw TrainerError("\(FilePath.text(container.path)): \(FilePath.text(member.name)) is empty, and should name a class")
       }
       found[key] = labels.number(of: name)
     }
@@ -75,7 +75,7 @@ enum PlaceLabels {
 
   /// What the files of a sample have in common: their path up to the first dot of their name.
   private static func key(of name: [UInt8]) -> ArraySlice<UInt8> {
-    let last = FilePath.lastPart(name)
+    let last = FilePath.lastComponent(name)
     return name[..<(last.firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex)]
   }
 

@@ -9,7 +9,7 @@ extension Access {
 }
 
 extension RowKernel {
-  /// The kernel with `transform` applied to each place that it reads or writes.
+  /// The kernel with `transform` applied to each access.
   func mappingAccesses(_ transform: (Access) -> Access) -> RowKernel {
     var kernel = self
     kernel.stages = stages.map { $0.mappingAccesses(transform) }
@@ -18,7 +18,7 @@ extension RowKernel {
 }
 
 extension WaveletKernel {
-  /// The kernel with `transform` applied to each place that it reads or writes; its workspace stays.
+  /// The kernel with `transform` applied to each access; its workspace stays.
   func mappingPlanes(_ transform: (Planes) -> Planes) -> WaveletKernel {
     var kernel = self
     kernel.pictures = transform(pictures)
