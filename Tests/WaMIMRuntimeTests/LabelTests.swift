@@ -30,7 +30,7 @@ import WaMIMRuntime
     Dictionary(
       uniqueKeysWithValues: (0..<images.count).map { index in
         let name = images.name(at: index).replacingOccurrences(of: folder.path + "/", with: "")
-        return (name, images.classes.names[images.label(at: index)?.category ?? -1])
+        return (name, images.table.names[images.label(at: index)?.category ?? -1])
       })
   }
 
@@ -48,7 +48,7 @@ import WaMIMRuntime
   func folders() throws {
     try fill(["zebra/a.png", "Ääbc/deep/er/b.png", "two words/c.png", "two words/d.png", "Zoo/e.png", "10/f.png", "9/g.png"])
     let images = try labelled(count: 6)
-    #expect(images.classes.names == ["10", "9", "Zoo", "two words", "zebra", "Ääbc"])
+    #expect(images.table.names == ["10", "9", "Zoo", "two words", "zebra", "Ääbc"])
     #expect(
       categories(images) == [
         "data/zebra/a.png": "zebra", "data/Ääbc/deep/er/b.png": "Ääbc", "data/two words/c.png": "two words",
@@ -61,7 +61,7 @@ import WaMIMRuntime
   @Test("Names that look alike stay different classes")
   func unicode() throws {
     try fill(["caf\u{E9}/a.png", "cafe\u{301}/b.png"])
-    #expect(try labelled(count: 2).classes.count == 2)
+    #expect(try labelled(count: 2).table.count == 2)
   }
 
   @Test("Other data has to have the classes of the training")
@@ -98,7 +98,7 @@ import WaMIMRuntime
         "\u{FEFF}weight,Label,extra,File\r\n0.5,\"the \"\"good\"\"\",x,a.png\r\n1,bad,,\"b, c.png\"\r\n\r\n2,bad,y,sub/d.png".utf8),
       to: "labels.csv")
     let images = try labelled(file: "labels.csv", count: 2)
-    #expect(images.classes.names == ["bad", "the \"good\""])
+    #expect(images.table.names == ["bad", "the \"good\""])
     #expect(categories(images) == ["data/a.png": "the \"good\"", "data/b, c.png": "bad", "data/sub/d.png": "bad"])
     #expect(images.isWeighted && (0..<3).map { images.label(at: $0)?.weight } == [0.5, 1, 2])
   }
@@ -109,7 +109,7 @@ import WaMIMRuntime
     let rows = [["a.png", "3"], ["./sub/b.png", "0"]]
     try folder.write(Array(rows.map { $0.joined(separator: separator) + "\n" }.joined().utf8), to: "labels.txt")
     let images = try labelled(file: "labels.txt", count: 5)
-    #expect(images.classes.names == ["0", "1", "2", "3", "4"])
+    #expect(images.table.names == ["0", "1", "2", "3", "4"])
     #expect(categories(images) == ["data/a.png": "3", "data/sub/b.png": "0"] && !images.isWeighted)
     try folder.write(
       Array("further/up/a.png\(separator)1\(separator)0.25 \n\(folder["data/sub/b.png"])\(separator)1\n".utf8), to: "up.txt")
@@ -142,7 +142,7 @@ import WaMIMRuntime
   func manyClasses() throws {
     try fill((0..<300).map { "class \($0)/only.png" })
     let images = try labelled(count: 300)
-    #expect(images.counts.allSatisfy { $0 == 1 } && images.classes.names == images.classes.names.sorted())
+    #expect(images.counts.allSatisfy { $0 == 1 } && images.table.names == images.table.names.sorted())
   }
 
   @Test("Random rows survive writing and reading", arguments: 0..<20)
@@ -182,7 +182,7 @@ import WaMIMRuntime
     try folder.write(
       tar([("b.cls", Array(names[1].utf8)), ("b.json", Array("{\"cls\": 9}".utf8)), ("b.png", picture)]), to: "data/1.tar")
     let images = try labelled(count: areNumbers ? 3 : 2)
-    #expect(images.classes.names == (areNumbers ? ["0", "1", "2"] : ["owl", "tabby cat"]))
+    #expect(images.table.names == (areNumbers ? ["0", "1", "2"] : ["owl", "tabby cat"]))
     #expect(
       categories(images) == [
         "data/0.tar/a/1.png": names[0], "data/0.tar/a/2.seg.png": names[1], "data/1.tar/b.png": names[1],

@@ -1,4 +1,5 @@
 import CFakeProgram
+import CProgram
 import Foundation
 import WaMIMManifest
 import WaMIMRuntime
@@ -50,11 +51,11 @@ let fakeRecipe = Recipe { $0.weightDecay = 0.1 }.withConstantRate(0.01)
 /// Runs the trainer with `arguments` on the fake program, and returns its exit code.
 func train(_ arguments: String...) -> Int32 { train(arguments) }
 
-/// Runs the trainer with `arguments` on the fake program, and returns its exit code.
-func train(_ arguments: [String]) -> Int32 {
+/// Runs the trainer with `arguments` on a program, the fake one where none is given, and returns its exit code.
+func train(_ arguments: [String], on program: wamim_program = wamim_fake_program) -> Int32 {
   var words = (["train"] + arguments).map { strdup($0) }
   defer { for word in words { free(word) } }
-  return withUnsafePointer(to: wamim_fake_program) { wamimMain(Int32(words.count), &words, $0) }
+  return withUnsafePointer(to: program) { wamimMain(Int32(words.count), &words, $0) }
 }
 
 /// The tensors of a safetensors file by their names.

@@ -24,6 +24,11 @@ struct WatchOptions: ParsableArguments {
       valueName: "folder"))
   var validation: [String] = []
 
+  @Option(
+    name: .customLong("val-labels"),
+    help: ArgumentHelp("For models that take labels: the file of --labels for the images of --val.", valueName: "file"))
+  var validationLabels: String?
+
   @Option(help: ArgumentHelp("Steps between what TensorBoard is told (default: 10).", valueName: "steps"))
   var logEvery: Int?
 

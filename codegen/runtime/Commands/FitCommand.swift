@@ -33,6 +33,8 @@ struct FitCommand: ParsableCommand {
 
   @OptionGroup var data: DataOptions
 
+  @OptionGroup var labels: LabelOptions
+
   @Option(
     name: .shortAndLong, help: ArgumentHelp("The folder to write to (default: that of --resume, or `run`).", valueName: "run"))
   var out: String?
@@ -69,10 +71,7 @@ struct FitCommand: ParsableCommand {
     help: "Run each step on one thread, and stop at the first kernel whose result is not finite: slow, and the same bits.")
   var checkValues = false
 
-  @Option(
-    name: [.long, .customLong("loaders")],
-    help: ArgumentHelp("Threads that read images ahead (default: the processors that this process may use).", valueName: "n"))
-  var loaderThreads: Int?
+  @OptionGroup var loaders: LoaderOptions
 
   @OptionGroup var threads: ThreadOptions
 
@@ -87,9 +86,6 @@ struct FitCommand: ParsableCommand {
   func validate() throws {
     _ = try hyperparameters
     if let limitSteps, limitSteps < 1 { throw ValidationError("--limit-steps has to be 1 or more") }
-    if let loaderThreads, !(1...256).contains(loaderThreads) {
-      throw ValidationError("--loader-threads has to be from 1 to 256")
-    }
     if resume != nil && initial != nil {
       throw ValidationError("--resume continues a run and --init begins one with given parameters: give only one of them")
     }
@@ -114,7 +110,8 @@ struct FitCommand: ParsableCommand {
       throw TrainerError("the run to continue has the seed \(position.seed), not \(seed); leave --seed out")
     }
     let batch = try ImageBatch(program, recipe: settings.recipe)
-    let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath)
+    try batch.checkMixing()
+    let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath, classes: position?.classes)
     if let position, let checkpoint {
       try check(position, of: checkpoint, program: program, batches: settings.recipe.batchAccumulation, source: source)
     }
@@ -142,19 +139,24 @@ struct FitCommand: ParsableCommand {
 
   /// Opens the images to train on, and those to evaluate on.
   private func sources(
-    _ settings: FitSettings, batch: ImageBatch, seed: UInt64, runFolder: String
+    _ settings: FitSettings, batch: ImageBatch, seed: UInt64, runFolder: String, classes: ClassTable?
   ) throws(TrainerError) -> (training: any ImageSource, validation: (any ImageSource)?) {
     guard !settings.data.isEmpty else {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
     }
-    let training = try data.source(for: batch, seed: seed, data: settings.data, isTurned: settings.isTurned, runFolder: runFolder)
+    let training = try data.labelledSource(
+      for: batch, seed: seed, data: settings.data, isTurned: settings.isTurned, runFolder: runFolder,
+      labelling: DataOptions.Labelling(file: settings.labels, classes: classes, purpose: .training))
     guard !settings.validation.isEmpty else { return (training, nil) }
     // Drawn images to evaluate on are others than those to train on.
-    return (training, try data.source(for: batch, seed: ~seed, data: settings.validation, isTurned: settings.isTurned))
+    let labelling = DataOptions.Labelling(
+      file: settings.validationLabels, classes: training.classes, purpose: .evaluation, option: "--val")
+    return (
+      training,
+      try data.labelledSource(
+        for: batch, seed: ~seed, data: settings.validation, isTurned: settings.isTurned, labelling: labelling)
+    )
   }
-
-  /// Threads that read images.
-  var loaderCount: Int { loaderThreads ?? min(256, Int(wamim_available_processors())) }
 
   private func makeModel(
     _ program: Program, settings: FitSettings, sources: [any ImageSource]
@@ -163,7 +165,7 @@ struct FitCommand: ParsableCommand {
     let schedules = OptimizerStep.schedules(program, batches: settings.recipe.batchAccumulation)
     return try TrainedModel(
       program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + [.forward] : schedules,
-      threads: threads.count, sources: sources.count, loaders: loaderCount,
+      threads: threads.count, sources: sources.count, loaders: loaders.count,
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
   }

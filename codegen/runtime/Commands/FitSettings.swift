@@ -4,6 +4,9 @@ import WaMIMManifest
 struct FitSettings {
   let data: [String]
   let validation: [String]
+  /// Files that tell the classes of images; nil where the images' places do.
+  let labels: String?
+  let validationLabels: String?
   /// Whether images are turned as their metadata ask for.
   let isTurned: Bool
   /// How the run is made.
@@ -32,6 +35,8 @@ struct FitSettings {
     data = (command.data.data.isEmpty ? DataOptions.locations("data", in: previous) : command.data.data).map(DataOptions.absolute)
     validation = (command.watching.validation.isEmpty ? DataOptions.locations("val", in: previous) : command.watching.validation)
       .map(DataOptions.absolute)
+    labels = (command.labels.labels ?? previous["labels"]).map(FileSystem.absolute)
+    validationLabels = (command.watching.validationLabels ?? previous["val-labels"]).map(FileSystem.absolute)
     isTurned = command.data.isTurned(recorded: previous)
     every = count(command.checkpoints.every, "every")
     keep = count(command.checkpoints.keep, "keep") ?? 0
@@ -41,6 +46,8 @@ struct FitSettings {
     recorded.merge(["keep": "\(keep)", "log-every": "\(logEvery)", "pictures": "\(pictures)"]) { $1 }
     DataOptions.record(data, as: "data", in: &recorded)
     DataOptions.record(validation, as: "val", in: &recorded)
+    recorded["labels"] = labels
+    recorded["val-labels"] = validationLabels
     recorded[DataOptions.rotationName] = "\(isTurned)"
     recorded["every"] = every.map { "\($0)" }
     self.recorded = recorded
@@ -50,7 +57,7 @@ struct FitSettings {
     TrainingRun.Options(
       recipe: recipe, seed: seed, checkpointEvery: every,
       checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures, stepLimit: command.limitSteps,
-      loaders: command.loaderCount, checksValues: command.checkValues,
+      loaders: command.loaders.count, checksValues: command.checkValues,
       profileSteps: command.watching.profileSteps)
   }
 

@@ -1,7 +1,6 @@
 import ArgumentParser
 import CProgram
 import Glibc
-import Synchronization
 
 /// The command line of a generated executable.
 struct Trainer: ParsableCommand {
@@ -13,13 +12,17 @@ struct Trainer: ParsableCommand {
       `info` shows them.
       """,
     subcommands: [
-      FitCommand.self, GradCommand.self, BenchCommand.self, ReconstructCommand.self, ExportCommand.self, InfoCommand.self,
+      FitCommand.self, EvaluateCommand.self, PredictCommand.self, GradCommand.self, BenchCommand.self, ReconstructCommand.self,
+      ExportCommand.self, InfoCommand.self,
     ],
     defaultSubcommand: FitCommand.self)
 
   /// Parses `words`, the executable's name and its arguments, runs the command that they name, and returns the exit code.
   static func run(program: UnsafePointer<wamim_program>, words: [String]) -> Int32 {
-    current.withLock { $0 = GeneratedProgram(pointer: program, words: words) }
+    $current.withValue(GeneratedProgram(pointer: program, words: words)) { run(words) }
+  }
+
+  private static func run(_ words: [String]) -> Int32 {
     // A file that may grow no further and a pipe that nobody reads become errors of the call that writes.
     signal(SIGXFSZ, SIG_IGN)
     signal(SIGPIPE, SIG_IGN)
@@ -38,8 +41,8 @@ struct Trainer: ParsableCommand {
     }
   }
 
-  /// What the executable is about, set once before the command line is parsed.
-  private static let current = Mutex<GeneratedProgram?>(nil)
+  /// What the executable is about, set before the command line is parsed.
+  @TaskLocal private static var current: GeneratedProgram?
 
   private struct GeneratedProgram: @unchecked Sendable {
     var pointer: UnsafePointer<wamim_program>
@@ -48,7 +51,7 @@ struct Trainer: ParsableCommand {
 
   /// The program of this executable, checked.
   static func program() throws(TrainerError) -> Program {
-    guard let program = current.withLock({ $0 }) else { throw TrainerError("this executable holds no program") }
+    guard let program = current else { throw TrainerError("this executable holds no program") }
     return try Program(program.pointer)
   }
 
@@ -56,5 +59,5 @@ struct Trainer: ParsableCommand {
   static var executable: String { words.first ?? "train" }
 
   /// The whole command line.
-  static var words: [String] { current.withLock { $0?.words ?? [] } }
+  static var words: [String] { current?.words ?? [] }
 }

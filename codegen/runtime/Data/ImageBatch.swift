@@ -17,9 +17,11 @@ package struct ImageBatch: Sendable {
     }
     self.input = input
     let recipe = recipe ?? program.manifest.recipe
-    augmentation = Augmentation(recipe: recipe, width: input.shape[3], height: input.shape[2], channels: input.shape[1])
-    normalization = Normalization(recipe, channels: input.shape[1])
     labels = program.input(.data("labels"))
+    augmentation = Augmentation(
+      recipe: recipe, width: input.shape[3], height: input.shape[2], channels: input.shape[1],
+      view: labels == nil ? .middle : .resized(side: nil))
+    normalization = Normalization(recipe, channels: input.shape[1])
     if let labels, labels.shape.count != 2 || labels.shape[0] != input.shape[0] || labels.type != .float32 {
       throw TrainerError("this program's input `labels` is not of the shape [batch, classes], which this command needs")
     }
@@ -37,6 +39,13 @@ package struct ImageBatch: Sendable {
 
   /// Classes that targets tell apart; nil where the program takes none.
   package var classes: Int? { labels?.shape[1] }
+
+  /// Throws where images are to be mixed, or targets smoothed, of a program that takes no targets.
+  func checkMixing() throws(TrainerError) {
+    let recipe = augmentation.recipe
+    guard labels == nil, recipe.mixup > 0 || recipe.cutmix > 0 || recipe.labelSmoothing > 0 else { return }
+    throw TrainerError("--mixup, --cutmix and --label-smoothing are for models that take labels, which this one does not")
+  }
 
   /// Whether samples come with more than their bytes.
   var hasNotes: Bool { labels != nil || augmentation.recipe.randomErasing > 0 }

@@ -68,6 +68,14 @@ package struct ImageDataset: ImageSource {
 
   package func name(at index: Int) -> String { FilePath.text(self.index.path(at: index)) }
 
+  package func shortName(at index: Int) -> String {
+    let path = self.index.container(at: index).kind == .folder ? self.index.path(at: index)[...] : self.index.name(at: index)
+    guard self.index.extent(at: index) == nil, let root = roots.first(where: { path.starts(with: $0) }) else {
+      return FilePath.text(path)
+    }
+    return FilePath.text(path[root.count...].drop { $0 == UInt8(ascii: "/") })
+  }
+
   package func load(at index: Int) throws(TrainerError) -> LoadedImage {
     .file(try ImageFile(try bytes(at: index), isTurned: isTurned))
   }

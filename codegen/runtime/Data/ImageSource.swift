@@ -6,10 +6,14 @@ package protocol ImageSource: Sendable {
   func load(at index: Int) throws(TrainerError) -> LoadedImage
   /// What the image of number `index` is; nil where nothing is known of that.
   func label(at index: Int) -> Label?
+  /// The classes of the images; nil where they have none.
+  var classes: ClassTable? { get }
   /// Whether some images weigh more than others.
   var isWeighted: Bool { get }
   /// What an error or a warning calls the image of number `index`.
   func name(at index: Int) -> String
+  /// What files call the image of number `index`: its path below the data.
+  func shortName(at index: Int) -> String
   /// What tells lists of images apart, wherever they lie.
   var digest: String { get }
   /// Whether images are read from the file that `identity` names.
@@ -21,7 +25,11 @@ package protocol ImageSource: Sendable {
 }
 
 extension ImageSource {
+  package func shortName(at index: Int) -> String { name(at: index) }
+
   package func label(at index: Int) -> Label? { nil }
+
+  package var classes: ClassTable? { nil }
 
   package var isWeighted: Bool { false }
 

@@ -61,12 +61,12 @@ package final class UnreadableImages: @unchecked Sendable {
     }
   }
 
-  /// Says how many of `total` images there were.
-  package func summarize(of total: Int) {
+  /// Says how many of `total` images there were, and what became of them.
+  package func summarize(of total: Int, areLeftOut: Bool = false) {
     let count = count
     guard count > 0 else { return }
     let list = file.map { "; \($0.path) lists them" } ?? ""
-    Console.warn("\(count) of \(total) images could not be read and were replaced by others\(list)")
+    Console.warn("\(count) of \(total) images could not be read and were \(areLeftOut ? "left out" : "replaced by others")\(list)")
   }
 
   private static func onOneLine(_ text: String) -> String {

@@ -42,7 +42,7 @@ package struct PictureGrid {
   }
 
   /// Draws `picture`, each of its pixels as a square of `scale` pixels.
-  private static func paste(_ picture: Image, on canvas: inout Image, x: Int, y: Int, scale: Int) {
+  static func paste(_ picture: Image, on canvas: inout Image, x: Int, y: Int, scale: Int) {
     let picture = picture.converted(toChannels: 3)
     for row in 0..<picture.height * scale {
       for column in 0..<picture.width * scale {

@@ -11,8 +11,13 @@ package struct TrainingPosition: Sendable, Equatable {
   package var options: [String: String]
   /// What the run is made of, where the checkpoint tells.
   package var basis: RunBasis?
+  /// The classes that the model tells apart, where it does.
+  package var classes: ClassTable?
 
-  package init(step: Int, stepsPerEpoch: Int, seed: UInt64, options: [String: String], basis: RunBasis? = nil) {
+  package init(
+    step: Int, stepsPerEpoch: Int, seed: UInt64, options: [String: String], basis: RunBasis? = nil, classes: ClassTable? = nil
+  ) {
+    self.classes = classes
     self.step = step
     self.stepsPerEpoch = stepsPerEpoch
     self.seed = seed
@@ -33,6 +38,7 @@ package enum Checkpoint {
       "seed": "\(position.seed)",
     ]
     metadata.merge(position.basis?.metadata ?? [:]) { $1 }
+    metadata["classes"] = try position.classes?.json
     for (name, value) in position.options { metadata["option.\(name)"] = value }
     let states = model.program.manifest.states.map(\.tensor)
     try Safetensors.write(states.map { Safetensors.Layout($0) }, metadata: metadata, to: path) {
@@ -85,9 +91,13 @@ package enum Checkpoint {
     else {
       throw TrainerError("\(reader.path): its metadata does not say where the run stands (step, steps_per_epoch, seed)")
     }
+    let classes = try metadata["classes"].map { (json) throws(TrainerError) in
+      do throws(TrainerError) { return try ClassTable(json: json) } catch { throw TrainerError("\(reader.path): \(error.message)") }
+    }
     var options: [String: String] = [:]
     for (name, value) in metadata where name.hasPrefix("option.") { options[String(name.dropFirst(7))] = value }
     return TrainingPosition(
-      step: step, stepsPerEpoch: stepsPerEpoch, seed: seed, options: options, basis: RunBasis(metadata: metadata))
+      step: step, stepsPerEpoch: stepsPerEpoch, seed: seed, options: options, basis: RunBasis(metadata: metadata),
+      classes: classes)
   }
 }

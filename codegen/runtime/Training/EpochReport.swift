@@ -5,6 +5,8 @@ struct EpochReport {
   let log: RunLog
   private let run: TrainingRun
   private let validation: Validation?
+  /// The validation of a classifier, in the place of the other one.
+  private let classifier: ClassifierValidation?
   private let gallery: Gallery?
   /// The validation's images that cannot be read, where there is one.
   private let unreadable: UnreadableImages?
@@ -21,15 +23,24 @@ struct EpochReport {
     if let source = run.validation {
       let unreadable = try UnreadableImages(
         .validation, listedIn: run.folder.workPath, movingTo: run.folder.path, isResuming: isResuming)
+      self.unreadable = unreadable
+      if source.classes != nil, ClassifierPass.isClassifier(run.model.program) {
+        validation = nil
+        classifier = try ClassifierValidation(
+          run.model, source: source, batch: run.batch, loaders: run.options.loaders, unreadable: unreadable)
+        gallery = nil
+        return
+      }
+      classifier = nil
       let validation = try Validation(
         run.model, source: source, batch: run.batch, loaders: run.options.loaders, unreadable: unreadable)
       self.validation = validation
-      self.unreadable = unreadable
       if validation.imageCount < source.count {
         Console.print("validation: \(validation.imageCount) of \(source.count) images, as many as fill whole batches")
       }
     } else {
       validation = nil
+      classifier = nil
       unreadable = nil
     }
     guard run.options.pictureEvery > 0, run.model.program.manifest.pictures != nil else {
@@ -64,10 +75,11 @@ struct EpochReport {
 
   /// Says how many images of the validation could not be read.
   func summarizeUnreadable() {
-    if let validation = run.validation { unreadable?.summarize(of: validation.count) }
+    if let validation = run.validation { unreadable?.summarize(of: validation.count, areLeftOut: classifier != nil) }
   }
 
   private func evaluate(step: Int) throws(TrainerError) {
+    if let classifier { return try evaluate(classifier, step: step) }
     guard let losses = try validation?.evaluate() else { return }
     // JSON has no way to write numbers that are not finite.
     guard losses.total.isFinite else { return Console.warn("the validation loss after step \(step) is \(losses.total)") }
@@ -76,5 +88,21 @@ struct EpochReport {
         step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch), validationLoss: losses.total,
         validationLosses: losses.targets))
     Console.print("\(Console.isTerminal ? "\n" : "")validation loss \(Format.fixed(losses.total, decimals: 4)) after step \(step)")
+  }
+
+  private func evaluate(_ classifier: ClassifierValidation, step: Int) throws(TrainerError) {
+    guard let (score, mistakes) = try classifier.evaluate() else { return }
+    try log.append(
+      ValidationLine(
+        step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch), validationLoss: score.loss, validationLosses: [],
+        validationAccuracy: score.accuracies(isWeighted: run.validation?.isWeighted ?? false)))
+    Console.print(
+      "\(Console.isTerminal ? "\n" : "")validation loss \(Format.fixed(score.loss, decimals: 4)), \(score.summary) after step \(step)"
+    )
+    guard run.options.pictureEvery > 0 else { return }
+    if score.classes.count <= ConfusionPicture.maximumClasses {
+      try log.append(ConfusionPicture.draw(score), tag: "confusion", step: step)
+    }
+    if let picture = try classifier.draw(mistakes) { try log.append(picture, tag: "mistakes", step: step) }
   }
 }

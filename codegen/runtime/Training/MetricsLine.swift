@@ -45,10 +45,13 @@ package struct ValidationLine: Codable, Sendable, Equatable {
   package var validationLoss: Double
   /// The loss of each target.
   package var validationLosses: [Double]
+  /// Shares of images whose class is among the first guesses, by names such as `top1`; of a classifier.
+  package var validationAccuracy: [String: Double]?
 
   private enum CodingKeys: String, CodingKey {
     case step, epoch
     case validationLoss = "validation_loss"
     case validationLosses = "validation_losses"
+    case validationAccuracy = "validation_accuracy"
   }
 }

@@ -36,12 +36,15 @@ package final class RunLog {
     try folder.append(line)
     var scalars: [(tag: String, value: Double)] = [("validation/total", line.validationLoss)]
     for (index, loss) in line.validationLosses.enumerated() { scalars.append(("validation/\(name(ofTarget: index))", loss)) }
+    for (rank, accuracy) in (line.validationAccuracy ?? [:]).sorted(by: { $0.key < $1.key }) {
+      scalars.append(("validation/\(rank)", accuracy))
+    }
     try events.append(scalars, step: line.step)
   }
 
-  /// Shows a picture of what the model predicts after `step` steps.
-  package func append(_ picture: Image, step: Int) throws(TrainerError) {
-    try events.append(picture, tag: "reconstruction", step: step)
+  /// Shows a picture after `step` steps; what the model predicts, where nothing else is said.
+  package func append(_ picture: Image, tag: String = "reconstruction", step: Int) throws(TrainerError) {
+    try events.append(picture, tag: tag, step: step)
   }
 
   private func name(ofTarget index: Int) -> String {

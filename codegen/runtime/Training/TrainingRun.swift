@@ -166,7 +166,7 @@ package struct TrainingRun {
   private func save(step: Int) throws(TrainerError) {
     let position = TrainingPosition(
       step: step, stepsPerEpoch: order.stepsPerEpoch, seed: options.seed, options: recordedOptions,
-      basis: basis)
+      basis: basis, classes: source.classes)
     try folder.save(model, at: position, keeping: options.checkpointsKept)
   }
 }

@@ -13,4 +13,10 @@ extern const wamim_program wamim_fake_program;
 /// How the program describes itself: the bytes of its manifest.
 extern const char wamim_fake_manifest[];
 
+/// A small classifier, written by hand likewise: tells which colour is the strongest.
+///
+/// Images are [4, 3, 8, 8]; the logit of class c is the state `scale` [3] at c times the mean of channel c. Steps descend the gradient of
+/// the cross-entropy with `labels` [4, 3].
+extern const wamim_program wamim_fake_classifier;
+
 #endif

@@ -5,11 +5,6 @@ package struct AffineMap: Sendable, Equatable {
   private let x: SIMD3<Double>
   private let y: SIMD3<Double>
 
-  private init(x: SIMD3<Double>, y: SIMD3<Double>) {
-    self.x = x
-    self.y = y
-  }
-
   /// A turn by `degrees` against the clock about the middle of an image of `width` times `height` pixels, and a shift by so many pixels
   /// before it.
   package static func rotation(

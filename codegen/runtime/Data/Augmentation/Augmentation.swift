@@ -10,9 +10,20 @@ package struct Augmentation: Sendable {
   package let height: Int
   /// The model's channels, 1 or 3.
   package let channels: Int
+  /// What is taken of an image where nothing is cut out at random.
+  package let view: View
 
-  package init(recipe: Recipe, width: Int, height: Int, channels: Int) {
+  /// What is taken of an image where nothing is cut out at random.
+  package enum View: Sendable, Equatable {
+    /// The largest part of the model's shape in the middle.
+    case middle
+    /// The middle of the image once its shorter side is so long; 8/7 of the model's where nothing is said, or as that above 224 pixels.
+    case resized(side: Int?)
+  }
+
+  package init(recipe: Recipe, width: Int, height: Int, channels: Int, view: View = .middle) {
     self.recipe = recipe
+    self.view = view
     self.width = width
     self.height = height
     self.channels = channels
@@ -28,7 +39,7 @@ package struct Augmentation: Sendable {
         aspect: recipe.cropAspect.lower...max(recipe.cropAspect.lower, recipe.cropAspect.upper), numbers: &numbers)
       result = try image.resized(box, width: width, height: height).converted(toChannels: channels)
     } else {
-      result = try centerCrop(image)
+      result = try evaluated(image)
     }
     if recipe.horizontalFlip && numbers.next() < 0.5 { result = Self.flipped(result) }
     return recolored(moved(result, numbers: &numbers), numbers: &numbers)
@@ -45,7 +56,15 @@ package struct Augmentation: Sendable {
       \.rotate, \.translate, \.randAugment, \.jitterBrightness, \.jitterContrast, \.jitterSaturation, \.jitterHue, \.randomErasing,
       \.mixup, \.cutmix, \.labelSmoothing,
     ] { recipe[keyPath: path] = 0 }
-    return Augmentation(recipe: recipe, width: width, height: height, channels: channels)
+    return Augmentation(recipe: recipe, width: width, height: height, channels: channels, view: view)
+  }
+
+  /// `image` as a sample to evaluate on: what `forEvaluation` makes of it.
+  package func evaluated(_ image: LoadedImage) throws(TrainerError) -> Image {
+    switch view {
+    case .middle: try centerCrop(image)
+    case .resized(let side): try centerCrop(image, resize: side)
+    }
   }
 
   /// What is erased of the sample whose random numbers for that are `numbers`.

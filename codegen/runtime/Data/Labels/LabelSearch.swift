@@ -109,8 +109,8 @@ package struct LabelSearch {
   }
 
   private func warnOfClassesWithoutImages(_ images: LabelledImages) {
-    let empty = zip(images.classes.names, images.counts).filter { $0.1 == 0 }
+    let empty = zip(images.table.names, images.counts).filter { $0.1 == 0 }
     guard let first = empty.first else { return }
-    Console.warn("\(empty.count) of \(images.classes.count) classes have no images in \(name), such as \(first.0)")
+    Console.warn("\(empty.count) of \(images.table.count) classes have no images in \(name), such as \(first.0)")
   }
 }

@@ -1,7 +1,7 @@
 /// Images with classes, those among a data set that have one.
 package struct LabelledImages: ImageSource {
   private let images: any ImageSource
-  package let classes: ClassTable
+  package let table: ClassTable
   /// The images of the data set that have a label; nil where all do.
   private let chosen: [Int32]?
   private let categories: [Int32]
@@ -10,7 +10,7 @@ package struct LabelledImages: ImageSource {
 
   init(_ images: any ImageSource, classes: ClassTable, chosen: [Int32]? = nil, categories: [Int32], weights: [Float]? = nil) {
     self.images = images
-    self.classes = classes
+    table = classes
     self.chosen = chosen
     self.categories = categories
     self.weights = weights
@@ -22,10 +22,13 @@ package struct LabelledImages: ImageSource {
 
   package func load(at index: Int) throws(TrainerError) -> LoadedImage { try images.load(at: original(index)) }
   package func name(at index: Int) -> String { images.name(at: original(index)) }
+  package func shortName(at index: Int) -> String { images.shortName(at: original(index)) }
 
   package func label(at index: Int) -> Label? {
     Label(category: Int(categories[index]), weight: weights?[index] ?? 1)
   }
+
+  package var classes: ClassTable? { table }
 
   package var isWeighted: Bool { weights != nil }
 
@@ -38,7 +41,7 @@ package struct LabelledImages: ImageSource {
 
   package var digest: String {
     var sum = BinaryWriter.checksum(images.digest.utf8, continuing: BinaryWriter.emptyChecksum)
-    for name in classes.names { sum = BinaryWriter.checksum(name.utf8, continuing: BinaryWriter.checksum([0], continuing: sum)) }
+    for name in table.names { sum = BinaryWriter.checksum(name.utf8, continuing: BinaryWriter.checksum([0], continuing: sum)) }
     for values in [chosen ?? [], categories, weights?.map { Int32(bitPattern: $0.bitPattern) } ?? []] {
       values.withUnsafeBytes { sum = BinaryWriter.checksum($0, continuing: BinaryWriter.checksum([1], continuing: sum)) }
     }
@@ -47,7 +50,7 @@ package struct LabelledImages: ImageSource {
 
   /// Images of each class.
   package var counts: [Int] {
-    categories.reduce(into: Array(repeating: 0, count: classes.count)) { $0[Int($1)] += 1 }
+    categories.reduce(into: Array(repeating: 0, count: table.count)) { $0[Int($1)] += 1 }
   }
 }
 
