@@ -58,6 +58,11 @@ public struct Graph: Hashable, Sendable {
     }
   }
 
+  /// The output that holds what an encoder gives of whole images, [batch, width].
+  public static let featuresName = "features"
+  /// The output that holds what a classifier tells of each class, [batch, classes].
+  public static let logitsName = "logits"
+
   public var name: String
   /// The nodes in an order in which they can be computed; a `ValueID` is an index into it.
   public var nodes: [Node] = []

@@ -11,6 +11,14 @@ public final class GraphBuilder {
   public var location: SourceLocation?
   /// The share of a training step that is being built.
   public var region = Region.forward
+  /// Whether the model is built to be trained: layers that behave otherwise when it is evaluated ask here.
+  public var isTraining = true
+  /// The group of the parameters that layers declare.
+  public private(set) var group = ParameterGroup()
+  /// Whether a parameter that is declared already stands for itself where it is declared once more.
+  private var sharesParameters = false
+  /// The parameters so far, by name.
+  private var parameters: [String: ValueID] = [:]
   /// The most operations that a model may have: a description that wants more is taken for a runaway loop.
   public static let largestNodeCount = 250_000
 
@@ -101,10 +109,38 @@ public final class GraphBuilder {
     return try body()
   }
 
+  // MARK: Parameters
+
+  /// Builds layers whose parameters belong to the group that `change` makes of the one outside.
+  public func grouped<Result>(_ change: (inout ParameterGroup) -> Void, _ body: () throws -> Result) rethrows -> Result {
+    let outer = group
+    change(&group)
+    defer { group = outer }
+    return try body()
+  }
+
+  /// Builds layers as they are when the model is evaluated, with the parameters that are declared already where names are the same.
+  public func sharingParameters<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let outer = (isTraining, sharesParameters)
+    (isTraining, sharesParameters) = (false, true)
+    defer { (isTraining, sharesParameters) = outer }
+    return try body()
+  }
+
+  /// The parameter that `operation` declares once more, or nil; one of another shape is a mistake.
+  private func shared(_ operation: Operation) -> Tensor? {
+    guard sharesParameters, case .parameter(let name, let shape, _, _) = operation, let known = parameters[name] else { return nil }
+    if graph[known].type.shape != shape {
+      fail("'\(name)' has the shape \(graph[known].type.shape) already, and cannot be shared as \(shape)")
+    }
+    return Tensor(builder: self, value: known)
+  }
+
   // MARK: Operations
 
   /// Adds an operation on `operands`, its type inferred; what stands nowhere itself stands where its last operand does.
   public func add(_ operation: Operation, _ operands: [Tensor] = []) -> Tensor {
+    if let known = shared(operation) { return known }
     let ids = operands.map(\.value)
     guard !isDescribed || graph.nodes.count < GraphBuilder.largestNodeCount else {
       fail("the model has more than \(GraphBuilder.largestNodeCount) operations: does a loop or a recursion run away?")
@@ -113,8 +149,9 @@ public final class GraphBuilder {
     do {
       let type = try operation.resultType(of: operands.map(\.type))
       let source = location ?? ids.last.flatMap { graph[$0].location }
-      let node = Node(operation, ids, type: type, scope: scope, location: source, region: region)
-      return Tensor(builder: self, value: graph.append(node))
+      let value = graph.append(Node(operation, ids, type: type, scope: scope, location: source, region: region))
+      if case .parameter(let name, _, _, _) = operation { parameters[name] = value }
+      return Tensor(builder: self, value: value)
     } catch let mistake as GraphError {
       fail(graph.located(mistake, operands: ids, location: location))
     } catch {

@@ -11,8 +11,8 @@ public enum Operation: Hashable, Sendable {
   case input(name: String, type: TensorType, binding: Binding)
   /// A tensor that the model learns, updated as its group says.
   case parameter(name: String, shape: Shape, initializer: Initializer, group: ParameterGroup = ParameterGroup())
-  /// A tensor that the optimiser keeps between steps, zero before the first.
-  case state(name: String, shape: Shape, role: StateRole)
+  /// A tensor that the optimiser or the model keeps between steps, `start` everywhere before the first.
+  case state(name: String, shape: Shape, role: StateRole, start: Float = 0)
   /// A tensor that adds up over the rounds of one step, zero before the first round.
   case accumulator(name: String, shape: Shape)
   /// A tensor whose elements are all `value`.

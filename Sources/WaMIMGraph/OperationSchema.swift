@@ -83,9 +83,13 @@ extension OperationSchema {
     )
     .with("rate_scale", .number, default: .number(1))
     .with("decay", .symbol(ParameterGroup.Decay.allCases.map(\.rawValue)), default: .symbol(ParameterGroup.Decay.byRank.rawValue))
-    .with("frozen", .flag, default: .flag(false)),
+    .with("frozen", .flag, default: .flag(false))
+    .with("layers_above", .integer, default: .integer(0)),
     .init(
-      "state", [], [("name", .text), ("shape", .integers), ("role", .role)], "A tensor that the optimiser keeps between steps."),
+      "state", [], [("name", .text), ("shape", .integers), ("role", .role)],
+      "A tensor that the optimiser or the model keeps between steps, `start` everywhere before the first."
+    )
+    .with("start", .number, default: .number(0)),
     .init("accumulator", [], [("name", .text), ("shape", .integers)], "A tensor that adds up over the rounds of one step."),
     .init("constant", [], [("value", .number), ("shape", .integers)], "A tensor whose elements are all the same."),
     .init(

@@ -45,9 +45,10 @@ extension Operation {
     case .parameter(let name, let shape, let initializer, let group):
       [
         .text(name), .integers(shape.dimensions), .initializer(initializer), .number(group.rateScale),
-        .symbol(group.decay.rawValue), .flag(group.isFrozen),
+        .symbol(group.decay.rawValue), .flag(group.isFrozen), .integer(group.layersAbove),
       ]
-    case .state(let name, let shape, let role): [.text(name), .integers(shape.dimensions), .role(role)]
+    case .state(let name, let shape, let role, let start):
+      [.text(name), .integers(shape.dimensions), .role(role), .number(start)]
     case .accumulator(let name, let shape): [.text(name), .integers(shape.dimensions)]
     case .constant(let value, let shape): [.number(value), .integers(shape.dimensions)]
     case .positionTable(let width, let grid, let classToken): [.integer(width), .integer(grid), .flag(classToken)]
@@ -97,8 +98,10 @@ extension Operation {
       else { return nil }
       return .parameter(name: name, shape: Shape(shape), initializer: initializer, group: group)
     case "state":
-      guard let name = read.text(0), let shape = read.integers(1), let role = read.role(2) else { return nil }
-      return .state(name: name, shape: Shape(shape), role: role)
+      guard let name = read.text(0), let shape = read.integers(1), let role = read.role(2), let start = read.number(3) else {
+        return nil
+      }
+      return .state(name: name, shape: Shape(shape), role: role, start: start)
     case "accumulator":
       guard let name = read.text(0), let shape = read.integers(1) else { return nil }
       return .accumulator(name: name, shape: Shape(shape))
@@ -188,12 +191,12 @@ private struct AttributeReader {
     if case .role(let value)? = self[index] { value } else { nil }
   }
 
-  /// The group that three attributes from `index` on say.
+  /// The group that four attributes from `index` on say.
   func group(_ index: Int) -> ParameterGroup? {
     guard let scale = number(index), let decay = symbol(index + 1).flatMap(ParameterGroup.Decay.init),
-      let isFrozen = flag(index + 2)
+      let isFrozen = flag(index + 2), let layersAbove = integer(index + 3)
     else { return nil }
-    return ParameterGroup(rateScale: scale, decay: decay, isFrozen: isFrozen)
+    return ParameterGroup(rateScale: scale, layersAbove: layersAbove, decay: decay, isFrozen: isFrozen)
   }
 
   func element(_ index: Int) -> ElementType? {

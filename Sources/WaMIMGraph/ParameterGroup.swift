@@ -9,12 +9,15 @@ public struct ParameterGroup: Hashable, Sendable {
 
   /// What the learning rate is multiplied by.
   public var rateScale: Float
+  /// How many layers stand between the parameter and the end of the model: layer-wise decay of the learning rate counts them.
+  public var layersAbove: Int
   public var decay: Decay
   /// Whether the parameter keeps its value: it has no gradient and no moments.
   public var isFrozen: Bool
 
-  public init(rateScale: Float = 1, decay: Decay = .byRank, isFrozen: Bool = false) {
+  public init(rateScale: Float = 1, layersAbove: Int = 0, decay: Decay = .byRank, isFrozen: Bool = false) {
     self.rateScale = rateScale
+    self.layersAbove = layersAbove
     self.decay = decay
     self.isFrozen = isFrozen
   }

@@ -6,9 +6,9 @@ extension Operation {
     try checkArity(operands.count)
     switch self {
     case .input(_, let type, _): return try type.checked()
-    case .state(let name, _, .parameter):
+    case .state(let name, _, .parameter, _):
       throw GraphError("'\(name)' is a state, so it cannot have the role of a parameter: say whose moment it is")
-    case .parameter(_, let shape, _, _), .state(_, let shape, _), .accumulator(_, let shape), .constant(_, let shape):
+    case .parameter(_, let shape, _, _), .state(_, let shape, _, _), .accumulator(_, let shape), .constant(_, let shape):
       return try TensorType(.float32, shape).checked()
     case .positionTable(let width, let grid, let classToken):
       guard width % 4 == 0 else {

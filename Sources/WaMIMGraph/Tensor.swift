@@ -26,11 +26,11 @@ extension GraphBuilder {
     located(file, line) { add(.input(name: qualified(name), type: TensorType(element, shape), binding: binding)) }
   }
 
-  /// Declares a tensor that the model learns.
+  /// Declares a tensor that the model learns, of the group being built where no other is given.
   public func parameter(
-    _ name: String, _ shape: Shape, _ initializer: Initializer, group: ParameterGroup = ParameterGroup()
+    _ name: String, _ shape: Shape, _ initializer: Initializer, group: ParameterGroup? = nil
   ) -> Tensor {
-    add(.parameter(name: qualified(name), shape: shape, initializer: initializer, group: group))
+    add(.parameter(name: qualified(name), shape: shape, initializer: initializer, group: group ?? self.group))
   }
 
   /// A tensor whose elements are all `value`.

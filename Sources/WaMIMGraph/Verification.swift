@@ -69,7 +69,7 @@ extension Operation {
   /// The name that an input, a parameter, a state or an accumulator is known by outside the graph.
   public var sourceName: String? {
     switch self {
-    case .input(let name, _, _), .parameter(let name, _, _, _), .state(let name, _, _), .accumulator(let name, _): name
+    case .input(let name, _, _), .parameter(let name, _, _, _), .state(let name, _, _, _), .accumulator(let name, _): name
     default: nil
     }
   }

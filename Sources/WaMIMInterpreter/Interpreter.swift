@@ -68,7 +68,9 @@ extension Interpreter {
     case .input(let name, _, _), .parameter(let name, _, _, _):
       guard let given = sources[name] else { throw GraphError("'\(name)' has no value") }
       return try sized(given, name, type)
-    case .state(let name, _, _), .accumulator(let name, _): return try sized(sources[name] ?? zeros(type.shape), name, type)
+    case .state(let name, _, _, let start):
+      return try sized(sources[name] ?? [Double](repeating: Double(start), count: type.shape.count), name, type)
+    case .accumulator(let name, _): return try sized(sources[name] ?? zeros(type.shape), name, type)
     case .constant(let value, _): return [Double](repeating: Double(value), count: type.shape.count)
     case .positionTable(let width, let grid, let classToken): return positionTable(width: width, grid: grid, classToken: classToken)
     case .unary(let function): return operands[0].elements.map(function.callAsFunction)

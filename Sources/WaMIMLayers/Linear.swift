@@ -5,10 +5,13 @@ public struct Linear {
   /// The extent of the result's last axis.
   public var width: Int
   public var hasBias = true
+  /// What the weight starts with, or nil for Xavier's uniform distribution.
+  public var initializer: Initializer?
 
-  public init(width: Int, hasBias: Bool = true) {
+  public init(width: Int, hasBias: Bool = true, initializer: Initializer? = nil) {
     self.width = width
     self.hasBias = hasBias
+    self.initializer = initializer
   }
 
   public func callAsFunction(_ x: Tensor, name: String) -> Tensor {
@@ -19,7 +22,7 @@ public struct Linear {
         return x
       }
       let inputs = x.shape[-1]
-      let weight = builder.parameter("weight", [width, inputs], .xavierUniform(fanIn: inputs, fanOut: width))
+      let weight = builder.parameter("weight", [width, inputs], initializer ?? .xavierUniform(fanIn: inputs, fanOut: width))
       let product = x.matmul(weight, transposeRight: true)
       return hasBias ? product + builder.parameter("bias", [width], .constant(0)) : product
     }

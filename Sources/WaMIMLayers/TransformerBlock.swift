@@ -15,11 +15,16 @@ public struct TransformerBlock {
     self.epsilon = epsilon
   }
 
-  public func callAsFunction(_ x: Tensor, name: String) -> Tensor {
+  public func callAsFunction(_ x: Tensor, name: String) -> Tensor { self(x, name: name, droppedBy: nil) }
+
+  /// The block whose branches stochastic depth leaves out for some of the samples.
+  func callAsFunction(_ x: Tensor, name: String, droppedBy depth: StochasticDepth.OfBlock?) -> Tensor {
     x.builder.scoped(name) {
       let norm = LayerNorm(epsilon: epsilon)
-      let attended = x + SelfAttention(heads: heads)(norm(x, name: "norm1"), name: "attn")
-      return attended + mlp(norm(attended, name: "norm2"))
+      let attention = SelfAttention(heads: heads)(norm(x, name: "norm1"), name: "attn")
+      let attended = x + (depth?.kept(attention, branch: 0) ?? attention)
+      let hidden = mlp(norm(attended, name: "norm2"))
+      return attended + (depth?.kept(hidden, branch: 1) ?? hidden)
     }
   }
 

@@ -2,8 +2,8 @@
 public struct Hyperparameter<Value: HyperparameterType>: Sendable {
   /// The one name in checkpoints, `run.json` and, with hyphens, on command lines, such as `base_lr`.
   public let name: String
-  /// The setting of a `train` block that it belongs to.
-  public let setting: String
+  /// The settings that have it among their arguments, as `Setting.key` names them.
+  public let settings: [String]
   /// Its label among the setting's arguments; nil where naming the setting is all there is to say.
   public let label: String?
   /// What it is where the model says nothing.
@@ -21,12 +21,12 @@ public struct Hyperparameter<Value: HyperparameterType>: Sendable {
   public let isOfChannels: Bool
 
   init(
-    _ name: String, of setting: String, label: String?? = nil, default defaultValue: Value, argument: Argument = .sameDefault,
+    _ name: String, of settings: String..., label: String?? = nil, default defaultValue: Value, argument: Argument = .sameDefault,
     unlisted: Value? = nil, _ allowed: Allowed<Value>, isFixed: Bool = false,
     isOfChannels: Bool = false, _ help: String
   ) {
     self.name = name
-    self.setting = setting
+    self.settings = settings
     self.label = label ?? name
     self.defaultValue = defaultValue
     self.unlisted = unlisted
@@ -63,6 +63,7 @@ public struct Allowed<Value: Sendable>: Sendable {
 }
 
 extension Allowed where Value == Double {
+  static let factor = Allowed("above 0, and at most 1") { $0 > 0 && $0 <= 1 }
   static let notNegative = Allowed("0 or more") { $0 >= 0 && $0.isFinite }
   static let epochs = Allowed("above 0, and at most a million") { $0 > 0 && $0 <= 1e6 }
   /// As the optimiser computes in float32.
@@ -80,6 +81,13 @@ extension Allowed where Value == Double {
 extension Allowed where Value == Int {
   static let count = Allowed("from 1 to 1000000") { (1...1_000_000).contains($0) }
   static let operations = Allowed("from 1 to 100") { (1...100).contains($0) }
+  static let pixels = Allowed("from 0 to 65536") { (0...65_536).contains($0) }
+}
+
+extension Allowed where Value == [Double] {
+  static let ranks = Allowed("numbers of classes from 1 on, such as 1,5") {
+    $0.allSatisfy { $0 >= 1 && $0 == $0.rounded() && $0 <= 1_000_000 }
+  }
 }
 
 extension Allowed where Value == Bool {
@@ -110,7 +118,7 @@ extension Allowed where Value == Interval? {
 /// A hyperparameter whatever its type: what language, command line, checkpoints and documentation know of it.
 public protocol AnyHyperparameter: Sendable {
   var name: String { get }
-  var setting: String { get }
+  var settings: [String] { get }
   var label: String? { get }
   var help: String { get }
   var isFixed: Bool { get }

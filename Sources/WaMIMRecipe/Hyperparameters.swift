@@ -5,14 +5,20 @@
 public struct Hyperparameters: Sendable {
   // The optimiser.
   public let baseLearningRate = Hyperparameter(
-    "base_lr", of: "adamw", default: 2e-4, .notNegative, "Learning rate for a batch of 256")
+    "base_lr", of: "adamw", "lars", "sgd", default: 2e-4, .notNegative, "Learning rate for a batch of 256")
   public let betas = Hyperparameter(
     "betas", of: "adamw", default: [0.9, 0.95], .shares, "What the means of gradients and of their squares keep of themselves")
-  public let weightDecay = Hyperparameter("weight_decay", of: "adamw", default: 0.05, .notNegative, "Weight decay")
+  public let weightDecay = Hyperparameter("weight_decay", of: "adamw", "lars", "sgd", default: 0.05, .notNegative, "Weight decay")
   public let epsilon = Hyperparameter(
     "epsilon", of: "adamw", default: 1e-8, .tiny, "What is added to the root of the second moment")
   public let batchAccumulation = Hyperparameter(
-    "batch_accumulation", of: "adamw", default: 1, .count, isFixed: true, "Batches whose gradients a step takes the mean of")
+    "batch_accumulation", of: "adamw", "lars", "sgd", default: 1, .count, isFixed: true, "Batches whose gradients a step takes the mean of")
+  public let layerDecay = Hyperparameter(
+    "layer_decay", of: "adamw", default: 1.0, .factor, "What a layer's learning rate is of that of the layer above it")
+  public let momentum = Hyperparameter(
+    "momentum", of: "lars", "sgd", default: 0.9, .belowOne, "What the momentum keeps of itself")
+  public let trust = Hyperparameter(
+    "trust", of: "lars", default: 0.001, .notNegative, "A weight's step over its own length, at a learning rate of 1")
 
   // The schedule of the learning rate.
   public let epochs = Hyperparameter(
@@ -82,6 +88,14 @@ public struct Hyperparameters: Sendable {
   public let standardDeviation = Hyperparameter(
     "std", of: "normalize", default: [0.229, 0.224, 0.225], argument: .required, .positive, isOfChannels: true,
     "Standard deviation of each channel")
+
+  // How a trained model is looked at.
+  public let viewSize = Hyperparameter(
+    "view_size", of: "evaluate.center_crop", label: "resize", default: 0, .pixels,
+    "Pixels of an image's shorter side before its middle is cut out to evaluate on; 0 is 8/7 of the input, or the input above 224")
+  public let top = Hyperparameter(
+    "top", of: "evaluate.top", label: "k", default: [1.0, 5.0], unlisted: [], .ranks,
+    "Numbers of classes among which the right one is looked for")
 
   static let table = Hyperparameters()
 

@@ -5,6 +5,8 @@
 public struct Recipe: Hashable, Sendable {
   /// The values that differ from the table's defaults, by name.
   private var values: [String: HyperparameterValue] = [:]
+  /// The settings that are chosen in clauses of one, by the clause, where they are not the first.
+  private var choices: [Setting.Clause: String] = [:]
 
   /// The recipe of the defaults.
   public init() {}
@@ -28,6 +30,24 @@ public struct Recipe: Hashable, Sendable {
     set { values[hyperparameter.name] = newValue == hyperparameter.anyDefault ? nil : newValue }
   }
 
+  /// The setting that is chosen in a clause of one, such as the optimiser; a name that the clause does not know is not taken.
+  public subscript(choice clause: Setting.Clause) -> String {
+    get { choices[clause] ?? Setting.all(in: clause).first?.name ?? "" }
+    set {
+      guard !clause.isList, Setting.named(newValue, in: clause) != nil else { return }
+      choices[clause] = newValue == Setting.all(in: clause).first?.name ? nil : newValue
+    }
+  }
+
+  /// The optimiser's name.
+  public var optimizer: String { self[choice: .optimizer] }
+
+  /// The hyperparameters that mean something to the recipe: those of settings that others were chosen over are left out.
+  public var meaningful: [any AnyHyperparameter] {
+    let idle = Setting.all.filter { !$0.clause.isList && self[choice: $0.clause] != $0.name }.map(\.key)
+    return Hyperparameters.all.filter { !$0.settings.allSatisfy(idle.contains) }
+  }
+
   /// What of `values`, by name, is not allowed, in words; empty where a run can be made by the recipe.
   public var problems: [String] {
     Hyperparameters.all.filter { !$0.allows(self[$0]) }.map { "'\($0.name)' has to be \($0.allowedText), but is \(self[$0].text)" }
@@ -44,6 +64,10 @@ extension Recipe: Codable {
   public init(from decoder: any Decoder) throws {
     let texts = try decoder.singleValueContainer().decode([String: String].self)
     for (name, text) in texts {
+      if let clause = Setting.Clause(rawValue: name) {
+        self[choice: clause] = text
+        continue
+      }
       guard let hyperparameter = Hyperparameters.byName[name], let value = hyperparameter.value(of: text) else {
         throw DecodingError.dataCorrupted(
           .init(codingPath: decoder.codingPath, debugDescription: "'\(name)' is no hyperparameter, or '\(text)' no value of it"))
@@ -54,6 +78,7 @@ extension Recipe: Codable {
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
-    try container.encode(Dictionary(uniqueKeysWithValues: Hyperparameters.all.map { ($0.name, self[$0].text) }))
+    let chosen = Setting.Clause.allCases.filter { !$0.isList }.map { ($0.rawValue, self[choice: $0]) }
+    try container.encode(Dictionary(uniqueKeysWithValues: Hyperparameters.all.map { ($0.name, self[$0].text) } + chosen))
   }
 }

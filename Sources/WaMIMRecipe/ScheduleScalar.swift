@@ -42,8 +42,24 @@ public struct ScheduleScalar: Sendable {
       ScheduleScalar("batch_share") { _, run in 1 / Double(run.batchesPerStep) },
     ] + Hyperparameters.all.compactMap(ofHyperparameter)
 
-  /// The numbers by name.
+  /// The numbers by name, but for those that count.
   public static let byName: [String: ScheduleScalar] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+
+  /// The number called `name`, or nil where there is none.
+  public static func named(_ name: String) -> ScheduleScalar? { byName[name] ?? layerRate(named: name) }
+
+  /// What the name of a layer's share of the learning rate starts with.
+  private static let layerRatePrefix = "layer_rate."
+
+  /// The name of the learning rate's share for a layer with `layers` layers above it: layer_decay to the power of `layers`.
+  public static func layerRateName(layersAbove layers: Int) -> String { "\(layerRatePrefix)\(layers)" }
+
+  private static func layerRate(named name: String) -> ScheduleScalar? {
+    guard name.hasPrefix(layerRatePrefix), let layers = Int(name.dropFirst(layerRatePrefix.count)),
+      name == layerRateName(layersAbove: layers), layers >= 0
+    else { return nil }
+    return ScheduleScalar(name) { recipe, _ in pow(recipe.layerDecay, Double(layers)) }
+  }
 
   private static func ofHyperparameter(_ hyperparameter: any AnyHyperparameter) -> ScheduleScalar? {
     switch hyperparameter.anyDefault {

@@ -1,11 +1,37 @@
-/// A function of a `train` block: an optimiser, a schedule, or a step of the augmentation.
+/// A function of a `train` or an `evaluate` block: an optimiser, a schedule, a step of the augmentation, or a metric.
 public struct Setting: Sendable {
-  /// The labels of a `train` block.
+  /// Where clauses stand.
+  public enum Block: String, CaseIterable, Sendable {
+    case train, evaluate
+  }
+
+  /// The clauses of the blocks.
   public enum Clause: String, CaseIterable, Sendable {
     case optimizer, schedule, augment
+    /// What is done to an image to evaluate on it.
+    case view
+    case metrics
+
+    /// The label that the clause has in its block.
+    public var label: String { self == .view ? Clause.augment.rawValue : rawValue }
+
+    public var block: Block {
+      switch self {
+      case .optimizer, .schedule, .augment: .train
+      case .view, .metrics: .evaluate
+      }
+    }
 
     /// Whether the clause takes a list of settings, not one.
-    public var isList: Bool { self == .augment }
+    public var isList: Bool {
+      switch self {
+      case .optimizer, .schedule: false
+      case .augment, .view, .metrics: true
+      }
+    }
+
+    /// The clauses of a block.
+    public static func all(in block: Block) -> [Clause] { allCases.filter { $0.block == block } }
   }
 
   public let name: String
@@ -14,21 +40,38 @@ public struct Setting: Sendable {
   public let summary: String
   /// What naming the setting says of hyperparameters that are none of its arguments.
   public let implied: [String: HyperparameterValue]
+  /// What arguments are where none are given, if that is not the table's default.
+  public let defaults: [String: HyperparameterValue]
+  /// Whether the setting can be named several times, each adding a number to its list.
+  public let isRepeatable: Bool
 
-  private init(_ name: String, _ clause: Clause, implies implied: [String: HyperparameterValue] = [:], _ summary: String) {
+  private init(
+    _ name: String, _ clause: Clause, implies implied: [String: HyperparameterValue] = [:],
+    defaults: [String: HyperparameterValue] = [:], isRepeatable: Bool = false, _ summary: String
+  ) {
     self.name = name
     self.clause = clause
     self.implied = implied
+    self.defaults = defaults
+    self.isRepeatable = isRepeatable
     self.summary = summary
   }
 
-  /// The hyperparameters that belong to the setting, in the table's order.
-  public var hyperparameters: [any AnyHyperparameter] { Hyperparameters.all.filter { $0.setting == name } }
+  /// The name by which hyperparameters say that they belong to the setting.
+  public var key: String { clause.block == .train ? name : "\(clause.block.rawValue).\(name)" }
 
-  /// Whether the setting does nothing in `recipe`: whatever of its numbers is 0 by default is 0, and there is such a number.
+  /// The hyperparameters that belong to the setting, in the table's order.
+  public var hyperparameters: [any AnyHyperparameter] { Hyperparameters.all.filter { $0.settings.contains(key) } }
+
+  /// What an argument for `hyperparameter` is where none is given, or nil where one is needed.
+  public func argumentDefault(of hyperparameter: any AnyHyperparameter) -> HyperparameterValue? {
+    defaults[hyperparameter.name] ?? hyperparameter.anyArgumentDefault
+  }
+
+  /// Whether a text says as much of `recipe` without the setting: another was chosen over it, or it does nothing and is as by default.
   public func isIdle(in recipe: Recipe) -> Bool {
-    let switches = hyperparameters.filter { $0.anyDefault == .number(0) }
-    return clause.isList && !switches.isEmpty && switches.allSatisfy { recipe[$0] == .number(0) }
+    guard clause.isList else { return recipe[choice: clause] != name }
+    return hyperparameters.allSatisfy { recipe[$0] == $0.anyUnlisted ?? $0.anyDefault }
   }
 
   /// Every setting; the first one of a clause that takes one is what models have that name none.
@@ -37,6 +80,13 @@ public struct Setting: Sendable {
       "adamw", .optimizer,
       "AdamW; the learning rate is for an effective batch of 256 and scales with the images of a step, `batch_accumulation` batches."
     ),
+    Setting(
+      "lars", .optimizer, defaults: ["base_lr": .number(0.1), "weight_decay": .number(0)],
+      "LARS, as MoCo v3 has it: momentum, with the gradients of weights scaled to their lengths; the learning rate scales as AdamW's."
+    ),
+    Setting(
+      "sgd", .optimizer, defaults: ["base_lr": .number(0.1), "weight_decay": .number(0)],
+      "Gradient descent with momentum; the learning rate scales as AdamW's."),
     Setting(
       "cosine", .schedule,
       "A linear warm-up of the learning rate, then half a cosine down to `min_lr`, both counted in epochs."),
@@ -88,8 +138,13 @@ public struct Setting: Sendable {
     Setting(
       "normalize", .augment,
       "Each channel, in [0, 1], less its mean and over its standard deviation; ImageNet's where nothing is said."),
+    Setting("center_crop", .view, "The middle of the image, whose shorter side is resized to `resize` pixels first."),
+    Setting("top", .metrics, isRepeatable: true, "The share of images whose class is among the `k` likeliest."),
   ]
 
   /// The settings that a clause knows.
   public static func all(in clause: Clause) -> [Setting] { all.filter { $0.clause == clause } }
+
+  /// The setting of that name which a clause knows, or nil.
+  public static func named(_ name: String, in clause: Clause) -> Setting? { all(in: clause).first { $0.name == name } }
 }

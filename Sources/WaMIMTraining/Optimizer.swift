@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMRecipe
 
 /// A rule by which parameters follow their gradients.
 public protocol Optimizer {
@@ -13,14 +14,25 @@ public protocol Optimizer {
 
 extension Optimizer {
   /// Adds the update of each parameter by its gradient, as the parameter's group says, at the learning rate `rate`, a scalar.
+  ///
+  /// Where `decaysByLayer`, the rate of a parameter is multiplied by the layer decay once for each layer above it.
   package static func update(
-    _ gradients: [(parameter: Tensor, gradient: Tensor)], rate: Tensor, in builder: GraphBuilder
+    _ gradients: [(parameter: Tensor, gradient: Tensor)], rate: Tensor, decaysByLayer: Bool = false, in builder: GraphBuilder
   ) {
     builder.scoped(optimizerScope) {
       let optimizer = Self(in: builder)
+      var rates = [0: rate]
+      func layerRate(_ layers: Int) -> Tensor {
+        guard decaysByLayer else { return rate }
+        if let known = rates[layers] { return known }
+        let scaled = rate * builder.hyperparameter(ScheduleScalar.layerRateName(layersAbove: layers))
+        rates[layers] = scaled
+        return scaled
+      }
       for (parameter, gradient) in gradients {
         guard case .parameter(let name, let shape, _, let group) = builder.graph[parameter.value].operation else { continue }
-        let scaled = group.rateScale == 1 ? rate : rate * group.rateScale
+        let own = layerRate(group.layersAbove)
+        let scaled = group.rateScale == 1 ? own : own * group.rateScale
         // What is done for a parameter belongs to the layer that has it.
         builder.beside(builder.graph[parameter.value]) {
           optimizer.update(parameter, named: name, by: gradient, at: scaled, decays: group.decays(shape))
@@ -29,6 +41,14 @@ extension Optimizer {
     }
   }
 }
+
+extension Recipe {
+  /// The rule of the recipe's optimiser.
+  package var optimizerRule: any Optimizer.Type { optimizers[optimizer] ?? AdamW.self }
+}
+
+/// The rules by the names that settings have for them.
+package let optimizers: [String: any Optimizer.Type] = ["adamw": AdamW.self, "lars": LARS.self, "sgd": SGD.self]
 
 /// The scope of optimisers' operations.
 package let optimizerScope = "optimizer"

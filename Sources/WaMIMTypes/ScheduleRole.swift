@@ -6,6 +6,16 @@ public enum ScheduleRole: String, Hashable, Sendable, Codable, CaseIterable {
   case gradients
   /// Updates parameters from what the rounds have added up.
   case update
-  /// Gives losses, predictions and targets.
+  /// Gives losses, predictions and targets, as the model is when it is evaluated.
   case forward
+  /// Gives the features of images, whole.
+  case features
+
+  /// Whether the schedule is part of a training step.
+  public var trains: Bool {
+    switch self {
+    case .step, .gradients, .update: true
+    case .forward, .features: false
+    }
+  }
 }

@@ -4,4 +4,6 @@ public enum StateRole: Hashable, Sendable, Codable {
   case parameter
   /// The optimiser's running mean of the powers `order` of the gradients for the parameter `of`.
   case moment(order: Int, of: String)
+  /// The model keeps it for itself, such as a running mean.
+  case buffer
 }

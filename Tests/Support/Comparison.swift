@@ -34,7 +34,7 @@ extension Graph {
       case .parameter(let name, _, let initial, _):
         let centre: Double = if case .constant(let value) = initial { Double(value) } else { 0 }
         sources[name] = generator.numbers(count).map { centre + 0.4 * $0 }
-      case .state(let name, _, _), .accumulator(let name, _): sources[name] = generator.numbers(count, in: 0...1)
+      case .state(let name, _, _, _), .accumulator(let name, _): sources[name] = generator.numbers(count, in: 0...1)
       default: break
       }
     }

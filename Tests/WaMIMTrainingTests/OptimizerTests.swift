@@ -59,7 +59,7 @@ struct OptimizerTests {
       let parameter = builder.parameter("blocks.0.weight", [2], .constant(0))
       AdamW.update([(parameter, parameter)], rate: builder.constant(1), in: builder)
     }
-    let roles = graph.nodes.compactMap { node in if case .state(_, _, let role) = node.operation { role } else { nil } }
+    let roles = graph.nodes.compactMap { node in if case .state(_, _, let role, _) = node.operation { role } else { nil } }
     #expect(roles == [.moment(order: 1, of: "blocks.0.weight"), .moment(order: 2, of: "blocks.0.weight")])
   }
 }

@@ -23,7 +23,7 @@ struct RecipeTests {
     for hyperparameter in Hyperparameters.all {
       #expect(hyperparameter.allows(hyperparameter.anyDefault), "\(hyperparameter.name)")
       #expect(!hyperparameter.help.isEmpty && !hyperparameter.allowedText.isEmpty, "\(hyperparameter.name)")
-      #expect(Setting.all.contains { $0.name == hyperparameter.setting }, "\(hyperparameter.name)")
+      #expect(Setting.all.contains { $0.key == hyperparameter.settings[0] }, "\(hyperparameter.name)")
       #expect(
         hyperparameter.label != nil || Setting.all.contains { $0.implied[hyperparameter.name] != nil }, "\(hyperparameter.name)")
     }

@@ -16,6 +16,8 @@ public struct Manifest: Codable, Sendable {
   public var batch: Int
   /// Samples that a schedule takes at a time: a whole batch, or a micro-batch.
   public var microBatch: Int
+  /// Whether the schedules that evaluate compute something else than those that train do on the way to the loss.
+  public var evaluatesOtherwise: Bool
   /// Parameters and the optimiser's moments: what a checkpoint holds, in the graph's order.
   public var states: [State]
   /// Where the gradient for each parameter adds up, as `grad.NAME`; offsets count from the start of a memory of their own.
@@ -40,7 +42,8 @@ public struct Manifest: Codable, Sendable {
   public var graph: String
 
   public init(
-    model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int, states: [State],
+    model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int,
+    evaluatesOtherwise: Bool = false, states: [State],
     accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], origins: OriginTables = OriginTables(),
     attentionHeads: [String: Int], positionTables: [PositionTable], recipe: Recipe, pictures: Pictures?, graph: String
   ) {
@@ -50,6 +53,7 @@ public struct Manifest: Codable, Sendable {
     self.callsBLAS = callsBLAS
     self.batch = batch
     self.microBatch = microBatch
+    self.evaluatesOtherwise = evaluatesOtherwise
     self.states = states
     self.accumulators = accumulators
     self.inputs = inputs

@@ -27,12 +27,12 @@ struct BatchCutter {
   /// Gives `value`, whose operands have been cut, its counterpart in the new graph.
   mutating func cut(_ value: ValueID) throws {
     let node = source[value]
-    if case .input(let name, let type, let binding) = node.operation, binding.isOfSamples {
-      guard type.shape.rank > 0, type.shape[0] == batch else {
+    if case .input(let name, let type, let binding) = node.operation, let axis = binding.sampleAxis {
+      guard type.shape.rank > axis, type.shape[axis] == batch else {
         throw refusal("the input '\(name)' \(type) has no row for each of the \(batch) samples", node)
       }
-      roles.append(.samples(axis: 0))
-      let fewer = Operation.input(name: name, type: TensorType(type.element, shortened(type.shape, 0)), binding: binding)
+      roles.append(.samples(axis: axis))
+      let fewer = Operation.input(name: name, type: TensorType(type.element, shortened(type.shape, axis)), binding: binding)
       return rewriter.replace(value, by: try rewriter.append(fewer, [], like: node))
     }
     let given = node.operands.map { roles[$0.index] }

@@ -20,7 +20,7 @@ extension Graph {
       throw CompilationError("a batch of \(batch) samples cannot be cut into \(count) equal micro-batches")
     }
     guard updates.isEmpty else {
-      throw CompilationError("the model updates states by itself, so its batch cannot be cut")
+      throw CompilationError("the model updates states by itself, as batch norm does, so its batch cannot be cut")
     }
     var cutter = BatchCutter(self, microBatches: count)
     for value in values { try cutter.cut(value) }

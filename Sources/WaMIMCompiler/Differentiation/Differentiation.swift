@@ -24,12 +24,12 @@ public struct DifferentiatedGraph: Sendable {
     return try builder.finish()
   }
 
-  /// The graph with each parameter updated by `optimizer`, and the scheduled learning rate as the output `learning_rate`.
-  public func with(_ optimizer: any Optimizer.Type) throws -> Graph {
+  /// The graph with each parameter updated by `rule`, and the scheduled learning rate as the output `learning_rate`.
+  public func with(_ rule: UpdateRule) throws -> Graph {
     let builder = GraphBuilder(extending: graph)
     builder.region = .update
     builder.add(
-      optimizer, gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) })
+      rule, gradients.map { (parameter: builder.tensor($0.parameter), gradient: builder.tensor($0.gradient)) })
     return try builder.finish()
   }
 }
@@ -37,7 +37,7 @@ public struct DifferentiatedGraph: Sendable {
 extension Graph {
   /// What is left of a step when the gradients of its rounds have been added up: each parameter updated by the mean over the
   /// step's batches, and each accumulator back at zero.
-  public func updateFromAccumulators(by optimizer: any Optimizer.Type) throws -> Graph {
+  public func updateFromAccumulators(by rule: UpdateRule) throws -> Graph {
     var start = Graph(name: name)
     let sources = learnedParameters.map { (node: self[$0], value: start.append(self[$0])) }
     let builder = GraphBuilder(extending: start)
@@ -45,7 +45,7 @@ extension Graph {
     let share = builder.hyperparameter("batch_share")
     let accumulators = sources.compactMap { builder.accumulator(ofParameter: $0.value) }
     builder.add(
-      optimizer,
+      rule,
       zip(sources, accumulators).map { source, accumulator in
         (parameter: builder.tensor(source.value), gradient: builder.beside(source.node) { accumulator * share })
       })
@@ -66,9 +66,9 @@ extension GraphBuilder {
   }
 
   /// Adds the optimiser's update of each parameter at the scheduled learning rate, which becomes an output.
-  fileprivate func add(_ optimizer: any Optimizer.Type, _ gradients: [(parameter: Tensor, gradient: Tensor)]) {
+  fileprivate func add(_ rule: UpdateRule, _ gradients: [(parameter: Tensor, gradient: Tensor)]) {
     let rate = CosineSchedule().learningRate(in: self)
-    optimizer.update(gradients, rate: rate, in: self)
+    rule.optimizer.update(gradients, rate: rate, decaysByLayer: rule.decaysByLayer, in: self)
     output("learning_rate", rate)
   }
 }

@@ -41,7 +41,7 @@ public struct Compilation: Sendable {
     guard graph.data != nil else {
       throw GraphError("the model '\(graph.name)' takes no images: declare an input [batch, channels, height, width]")
     }
-    guard !graph.learnedParameters.isEmpty else {
+    guard !graph.learnedParameters.isEmpty || !model.roles.contains(where: \.trains) else {
       throw GraphError("the model '\(graph.name)' has no parameters, so there is nothing to train")
     }
     var least: (samples: Int, bytes: Int)?
@@ -69,15 +69,21 @@ public struct Compilation: Sendable {
   ) throws -> Program {
     let graph = model.graph
     let isCut = samples < graph.batch
-    let cut = isCut ? try graph.cut(into: graph.batch / samples) : CutGraph(graph: graph, combinations: [:])
+    func cut(_ graph: Graph) throws -> CutGraph {
+      isCut ? try graph.cut(into: graph.batch / samples) : CutGraph(graph: graph, combinations: [:])
+    }
+    let trained = try cut(graph)
+    let evaluated = try model.evaluation.map(cut) ?? trained
+    let rule = UpdateRule(model.recipe)
     var schedules: [ProgramBuilder.Source] = []
     // Only a step on a whole batch is made in one round.
-    for role in ScheduleRole.allCases where !(isCut && role == .step) {
-      let optimized = try Passes.run(cut.graph, for: role, disabled: disabled) { observe(role, $0, $1) }
-      schedules.append(.init(role: role, graph: optimized))
+    for role in model.roles where !(isCut && role == .step) {
+      let source = role.trains ? trained : evaluated
+      let optimized = try Passes.run(source.graph, for: role, updating: rule, disabled: disabled) { observe(role, $0, $1) }
+      schedules.append(.init(role: role, graph: optimized, combinations: source.combinations))
     }
     let subject = ProgramBuilder.Subject(
-      model: model, text: text, compiler: compiler, microBatch: samples, combinations: cut.combinations, sources: sources)
+      model: model, text: text, compiler: compiler, microBatch: samples, sources: sources)
     var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion), backend: backend)
     return try builder.build(schedules)
   }

@@ -4,15 +4,15 @@ import WaMIMTraining
 /// The passes in the order in which they run.
 public enum Passes {
   /// The passes that the schedule `role` goes through; one that runs twice has the same name both times.
-  public static func all(for role: ScheduleRole, optimizer: any Optimizer.Type = AdamW.self) -> [Pass] {
+  public static func all(for role: ScheduleRole, updating rule: UpdateRule = UpdateRule()) -> [Pass] {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
-    if role == .update { return [updateFromAccumulators(optimizer)] + tidy }
+    if role == .update { return [updateFromAccumulators(rule)] + tidy }
     let hoisting = [hoistGathers, hoistSlices, hoistInvariantRows, hoistColumns]
     let forward = [selectOutputs(role)] + tidy + hoisting.flatMap { [$0] + tidy }
-    let backward = role == .forward ? [] : [differentiate(role, optimizer)]
+    let backward = role.trains ? [differentiate(role, rule)] : []
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
-    return forward + backward + closing + (role == .forward ? [] : [recompute, deadCode])
+    return forward + backward + closing + (role.trains ? [recompute, deadCode] : [])
   }
 
   /// Every pass once: those of a training step in its order, then those that only other schedules go through.
@@ -34,12 +34,12 @@ public enum Passes {
   /// Passes that the compiler cannot do without run all the same. `observer` sees the graph after each pass.
   /// - Throws: `GraphError`, or what `observer` throws.
   public static func run(
-    _ graph: Graph, for role: ScheduleRole, optimizer: any Optimizer.Type = AdamW.self, disabled: Set<String> = [],
+    _ graph: Graph, for role: ScheduleRole, updating rule: UpdateRule = UpdateRule(), disabled: Set<String> = [],
     observer: (Pass, Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
     let disabled = Set(disabled.map(currentName))
     var graph = graph
-    for pass in all(for: role, optimizer: optimizer) where !(pass.isOptional && disabled.contains(pass.name)) {
+    for pass in all(for: role, updating: rule) where !(pass.isOptional && disabled.contains(pass.name)) {
       graph = try pass.transform(graph)
       try observer(pass, graph)
     }
@@ -85,28 +85,36 @@ extension Passes {
   /// Leaves a graph the outputs that the schedule `role` reports.
   static func selectOutputs(_ role: ScheduleRole) -> Pass {
     Pass("select-outputs", "Drops outputs that the schedule is not for.", isOptional: false) { graph in
-      guard role != .forward else { return graph }
-      // Training reports losses only: predictions and targets need not outlive their last use.
       var reduced = graph
-      reduced.outputs = graph.outputs.filter { graph[$0.value].type.shape.count == 1 }
+      reduced.outputs = graph.outputs.filter { output in
+        switch role {
+        case .features: output.name == Graph.featuresName
+        case .forward: output.name != Graph.featuresName
+        // Training reports losses and logits: predictions and targets need not outlive their last use.
+        case .step, .gradients, .update:
+          graph[output.value].type.shape.count == 1 && output.name != Graph.featuresName || output.name == Graph.logitsName
+        }
+      }
+      if role == .features { reduced.loss = nil }
+      if !role.trains { reduced.updates = [] }
       return reduced
     }
   }
 
   /// Adds the backward pass, and the optimiser's updates or the accumulation of gradients: what the schedule `role` needs.
-  static func differentiate(_ role: ScheduleRole, _ optimizer: any Optimizer.Type) -> Pass {
+  static func differentiate(_ role: ScheduleRole, _ rule: UpdateRule) -> Pass {
     Pass(
       "differentiate", "Adds the gradient of the loss for each parameter, and what the schedule does with it.", isOptional: false
     ) {
       let differentiated = try $0.differentiated()
-      return try role == .step ? differentiated.with(optimizer) : differentiated.withAccumulation()
+      return try role == .step ? differentiated.with(rule) : differentiated.withAccumulation()
     }
   }
 
-  static func updateFromAccumulators(_ optimizer: any Optimizer.Type) -> Pass {
+  static func updateFromAccumulators(_ rule: UpdateRule) -> Pass {
     Pass(
       "update-from-accumulators", "Leaves of the graph what a step does when its rounds have added up their gradients.",
       isOptional: false
-    ) { try $0.updateFromAccumulators(by: optimizer) }
+    ) { try $0.updateFromAccumulators(by: rule) }
   }
 }

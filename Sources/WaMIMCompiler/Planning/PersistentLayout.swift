@@ -60,7 +60,7 @@ struct PersistentLayout {
 
   private static func key(of operation: Operation) -> Key? {
     switch operation {
-    case .input(let name, _, _), .parameter(let name, _, _, _), .state(let name, _, _), .accumulator(let name, _): .named(name)
+    case .input(let name, _, _), .parameter(let name, _, _, _), .state(let name, _, _, _), .accumulator(let name, _): .named(name)
     case .positionTable(let width, let grid, let classToken): .positionTable(width: width, grid: grid, classToken: classToken)
     default: nil
     }

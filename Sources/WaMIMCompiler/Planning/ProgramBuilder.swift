@@ -8,6 +8,8 @@ struct ProgramBuilder {
   struct Source {
     var role: ScheduleRole
     var graph: Graph
+    /// How outputs of micro-batches become those of the batch; what is not named is the same for each.
+    var combinations: [String: Manifest.Combination]
   }
 
   /// What a program is about besides its schedules.
@@ -20,8 +22,6 @@ struct ProgramBuilder {
     var compiler: String
     /// Samples that a schedule takes at a time.
     var microBatch: Int
-    /// How outputs of micro-batches become those of the batch; what is not named is the same for each.
-    var combinations: [String: Manifest.Combination]
     /// The texts that describe the model, by the names of their files.
     var sources: [String: String]
   }
@@ -51,7 +51,8 @@ struct ProgramBuilder {
   mutating func build(_ sources: [Source]) throws -> Program {
     let sources = sources.map { source in
       let separated = source.graph.withSeparatedReductions()
-      return Source(role: source.role, graph: fuses ? separated.withSumsWithinUnits() : separated)
+      return Source(
+        role: source.role, graph: fuses ? separated.withSumsWithinUnits() : separated, combinations: source.combinations)
     }
     let layout = PersistentLayout(sources.map(\.graph))
     var schedules: [Schedule] = []
@@ -64,7 +65,7 @@ struct ProgramBuilder {
     let model = subject.model
     let manifest = Manifest(
       model: model.name, compiler: subject.compiler, processor: .init(name: "", features: []), callsBLAS: false,
-      batch: model.graph.batch, microBatch: subject.microBatch, states: states(layout), accumulators: accumulators(layout),
+      batch: model.graph.batch, microBatch: subject.microBatch, evaluatesOtherwise: model.evaluation != nil, states: states(layout), accumulators: accumulators(layout),
       inputs: inputs(layout),
       schedules: described, calls: descriptions, origins: origins.tables(texts: subject.sources),
       attentionHeads: model.graph.attentionHeads, positionTables: positionTables(layout), recipe: model.recipe,
@@ -90,7 +91,7 @@ struct ProgramBuilder {
       let tensor = Manifest.Tensor(
         name: output.name, type: type.element, shape: type.shape.dimensions,
         offset: offset + view.offset * type.element.byteCount)
-      return Manifest.Output(tensor: tensor, combination: subject.combinations[output.name] ?? .same)
+      return Manifest.Output(tensor: tensor, combination: source.combinations[output.name] ?? .same)
     }
     let description = Manifest.Schedule(
       role: source.role, outputs: tensors, arenaBytes: schedule.arenaBytes, scratchBytes: schedule.scratchBytes,
@@ -121,7 +122,7 @@ struct ProgramBuilder {
     layout.arrays.compactMap { array in
       switch array.node.operation {
       case .parameter(_, _, let initializer, _): .init(tensor: array.tensor, role: .parameter, initializer: initializer)
-      case .state(_, _, let role): .init(tensor: array.tensor, role: role, initializer: .constant(0))
+      case .state(_, _, let role, let start): .init(tensor: array.tensor, role: role, initializer: .constant(start))
       default: nil
       }
     }

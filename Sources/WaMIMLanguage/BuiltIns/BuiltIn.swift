@@ -59,7 +59,7 @@ struct BuiltIn: Sendable {
 
 extension BuiltIn {
   /// The layers and helpers, in the order in which the documentation explains them.
-  static let layers: [BuiltIn] = maskedModelling + blocks + mathematics + values
+  static let layers: [BuiltIn] = maskedModelling + classification + blocks + mathematics + values
 
   /// The primitive operations.
   static let operations: [BuiltIn] = OperationSchema.all.map(operation)
@@ -120,6 +120,22 @@ struct Arguments {
     return mask
   }
 
+  /// The mask, or nil for `none`.
+  func optionalMask(_ label: String) throws -> Mask? {
+    if case .symbol("none")? = values[label] { nil } else { try mask(label) }
+  }
+
+  /// The initializer, or nil for `none`.
+  func optionalInitializer(_ label: String) throws -> Initializer? {
+    if case .symbol("none")? = values[label] { nil } else { try initializer(label) }
+  }
+
+  /// What `body` gives, its parameters frozen where the argument `frozen` says so.
+  func frozen(_ body: () throws -> Value) throws -> Value {
+    let isFrozen = try flag("frozen")
+    return try builder.grouped({ $0.isFrozen = $0.isFrozen || isFrozen }, body)
+  }
+
   func integer(_ label: String) throws -> Int {
     guard case .integer(let value)? = values[label] else { throw missing(label) }
     return value
@@ -147,6 +163,14 @@ struct Arguments {
   func text(_ label: String) throws -> String {
     guard case .text(let value)? = values[label] else { throw missing(label) }
     return value
+  }
+
+  func texts(_ label: String) throws -> [String] {
+    guard case .list(let elements)? = values[label] else { throw missing(label) }
+    return try elements.map { element in
+      guard case .text(let text) = element else { throw GraphError("'\(label)' has to be a list of strings") }
+      return text
+    }
   }
 
   func symbol(_ label: String) throws -> String {

@@ -4,6 +4,54 @@ import WaMIMLayers
 extension BuiltIn {
   private static let layerName = Parameter("name", .text, default: .text(""))
   private static let epsilon = Parameter("epsilon", .number, default: .number(1e-6))
+  private static let frozen = Parameter("frozen", .flag, default: .flag(false))
+  private static let pool = Parameter("pool", .symbol(Pooling.allCases.map(\.rawValue)), default: .symbol("mean"))
+
+  /// What classification is made of.
+  static let classification: [BuiltIn] = [
+    BuiltIn(
+      "pooled", [Parameter("tokens", .tensor), pool, Parameter("norm", .text, default: .text("norm")), epsilon, frozen],
+      "The features [batch, width] of tokens [batch, 1 + patches, width] that nothing has normalised yet: a layer norm called `norm`, "
+        + "then the class token or the mean of the patches."
+    ) { arguments in
+      let norm = LayerNorm(epsilon: try arguments.float("epsilon"))
+      let tokens = try arguments.tensor("tokens")
+      let pooling = try arguments.option("pool", Pooling.init)
+      return try arguments.frozen { .tensor(norm(tokens, name: try arguments.text("norm")).pooled(pooling)) }
+    },
+    BuiltIn(
+      "classifier", [Parameter("tokens", .tensor), Parameter("classes", .integer), pool],
+      "Logits [batch, classes] of tokens [batch, 1 + patches, width]: `fc_norm` of the patches' mean, or the class token of `norm`; "
+        + "then `head`."
+    ) { arguments in
+      let head = Classifier(classes: try arguments.integer("classes"), pooling: try arguments.option("pool", Pooling.init))
+      return .tensor(head(try arguments.tensor("tokens")))
+    },
+    BuiltIn(
+      "cross_entropy", [Parameter("logits", .tensor), Parameter("labels", .tensor)],
+      "The mean over samples of -Σ label · log softmax(logits)."
+    ) { arguments in
+      .tensor(try arguments.tensor("logits").crossEntropy(try arguments.tensor("labels")))
+    },
+    BuiltIn(
+      "batch_norm",
+      [
+        Parameter("x", .tensor), Parameter("epsilon", .number, default: .number(1e-5)),
+        Parameter("momentum", .number, default: .number(0.1)), Parameter("affine", .flag, default: .flag(true)), layerName,
+      ],
+      "Each channel, the last axis, with zero mean and unit variance over the batch; running statistics in evaluation."
+    ) { arguments in
+      let layer = BatchNorm(
+        epsilon: try arguments.float("epsilon"), momentum: try arguments.float("momentum"), isAffine: try arguments.flag("affine"))
+      return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("batch_norm")))
+    },
+    BuiltIn(
+      "drop_path", [Parameter("x", .tensor), Parameter("rate", .number)],
+      "In training, `x` [batch, …] left out of a share `rate` of the samples and divided by 1 - rate in the others."
+    ) { arguments in
+      .tensor(try arguments.tensor("x").dropped(atRate: try arguments.number("rate")))
+    },
+  ]
 
   /// What masked image modelling is made of.
   static let maskedModelling: [BuiltIn] = [
@@ -18,15 +66,30 @@ extension BuiltIn {
     BuiltIn(
       "vit",
       [
-        Parameter("images", .tensor), Parameter("mask", .mask), Parameter("patch", .integer), Parameter("dim", .integer),
-        Parameter("depth", .integer), Parameter("heads", .integer), Parameter("taps", .integers),
+        Parameter("images", .tensor), Parameter("mask", .optionalMask, default: .symbol("none")), Parameter("patch", .integer),
+        Parameter("dim", .integer), Parameter("depth", .integer), Parameter("heads", .integer),
+        Parameter("taps", .integers, default: .numbers([])),
+        Parameter("positions", .symbol(ViT.Positions.allCases.map(\.rawValue)), default: .symbol("fixed")),
+        Parameter("drop_path", .number, default: .number(0)), frozen,
       ],
-      "A vision transformer on the visible patches; gives the list of features [batch, 1 + visible, dim] after the layers `taps`."
+      "A vision transformer. With a mask, on the visible patches: the list of features [batch, 1 + visible, dim] after the layers `taps`. "
+        + "Without one, on all patches: the tokens [batch, 1 + patches, dim] after the last block, without a norm."
     ) { arguments in
       let encoder = ViT(
         patch: try arguments.integer("patch"), dim: try arguments.integer("dim"), depth: try arguments.integer("depth"),
-        heads: try arguments.integer("heads"), taps: try arguments.integers("taps"))
-      return .list(encoder(try arguments.tensor("images"), visibleIn: try arguments.mask("mask")).map(Value.tensor))
+        heads: try arguments.integer("heads"), taps: try arguments.integers("taps"),
+        positions: try arguments.option("positions", ViT.Positions.init), dropPath: try arguments.number("drop_path"))
+      let images = try arguments.tensor("images")
+      return try arguments.frozen {
+        if let mask = try arguments.optionalMask("mask") {
+          guard encoder.positions == .fixed, encoder.dropPath == 0 else {
+            throw GraphError("'positions' and 'drop_path' are for an encoder that sees all patches: leave out the mask, or them")
+          }
+          return .list(encoder(images, visibleIn: mask).map(Value.tensor))
+        }
+        guard encoder.taps.isEmpty else { throw GraphError("'taps' are for an encoder with a mask") }
+        return .tensor(encoder(images))
+      }
     },
     BuiltIn(
       "dwt",
@@ -103,10 +166,15 @@ extension BuiltIn {
   static let blocks: [BuiltIn] = [
     BuiltIn(
       "linear",
-      [Parameter("x", .tensor), Parameter("width", .integer), Parameter("bias", .flag, default: .flag(true)), layerName],
-      "An affine map of the last axis to `width` channels."
+      [
+        Parameter("x", .tensor), Parameter("width", .integer), Parameter("bias", .flag, default: .flag(true)),
+        Parameter("initial", .optionalInitializer, default: .symbol("none")), layerName,
+      ],
+      "An affine map of the last axis to `width` channels; its weight starts with `initial`, or uniform as Xavier's."
     ) { arguments in
-      let layer = Linear(width: try arguments.integer("width"), hasBias: try arguments.flag("bias"))
+      let layer = Linear(
+        width: try arguments.integer("width"), hasBias: try arguments.flag("bias"),
+        initializer: try arguments.optionalInitializer("initial"))
       return .tensor(layer(try arguments.tensor("x"), name: try arguments.layerName("linear")))
     },
     BuiltIn(

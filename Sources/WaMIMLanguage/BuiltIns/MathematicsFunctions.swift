@@ -35,6 +35,17 @@ extension BuiltIn {
       guard let count = value.elementCount else { throw GraphError("'len' takes a list, not \(value.description)") }
       return .integer(count)
     },
+    BuiltIn(
+      "index", [Parameter("value", .text), Parameter("among", .list)], "The index of a string in a list of strings that has it."
+    ) { arguments in
+      let wanted = try arguments.text("value")
+      let texts = try arguments.texts("among")
+      guard let index = texts.firstIndex(of: wanted) else {
+        throw GraphError(
+          "'\(wanted)' is none of \(texts.joined(separator: ", "))\(Spelling.suggestion(for: wanted, among: texts))")
+      }
+      return .integer(index)
+    },
     BuiltIn("floor", [Parameter("x", .number)], "The largest integer that is at most `x`.") { arguments in
       let value = try arguments.number("x")
       guard let integer = Int(exactly: value.rounded(.down)) else { throw GraphError("\(value) has no nearby integer of 64 bits") }
@@ -59,19 +70,32 @@ extension BuiltIn {
       arguments in
       .binding(.data(try arguments.text("field")))
     },
-    BuiltIn("random", [], "What fills an input: independent uniform numbers in [0, 1), new in every step.") { _ in
-      .binding(.random)
+    BuiltIn(
+      "random", [Parameter("samples", .integer, default: .integer(0))],
+      "What fills an input: independent uniform numbers in [0, 1), new in every step, for each sample along the axis `samples`; a batch "
+        + "shares them where that is -1."
+    ) { arguments in
+      let axis = try arguments.integer("samples")
+      guard axis >= -1 else { throw GraphError("'samples' has to be an axis, or -1, not \(axis)") }
+      return .binding(.random(samples: axis < 0 ? nil : axis))
     },
     BuiltIn(
       "hyperparameter", [Parameter("name", .text)],
       "What fills an input: a number that a run is told by name, such as `weight_decay`."
     ) { arguments in
       let name = try arguments.text("name")
-      guard ScheduleScalar.byName[name] != nil else {
+      guard ScheduleScalar.named(name) != nil else {
         let names = Array(ScheduleScalar.byName.keys).sorted()
         throw GraphError("a run is told no number '\(name)'\(Spelling.suggestion(for: name, among: names))")
       }
       return .binding(.hyperparameter(name))
+    },
+    BuiltIn("buffer", [], "What a state is for: the model keeps it for itself, such as a running mean.") { _ in .role(.buffer) },
+    BuiltIn(
+      "positions", [Parameter("grid", .integer), Parameter("class_token", .flag, default: .flag(false))],
+      "The initializer that gives MAE's sine-cosine table of positions [1, grid² + 1, width], without the 1 where there is no class token."
+    ) { arguments in
+      .initializer(.positions(grid: try arguments.integer("grid"), classToken: try arguments.flag("class_token")))
     },
     BuiltIn(
       "moment", [Parameter("order", .integer), Parameter("of", .text)],

@@ -7,7 +7,11 @@ extension Language {
     section("Layers and helpers", BuiltIn.layers.map(row)),
     section("Members", Member.all.map { ("`\($0.name)` of \($0.owner.description)", $0.summary) }),
     section(
-      "Settings of `train`", Setting.all.map { row($0.signature, label: $0.clause.rawValue) }),
+      "Settings of `train` and `evaluate`",
+      Setting.all.map { setting in
+        let block = setting.clause.block == .train ? "" : setting.clause.block.rawValue + ", "
+        return row(setting.signature, label: block + setting.clause.label)
+      }),
     section("Hyperparameters and their options", Hyperparameters.all.map(row)),
     section("Pictures", BuiltIn.pictures.map(row)),
     section("Primitive operations", BuiltIn.operations.map(row)),

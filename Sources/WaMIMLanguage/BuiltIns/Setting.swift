@@ -1,12 +1,15 @@
 import WaMIMGraph
 import WaMIMRecipe
 
-// What a `train` block knows is the recipe's table: here it becomes functions.
+// What `train` and `evaluate` blocks know is the recipe's table: here it becomes functions.
 extension Setting {
   /// The setting as a function: what it takes, and how it is explained.
   var signature: BuiltIn {
     let parameters = hyperparameters.compactMap { hyperparameter in
-      hyperparameter.label.map { Parameter($0, hyperparameter.parameterKind, default: hyperparameter.argumentFallback) }
+      hyperparameter.label.map {
+        let kind = isRepeatable ? ParameterKind.integer : hyperparameter.parameterKind
+        return Parameter($0, kind, default: isRepeatable ? nil : argumentDefault(of: hyperparameter).map(Parameter.Default.init))
+      }
     }
     // A setting changes the recipe instead of giving a value.
     return BuiltIn(name, parameters, summary) { _ in .flag(true) }
@@ -18,12 +21,16 @@ extension Setting {
   func apply(_ arguments: Arguments, to recipe: inout Recipe) throws {
     for hyperparameter in hyperparameters {
       guard let label = hyperparameter.label else { continue }
-      let value = try arguments.hyperparameter(label, of: hyperparameter.parameterKind)
+      let value =
+        isRepeatable
+        ? recipe[hyperparameter].appending(Double(try arguments.integer(label)))
+        : try arguments.hyperparameter(label, of: hyperparameter.parameterKind)
       guard hyperparameter.allows(value) else {
         throw GraphError("'\(label)' has to be \(hyperparameter.allowedText), but is \(value.text)")
       }
       recipe[hyperparameter] = value
     }
+    if !clause.isList { recipe[choice: clause] = name }
     for (name, value) in implied {
       if let hyperparameter = Hyperparameters.byName[name] { recipe[hyperparameter] = value }
     }
@@ -42,18 +49,27 @@ extension AnyHyperparameter {
     case .interval, .none: allows(.none) ? .optionalInterval : .interval
     }
   }
+}
 
-  /// What stands in where no argument is given, or nil where one is needed.
-  fileprivate var argumentFallback: Parameter.Default? {
-    switch anyArgumentDefault {
-    case .number(let value): .number(value)
-    case .integer(let value): .integer(value)
-    case .flag(let value): .flag(value)
-    case .numbers(let values): .numbers(values)
-    case .interval(let value): .interval(value.lower, value.upper)
-    case .some(.none): .symbol("none")
-    case nil: nil
-    }
+extension HyperparameterValue {
+  /// The list of numbers with `number` at its end; no other value changes.
+  fileprivate func appending(_ number: Double) -> HyperparameterValue {
+    if case .numbers(let numbers) = self { .numbers(numbers + [number]) } else { self }
+  }
+}
+
+extension Parameter.Default {
+  /// What stands in for an argument that gives a hyperparameter.
+  fileprivate init(_ value: HyperparameterValue) {
+    self =
+      switch value {
+      case .number(let value): .number(value)
+      case .integer(let value): .integer(value)
+      case .flag(let value): .flag(value)
+      case .numbers(let values): .numbers(values)
+      case .interval(let value): .interval(value.lower, value.upper)
+      case .none: .symbol("none")
+      }
   }
 }
 

@@ -15,8 +15,8 @@ struct Elaborator {
   var recipe = Recipe()
   /// What a `pictures` statement says, or nil where there is none.
   var pictures: Pictures??
-  /// Where the `train` block stands that has been expanded, or nil.
-  var trainingPosition: Position?
+  /// Where the blocks of settings stand that have been expanded.
+  var settingsPositions: [Setting.Block: Position] = [:]
   /// What the command line puts instead of values of the top level.
   var replacements: [String: Expression] = [:]
   /// Names of the enclosing blocks, innermost last.
@@ -32,8 +32,9 @@ struct Elaborator {
     var position: Position
   }
 
-  init(_ name: String, sources: [SourceText], tokens: Int) {
+  init(_ name: String, isTraining: Bool, sources: [SourceText], tokens: Int) {
     builder = GraphBuilder(name: name)
+    builder.isTraining = isTraining
     self.sources = sources
     budget = Budget(tokens: tokens)
   }

@@ -46,6 +46,7 @@ extension Elaborator {
     switch name {
     case "infinity": return .number(.infinity)
     case "nan": return .number(.nan)
+    case "training": return .flag(builder.isTraining)
     default: throw unknown(name, at: position)
     }
   }

@@ -2,26 +2,45 @@ import WaMIMGraph
 import WaMIMTraining
 
 extension Elaborator {
-  /// Expands `statements` into a model.
+  /// Expands `statements` into a model: once as it is trained, and once as it is evaluated.
   ///
   /// - Throws: `Mistake`, the first one.
   static func model(
     of statements: [Statement], replacing replacements: [String: Expression], sources: [SourceText], tokens: Int
   ) throws -> Model {
-    var elaborator = Elaborator(try modelName(statements, sources: sources), sources: sources, tokens: tokens)
-    elaborator.replacements = replacements
-    try elaborator.collect(statements)
-    for statement in statements { try elaborator.expand(statement) }
+    let name = try modelName(statements)
+    func expanded(_ statements: [Statement], isTraining: Bool) throws -> Model {
+      var elaborator = Elaborator(name, isTraining: isTraining, sources: sources, tokens: tokens)
+      elaborator.replacements = replacements
+      return try elaborator.model(of: statements)
+    }
+    let sections = statements.split(maxSplits: 1, omittingEmptySubsequences: false) { $0.isEvaluation }
+    guard sections.count > 1 else {
+      var model = try expanded(statements, isTraining: true)
+      let evaluation = try expanded(statements, isTraining: false)
+      if evaluation.graph != model.graph { model.evaluation = evaluation.graph }
+      return model
+    }
+    // A text of its own says what is evaluated; settings are of the model as a whole.
+    var model = try expanded(sections[0] + sections[1].filter(\.isSetting), isTraining: true)
+    model.evaluation = try expanded(sections[1].filter { !$0.isSetting }, isTraining: false).graph
+    return model
+  }
+
+  /// Expands `statements`, those of one expansion, into a model.
+  private mutating func model(of statements: [Statement]) throws -> Model {
+    try collect(statements)
+    for statement in statements { try expand(statement) }
     do {
-      var model = try Model(finishing: elaborator.builder, recipe: elaborator.recipe)
-      if let pictures = elaborator.pictures { model.pictures = pictures }
+      var model = try Model(finishing: builder, recipe: recipe)
+      if let pictures { model.pictures = pictures }
       return model
     } catch let error as GraphError {
-      throw elaborator.mistake(error, at: nil)
+      throw mistake(error, at: nil)
     }
   }
 
-  private static func modelName(_ statements: [Statement], sources: [SourceText]) throws -> String {
+  private static func modelName(_ statements: [Statement]) throws -> String {
     var found: (name: String, position: Position)?
     for case .model(let name, let position) in statements {
       if let found {
@@ -67,7 +86,7 @@ extension Elaborator {
 
   private mutating func expand(_ statement: Statement) throws {
     switch statement {
-    case .model, .function: break
+    case .model, .function, .evaluation: break
     case .binding(let binding): try bind(binding)
     case .input(let name, let type, let position): try expandInput(name, type, at: position)
     case .loss(let expression, let position):
@@ -84,7 +103,8 @@ extension Elaborator {
       try expandUpdate(state, value, at: position)
     case .require(let condition, let message, let position):
       guard try flag(condition, "'require'") else { throw Mistake(message, at: position) }
-    case .train(let clauses, let position): try expandTraining(clauses, at: position)
+    case .features(let expression, let position): try expandFeatures(expression, at: position)
+    case .settings(let block, let clauses, let position): try expandSettings(clauses, of: block, at: position)
     case .pictures(let expression, let position): try expandPictures(expression, at: position)
     }
   }
@@ -99,13 +119,29 @@ extension Elaborator {
 
   private mutating func expandInput(_ name: String, _ type: TypeExpression, at position: Position) throws {
     let declared = try evaluate(type)
-    guard declared.element == .float32, declared.shape.rank == 4 else {
+    let binding: WaMIMGraph.Binding
+    switch declared.shape.rank {
+    case 4 where declared.element == .float32: binding = .images
+    case 2 where declared.element == .float32 && .data(name) == WaMIMGraph.Binding.labels: binding = .labels
+    default:
       throw Mistake(
-        "images have to be f32[batch, channels, height, width], not \(declared): other inputs are made by the function 'input'",
-        at: type.position)
+        "images have to be f32[batch, channels, height, width], and 'labels' f32[batch, classes], not \(declared): other inputs are "
+          + "made by the function 'input'", at: type.position)
     }
-    let images = try located(position) { builder.input(name, declared.shape) }
-    try declare(name, .tensor(images), at: position)
+    let tensor = try located(position) { builder.input(name, declared.shape, from: binding) }
+    try declare(name, .tensor(tensor), at: position)
+  }
+
+  /// Features are what the model gives when it is evaluated, of the parameters that it has.
+  private mutating func expandFeatures(_ expression: Expression, at position: Position) throws {
+    let builder = builder
+    try builder.sharingParameters {
+      let features = try tensor(expression, "features")
+      guard features.shape.rank == 2 else {
+        throw Mistake("features have to be [batch, width], not \(features.type): see 'pooled'", at: expression.position)
+      }
+      try located(position) { builder.output(Graph.featuresName, features) }
+    }
   }
 
   private mutating func expandUpdate(_ state: Tensor, _ value: Tensor, at position: Position) throws {
@@ -127,19 +163,20 @@ extension Elaborator {
     if case .pictures(let pictures) = try evaluate(call, of: function) { self.pictures = pictures }
   }
 
-  // MARK: Training
+  // MARK: Settings
 
-  private mutating func expandTraining(_ clauses: [Clause], at position: Position) throws {
-    if let earlier = trainingPosition {
-      throw Mistake("there is a 'train' block already", at: position, notes: [.init(message: "here", position: earlier)])
+  private mutating func expandSettings(_ clauses: [Clause], of block: Setting.Block, at position: Position) throws {
+    if let earlier = settingsPositions[block] {
+      throw Mistake(
+        "there is a '\(block.rawValue)' block already", at: position, notes: [.init(message: "here", position: earlier)])
     }
-    trainingPosition = position
+    settingsPositions[block] = position
     var seen: Set<Setting.Clause> = []
     for clause in clauses {
-      let labels = Setting.Clause.allCases.map(\.rawValue)
-      guard let known = Setting.Clause(rawValue: clause.label) else {
+      let labels = Setting.Clause.all(in: block).map(\.label)
+      guard let known = Setting.Clause.all(in: block).first(where: { $0.label == clause.label }) else {
         throw Mistake(
-          "'train' has no setting '\(clause.label)': there are \(labels.joined(separator: ", "))"
+          "'\(block.rawValue)' has no setting '\(clause.label)': there are \(labels.joined(separator: ", "))"
             + Spelling.suggestion(for: clause.label, among: labels), at: clause.position)
       }
       guard seen.insert(known).inserted else { throw Mistake("'\(clause.label)' is set twice", at: clause.position) }
@@ -150,7 +187,8 @@ extension Elaborator {
   private mutating func applyList(_ clause: Clause, _ known: Setting.Clause) throws {
     guard case .list(let elements) = clause.value.kind else {
       throw Mistake(
-        "'\(clause.label)' takes a list, such as [random_resized_crop(area: 0.2..1.0), horizontal_flip]", at: clause.value.position)
+        "'\(clause.label)' takes a list, such as [\(Setting.all(in: known).prefix(2).map(\.name).joined(separator: ", "))]",
+        at: clause.value.position)
     }
     // What the list does not name is not done.
     for hyperparameter in Setting.all(in: known).flatMap(\.hyperparameters) {
@@ -170,7 +208,7 @@ extension Elaborator {
     }
     guard let setting = settings.first(where: { $0.name == call.name }) else {
       throw Mistake(
-        "'\(clause.rawValue)' knows no '\(call.name)': there is \(names.joined(separator: ", "))"
+        "'\(clause.label)' knows no '\(call.name)': there is \(names.joined(separator: ", "))"
           + Spelling.suggestion(for: call.name, among: names), at: call.position)
     }
     let arguments = try arguments(of: call, for: setting.signature)

@@ -7,6 +7,8 @@ extension Elaborator {
       throw Mistake("'\(name)' is \(value.kindDescription) of the model and cannot be set", at: replacement.position)
     }
     if case .symbol(let old) = value { try checkWord(replacement, inPlaceOf: old, of: name) }
+    // On a command line a word needs no quotes to be a text.
+    if case .text = value, case .name(let word) = replacement.kind, lookup(word) == nil { return .text(word) }
     let new = try evaluate(replacement)
     guard let converted = Elaborator.converted(new, like: value) else {
       throw Mistake(
@@ -105,7 +107,7 @@ extension Expression {
     case .comparison(_, let left, let right), .range(let left, let right), .index(let left, let right):
       left.isLiteral(given: names) && right.isLiteral(given: names)
     case .call(let call):
-      ["len", "floor"].contains(call.name) && call.arguments.allSatisfy { $0.value.isLiteral(given: names) }
+      ["len", "floor", "index"].contains(call.name) && call.arguments.allSatisfy { $0.value.isLiteral(given: names) }
     case .member, .loop, .conditional: false
     }
   }

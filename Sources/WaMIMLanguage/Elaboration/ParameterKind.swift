@@ -23,6 +23,10 @@ enum ParameterKind: Hashable, Sendable {
   /// Two numbers `lower..upper`, or the word `none`.
   case optionalInterval
   case initializer
+  /// An initializer, or the word `none`.
+  case optionalInitializer
+  /// A mask, or the word `none`.
+  case optionalMask
   /// What fills an input.
   case binding
   /// What a state is for.
@@ -53,6 +57,8 @@ enum ParameterKind: Hashable, Sendable {
     case .numbers: "a list of numbers"
     case .interval: "a range of numbers"
     case .optionalInterval: "a range of numbers or none"
+    case .optionalInitializer: "an initializer, such as normal(0.02), or none"
+    case .optionalMask: "a mask or none"
     case .initializer: "an initializer, such as normal(0.02)"
     case .binding: "data(\"FIELD\"), random() or hyperparameter(\"NAME\")"
     case .role: "a role, such as moment(1, of: \"NAME\")"
@@ -64,7 +70,7 @@ enum ParameterKind: Hashable, Sendable {
   var words: [String] {
     switch self {
     case .symbol(let words): words
-    case .optionalInterval: ["none"]
+    case .optionalInterval, .optionalInitializer, .optionalMask: ["none"]
     default: []
     }
   }
@@ -82,7 +88,8 @@ enum ParameterKind: Hashable, Sendable {
     case (.any, _), (.tensor, .tensor), (.operand, .tensor), (.mask, .mask), (.integer, .integer), (.flag, .flag), (.text, .text),
       (.list, .list), (.initializer, .initializer), (.binding, .binding), (.role, .role), (.interval, .interval),
       (.optionalInterval, .interval),
-      (.optionalInterval, .symbol("none")):
+      (.optionalMask, .mask), (.optionalInitializer, .initializer), (.optionalMask, .symbol("none")),
+      (.optionalInitializer, .symbol("none")), (.optionalInterval, .symbol("none")):
       return value
     case (.number, _): return value.asNumber.map(Value.number)
     case (.operand, _):

@@ -4,7 +4,12 @@ import WaMIMTraining
 extension Language {
   /// `model` as text, one operation a line with its type; the text describes an equal model.
   public static func print(_ model: Model) -> String {
-    Printer(model: model, graph: model.graph).text
+    let trained = Printer(model: model, graph: model.graph)
+    let evaluated = model.evaluation.map { Printer(model: model, graph: $0) }
+    let lines =
+      trained.heading + trained.body + (evaluated.map { ["", "evaluation", ""] + $0.body } ?? [])
+      + trained.closing
+    return lines.joined(separator: "\n") + "\n"
   }
 }
 
@@ -13,15 +18,22 @@ private struct Printer {
   var model: Model
   var graph: Graph
 
-  var text: String {
-    var lines = ["model \(isName(graph.name) ? graph.name : quoted(graph.name))", ""]
-    lines += graph.values.map(line)
-    lines.append("")
-    lines += results
-    lines += graph.updates.map { "update \(name($0.state)) = \(name($0.value))" }
+  var heading: [String] { ["model \(isName(graph.name) ? graph.name : quoted(graph.name))", ""] }
+
+  /// The graph's operations and results.
+  var body: [String] {
+    graph.values.map(line) + [""] + results + graph.updates.map { "update \(name($0.state)) = \(name($0.value))" }
+  }
+
+  /// What the model has besides graphs.
+  var closing: [String] {
+    var lines: [String] = []
     if let pictures = model.pictures { lines.append("pictures " + call(pictures)) }
-    lines += ["", "train {"] + settings.map { "  " + $0 } + ["}"]
-    return lines.joined(separator: "\n") + "\n"
+    for block in Setting.Block.allCases {
+      let settings = settings(of: block)
+      if !settings.isEmpty { lines += ["", "\(block.rawValue) {"] + settings.map { "  " + $0 } + ["}"] }
+    }
+    return lines
   }
 
   private func name(_ value: ValueID) -> String { "v\(value.index)" }
@@ -55,12 +67,15 @@ private struct Printer {
     case .symbol(let word): word
     case .element(let element): element.rawValue
     case .binding(.data(let field)): "data(\(quoted(field)))"
-    case .binding(.random): "random()"
+    case .binding(.random(samples: 0)): "random()"
+    case .binding(.random(let samples)): "random(samples: \(samples ?? -1))"
     case .binding(.hyperparameter(let name)): "hyperparameter(\(quoted(name)))"
     case .role(.moment(let order, let parameter)): "moment(\(order), of: \(quoted(parameter)))"
     case .role(.parameter): "parameter()"
+    case .role(.buffer): "buffer()"
     case .initializer(.constant(let value)): "filled(\(written(value)))"
     case .initializer(.normal(let standardDeviation)): "normal(\(written(standardDeviation)))"
+    case .initializer(.positions(let grid, let classToken)): "positions(grid: \(grid), class_token: \(classToken))"
     case .initializer(.xavierUniform(let fanIn, let fanOut)): "xavier_uniform(fan_in: \(fanIn), fan_out: \(fanOut))"
     }
   }
@@ -91,24 +106,33 @@ private struct Printer {
     }
   }
 
-  /// What the `train` block says, a clause a line.
-  private var settings: [String] {
-    Setting.Clause.allCases.map { clause in
-      let calls = Setting.all(in: clause).compactMap(call)
-      return clause.rawValue + ": " + (clause.isList ? "[\(calls.joined(separator: ", "))]" : calls.joined())
+  /// What a block says, a clause a line; of `evaluate`, what is not the default.
+  private func settings(of block: Setting.Block) -> [String] {
+    Setting.Clause.all(in: block).compactMap { clause in
+      let settings = Setting.all(in: clause)
+      let isDefault = settings.flatMap(\.hyperparameters).allSatisfy { model.recipe[$0] == $0.anyDefault }
+      if block == .evaluate, isDefault { return nil }
+      let calls = settings.flatMap(calls)
+      return clause.label + ": " + (clause.isList ? "[\(calls.joined(separator: ", "))]" : calls.joined())
     }
   }
 
-  /// The setting with its arguments, or nil where the recipe does not need it named.
-  private func call(_ setting: Setting) -> String? {
-    guard !setting.isIdle(in: model.recipe) else { return nil }
+  /// The setting with its arguments, as often as the recipe needs it named.
+  private func calls(_ setting: Setting) -> [String] {
     let hyperparameters = setting.hyperparameters
+    if setting.isRepeatable {
+      return hyperparameters.flatMap { hyperparameter -> [String] in
+        guard case .numbers(let numbers) = model.recipe[hyperparameter] else { return [] }
+        return numbers.map { "\(setting.name)(\(Int($0)))" }
+      }
+    }
+    guard !setting.isIdle(in: model.recipe) else { return [] }
     let arguments = hyperparameters.compactMap { hyperparameter in
       hyperparameter.label.map { "\($0): \(written(model.recipe[hyperparameter]))" }
     }
-    if !arguments.isEmpty { return "\(setting.name)(\(arguments.joined(separator: ", ")))" }
+    if !arguments.isEmpty { return ["\(setting.name)(\(arguments.joined(separator: ", ")))"] }
     // Naming it is all that there is to say.
-    return hyperparameters.contains { setting.implied[$0.name] == model.recipe[$0] } ? setting.name : nil
+    return hyperparameters.contains { setting.implied[$0.name] == model.recipe[$0] } ? [setting.name] : []
   }
 
   // MARK: Literals

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMRecipe
 
 /// An expression and where it stands.
 struct Expression: Sendable {
@@ -127,8 +128,28 @@ enum Statement: Sendable {
   case update(Expression, Expression, Position)
   /// A condition that has to hold, and what to say where it does not.
   case require(Expression, String, Position)
-  case train([Clause], Position)
+  /// What the encoder gives of whole images, for those who ask.
+  case features(Expression, Position)
+  /// A block of settings.
+  case settings(Setting.Block, [Clause], Position)
+  /// From here on the file describes the model as it is evaluated, not as it is trained.
+  case evaluation(Position)
   case pictures(Expression, Position)
+}
+
+extension Statement {
+  /// Whether the statement starts the description of the model as it is evaluated.
+  var isEvaluation: Bool {
+    if case .evaluation = self { true } else { false }
+  }
+
+  /// Whether the statement speaks of the model as a whole, not of one of its graphs.
+  var isSetting: Bool {
+    switch self {
+    case .settings, .pictures: true
+    default: false
+    }
+  }
 }
 
 /// A labelled line of a block of settings.

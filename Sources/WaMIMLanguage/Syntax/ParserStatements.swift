@@ -1,8 +1,11 @@
 import WaMIMGraph
+import WaMIMRecipe
 
 extension Parser {
   /// The words that start statements, besides `let` and `func`.
-  private static let starters = ["model", "input", "loss", "minimize", "output", "update", "require", "train", "pictures"]
+  private static let starters =
+    ["model", "input", "loss", "minimize", "output", "features", "update", "require", "pictures", "evaluation"]
+    + Setting.Block.allCases.map(\.rawValue)
 
   /// Whether the next token starts a statement.
   var startsStatement: Bool {
@@ -70,8 +73,12 @@ extension Parser {
       let condition = try expression()
       try expect(.comma, "and what to say where the condition does not hold")
       return .require(condition, try text("a message"), position)
-    case "train": return .train(try clauses(), position)
-    default: return .pictures(try expression(), position)
+    case "features": return .features(try expression(), position)
+    case "evaluation": return .evaluation(position)
+    case "pictures": return .pictures(try expression(), position)
+    default:
+      guard let block = Setting.Block(rawValue: word) else { throw expected("a statement, such as 'let'") }
+      return .settings(block, try clauses(), position)
     }
   }
 

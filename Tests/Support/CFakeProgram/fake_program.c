@@ -225,7 +225,7 @@ static const wamim_constant constants[] = {{4 * BETAS, sizeof betas, betas}};
 
 // Offsets are numbers in text, so they are written out; the assertion below fails where they are wrong.
 const char wamim_fake_manifest[] =
-    "{\"model\":\"fake\",\"compiler\":\"0\",\"processor\":{\"name\":\"x86-64\",\"features\":[]},\"callsBLAS\":false,\"batch\":4,\"microBatch\":4,"
+    "{\"model\":\"fake\",\"compiler\":\"0\",\"processor\":{\"name\":\"x86-64\",\"features\":[]},\"callsBLAS\":false,\"batch\":4,\"microBatch\":4,\"evaluatesOtherwise\":false,"
     "\"states\":["
     "{\"tensor\":" TENSOR("patch", "[3,4,4]", "0") ",\"role\":{\"parameter\":{}},\"initializer\":{\"normal\":{\"standardDeviation\":0.5}}},"
     "{\"tensor\":" TENSOR("first_moment.patch", "[3,4,4]", "192") ",\"role\":{\"moment\":{\"order\":1,\"of\":\"patch\"}},\"initializer\":{\"constant\":{\"_0\":0}}},"

@@ -65,6 +65,20 @@ package final class SafetensorsReader {
     try file.read(into: target, at: try range(of: name, byteCount: target.count).lowerBound)
   }
 
+  /// The elements of the tensor `name`, of type F32.
+  package func floats(_ name: String) throws(TrainerError) -> [Float] {
+    let count = header.entries[name]?.shape.reduce(1, *) ?? 0
+    var values = [Float](repeating: 0, count: count)
+    let failure = values.withUnsafeMutableBytes { bytes -> TrainerError? in
+      do throws(TrainerError) {
+        try read(name, into: bytes)
+        return nil
+      } catch { return error }
+    }
+    if let failure { throw failure }
+    return values
+  }
+
   /// Where the elements of the tensor `name` are in the file, which have to be of `byteCount` bytes.
   func range(of name: String, byteCount: Int) throws(TrainerError) -> Range<Int> {
     guard let entry = header.entries[name], entry.range.count == byteCount else {

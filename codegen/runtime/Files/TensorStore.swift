@@ -13,11 +13,14 @@ package struct TensorStore {
 
   package init() {}
 
-  /// Copies every output that a round of `schedule` has just left in `model`, or adds it to what earlier rounds left.
-  package mutating func addRound(of schedule: ScheduleRole, in model: TrainedModel) throws(TrainerError) {
+  /// Copies every output that a round of `schedule` has just left in `model`, or adds it to what earlier rounds left; names get a
+  /// `prefix`.
+  package mutating func addRound(of schedule: ScheduleRole, in model: TrainedModel, prefix: String = "") throws(TrainerError) {
     for output in model.program.manifest.schedules[try model.program.schedule(schedule)].outputs {
-      guard let index = items.firstIndex(where: { $0.name == output.tensor.name }) else {
-        try add(output.tensor, of: model)
+      var tensor = output.tensor
+      tensor.name = prefix + tensor.name
+      guard let index = items.firstIndex(where: { $0.name == tensor.name }) else {
+        try add(tensor, of: model)
         continue
       }
       switch output.combination {

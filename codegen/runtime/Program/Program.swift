@@ -54,6 +54,11 @@ package struct Program: @unchecked Sendable {
     manifest.states.filter { $0.role == .parameter }.map(\.tensor)
   }
 
+  /// The states that the model keeps for itself, such as running statistics.
+  package var buffers: [Manifest.Tensor] {
+    manifest.states.filter { $0.role == .buffer }.map(\.tensor)
+  }
+
   /// The input that is bound to `binding`.
   package func input(_ binding: Binding) -> Manifest.Tensor? {
     manifest.inputs.first { $0.binding == binding }?.tensor
@@ -89,7 +94,7 @@ package struct Program: @unchecked Sendable {
   /// Checks that there is a number for every name that an input is bound to.
   private func checkBindings() throws(TrainerError) {
     for input in manifest.inputs {
-      guard case .hyperparameter(let name) = input.binding, ScheduleScalar.byName[name] == nil else { continue }
+      guard case .hyperparameter(let name) = input.binding, ScheduleScalar.named(name) == nil else { continue }
       throw TrainerError("this program asks for a number `\(name)` that this runtime does not know; compile the model again")
     }
   }

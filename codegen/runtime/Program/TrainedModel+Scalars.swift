@@ -4,7 +4,7 @@ extension TrainedModel {
   /// Sets every number that the program is told before a step: what the recipe and the run's position make of it.
   package func setScalars(_ recipe: Recipe, at position: RunPosition) {
     for input in program.manifest.inputs {
-      guard case .hyperparameter(let name) = input.binding, let scalar = ScheduleScalar.byName[name] else { continue }
+      guard case .hyperparameter(let name) = input.binding, let scalar = ScheduleScalar.named(name) else { continue }
       set(input.tensor, to: scalar.value(recipe, position))
     }
   }

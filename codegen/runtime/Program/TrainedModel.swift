@@ -61,12 +61,11 @@ package final class TrainedModel {
 
   /// Fills the noise of a round of `step` with independent uniform numbers: those that its samples have among all of the step.
   package func fillNoise(seed: UInt64, step: Int, round: Int) throws(TrainerError) {
-    for (index, input) in program.manifest.inputs.enumerated() where input.binding == .random {
+    for (index, input) in program.manifest.inputs.enumerated() where input.binding.isRandom {
       let numbers = RandomNumbers(seed: seed, purpose: .noise, UInt64(step), UInt64(index))
+      let places = SamplePlaces(input, round: round, microBatches: program.microBatches)
       try device.fill([input.tensor]) { _, elements in
-        for position in elements.indices {
-          elements[position] = numbers.uniform(at: UInt64(round * elements.count + position))
-        }
+        for position in elements.indices { elements[position] = numbers.uniform(at: UInt64(places[position])) }
       }
     }
   }

@@ -12,6 +12,10 @@ package enum InitialValues {
       values.update(repeating: value)
     case .normal(let standardDeviation):
       fillNormal(values, standardDeviation: standardDeviation, from: numbers)
+    case .positions(let grid, let classToken):
+      let rows = grid * grid + (classToken ? 1 : 0)
+      let table = PositionTable.elements(width: values.count / max(1, rows), grid: grid, classToken: classToken)
+      for (index, value) in zip(values.indices, table) { values[index] = value }
     case .xavierUniform(let fanIn, let fanOut):
       let bound = Float((6 / Double(max(1, fanIn + fanOut))).squareRoot())
       for index in values.indices {

@@ -1,11 +1,11 @@
-import Foundation
+import Glibc
 
 /// MAE's fixed two-dimensional sine–cosine table of positions (arXiv 2111.06377, after Vaswani et al., arXiv 1706.03762).
 ///
 /// The first half of the channels encodes the column, the second the row; within a half, sines come before cosines.
-enum PositionTable {
+package enum PositionTable {
   /// The table [grid² (+ 1), width] in row-major order; the row of the class token is zero.
-  static func elements(width: Int, grid: Int, classToken: Bool) -> [Float] {
+  package static func elements(width: Int, grid: Int, classToken: Bool) -> [Float] {
     var elements = [Float](repeating: 0, count: classToken ? width : 0)
     elements.reserveCapacity((grid * grid + 1) * width)
     for row in 0..<grid {
