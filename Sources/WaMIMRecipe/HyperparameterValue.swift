@@ -14,6 +14,7 @@ public enum HyperparameterValue: Hashable, Sendable {
     case .number(let value): "\(value)"
     case .integer(let value): "\(value)"
     case .flag(let value): "\(value)"
+    case .numbers([]): "none"
     case .numbers(let values): values.map { "\($0)" }.joined(separator: ",")
     case .interval(let value): value.text
     case .none: "none"
@@ -93,6 +94,10 @@ extension [Double]: HyperparameterType {
   }
 
   public init?(hyperparameterText text: String) {
+    if text == "none" {
+      self = []
+      return
+    }
     let words = text.split(separator: ",", omittingEmptySubsequences: false)
     let numbers = words.compactMap { Double($0) }
     guard numbers.count == words.count else { return nil }

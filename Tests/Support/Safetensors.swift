@@ -1,6 +1,6 @@
 import Foundation
 
-/// Float32 tensors by name, read from a safetensors file.
+/// Tensors of float32 or int32 by name, read from a safetensors file.
 public struct Safetensors {
   /// A tensor as it lies in the file.
   public struct Tensor: Equatable {
@@ -31,12 +31,12 @@ public struct Safetensors {
     let start = 8 + Int(length)
     let header = try JSONDecoder().decode([String: Entry].self, from: Data(bytes[8..<start]))
     for (name, entry) in header where name != "__metadata__" {
-      guard let shape = entry.shape, let range = entry.offsets, entry.dtype == "F32", range.count == 2,
+      guard let shape = entry.shape, let range = entry.offsets, ["F32", "I32"].contains(entry.dtype), range.count == 2,
         0 <= range[0], range[1] <= bytes.count - start, range[1] - range[0] == 4 * shape.reduce(1, *)
-      else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is not in float32") }
+      else { throw Malformed(description: "'\(name)' in \(path) does not fit its offsets or is neither float32 nor int32") }
       let elements = stride(from: start + range[0], to: start + range[1], by: 4).map { offset in
         let bits = bytes[offset..<offset + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        return Double(Float(bitPattern: bits))
+        return entry.dtype == "F32" ? Double(Float(bitPattern: bits)) : Double(Int32(bitPattern: bits))
       }
       tensors[name] = Tensor(shape: shape, elements: elements)
     }

@@ -17,7 +17,7 @@ struct RegionTests {
 
   /// A pass may be asked for wherever regions are, not only where the compiler has it.
   @Test(arguments: 1...20 as ClosedRange<UInt64>) func everyPassKeepsDependenciesInOrder(seed: UInt64) throws {
-    let step = try RandomGraph.draw(seed: seed).differentiated().with(AdamW.self)
+    let step = try RandomGraph.draw(seed: seed).differentiated().with(UpdateRule())
     for pass in Passes.all where pass.isOptional {
       let graph = try pass.transform(step)
       #expect(graph.misplaced.isEmpty, "after \(pass.name): random graph of seed \(seed)")

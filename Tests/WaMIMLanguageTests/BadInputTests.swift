@@ -44,7 +44,7 @@ import WaMIMLanguage
     Mistake("name with a point", "let bior2.2 = 3", "names have no points in them"),
     Mistake("unknown statement", "ouput \"x\" = images", "did you mean 'output'?"),
     Mistake(
-      "missing arguments", "let x = vit(images, mask, patch: 4)", "also needs 'dim' (an integer)", "'taps' (a list of integers)"),
+      "missing arguments", "let x = vit(images, mask, patch: 4)", "also needs 'dim' (an integer)", "'heads' (an integer)"),
     Mistake("too many arguments", "let x = gelu(images, images)", "'gelu' takes at most 1 argument: x"),
     Mistake("argument twice", "let x = gelu(images, x: images)", "given 'x' twice"),
     Mistake("wrong type", "let x = linear(images, width: 2.5)", "'width' of 'linear' has to be an integer, not 2.5"),
@@ -100,7 +100,7 @@ import WaMIMLanguage
     Mistake("output twice", "output \"a\" = images\noutput \"a\" = images", "'a' is declared twice"),
     Mistake("weights", "loss weighted_sum([total(images)], [1, 2])", "1 losses need as many weights, not 2"),
     Mistake("setting", "train { optimiser: adamw() }", "did you mean 'optimizer'?"),
-    Mistake("optimizer", "train { optimizer: sgd(1) }", "'optimizer' knows no 'sgd'"),
+    Mistake("optimizer", "train { optimizer: adagrad(1) }", "'optimizer' knows no 'adagrad'"),
     Mistake("learning rate", "train { optimizer: adamw(base_lr: -1) }", "'base_lr' has to be 0 or more, but is -1.0"),
     Mistake(
       "area", "train { augment: [random_resized_crop(area: 0.5..2)] }", "'area' has to be a range lower..upper between 0 and 1"),

@@ -11,17 +11,21 @@ import WaMIMTraining
     #expect(modelPaths.contains { $0.hasSuffix("/wamim_vit_\(name).wg") })
   }
 
-  @Test("every model compiles, has a loss, and prints as text that describes it", arguments: modelPaths)
+  /// Those that pre-train by wavelets.
+  static let waveletModels = modelPaths.filter { $0.contains("/wamim_vit_") }
+
+  @Test("every model compiles, computes something, and prints as text that describes it", arguments: modelPaths)
   func roundTrip(path: String) throws {
     let model = try Language.model(contentsOf: path)
-    #expect(model.graph.loss != nil)
+    #expect(!model.roles.isEmpty)
+    #expect(model.graph.loss != nil || model.roles == [.features])
     let text = Language.print(model)
     let again = try Language.model(source: text, file: "dump.wg")
     #expect(again.withoutLocations == model.withoutLocations)
     #expect(Language.print(again) == text)
   }
 
-  @Test("every model declares its knobs under the same names", arguments: modelPaths)
+  @Test("every model of masked wavelets declares its knobs under the same names", arguments: waveletModels)
   func knobs(path: String) throws {
     let names =
       "image patch dim depth heads taps ratio levels weights wavelet subbands normalization decoder_dim decoder_heads batch"
@@ -32,7 +36,7 @@ import WaMIMTraining
     for name in names { #expect(error?.description.contains(name) == true, "\(name)") }
   }
 
-  @Test("the golden model has the reference's parameters, by name and shape", arguments: modelPaths)
+  @Test("the golden model has the reference's parameters, by name and shape", arguments: waveletModels)
   func goldenParameters(path: String) throws {
     let settings = "image=32 patch=4 dim=48 depth=4 heads=3 taps=[1,2,3,4] levels=[1,2,3,4] decoder_dim=32 decoder_heads=4 batch=3"
     let overrides = try settings.split(separator: " ").map { try Override(String($0)) }

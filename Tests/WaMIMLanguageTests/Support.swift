@@ -19,6 +19,7 @@ extension Model {
   var withoutLocations: Model {
     var model = self
     for index in model.graph.nodes.indices { model.graph.nodes[index].location = nil }
+    for index in (model.evaluation?.nodes ?? []).indices { model.evaluation?.nodes[index].location = nil }
     return model
   }
 }

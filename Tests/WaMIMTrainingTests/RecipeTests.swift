@@ -10,7 +10,8 @@ struct RecipeTests {
     case .number(let value): .number(value / 2 + 0.25)
     case .integer(let value): .integer(value + 3)
     case .flag(let value): .flag(!value)
-    case .numbers(let values): .numbers(values.map { $0 / 2 })
+    case .numbers(let values):
+      .numbers(hyperparameter.allows(.numbers(values.map { $0 / 2 })) ? values.map { $0 / 2 } : values + [7])
     case .interval(let value): .interval(Interval(value.lower * 0.9, value.upper))
     case .none: .interval(Interval(0.5, 1))
     }

@@ -232,7 +232,7 @@ const char wamim_fake_manifest[] =
     "{\"tensor\":" TENSOR("second_moment.patch", "[3,4,4]", "384") ",\"role\":{\"moment\":{\"order\":2,\"of\":\"patch\"}},\"initializer\":{\"constant\":{\"_0\":0}}}"
     "],\"accumulators\":[" TENSOR("grad.patch", "[3,4,4]", "0") "],\"inputs\":["
     "{\"tensor\":" TENSOR("images", "[4,3,16,16]", "576") ",\"binding\":{\"data\":{\"_0\":\"images\"}}},"
-    "{\"tensor\":" TENSOR("noise", "[4,16]", "12864") ",\"binding\":{\"random\":{}}},"
+    "{\"tensor\":" TENSOR("noise", "[4,16]", "12864") ",\"binding\":{\"random\":{\"samples\":0}}},"
     "{\"tensor\":" TENSOR("progress", "[]", "13120") ",\"binding\":{\"hyperparameter\":{\"_0\":\"progress\"}}},"
     "{\"tensor\":" TENSOR("epochs", "[]", "13124") ",\"binding\":{\"hyperparameter\":{\"_0\":\"epochs\"}}},"
     "{\"tensor\":" TENSOR("warmup", "[]", "13128") ",\"binding\":{\"hyperparameter\":{\"_0\":\"warmup\"}}},"

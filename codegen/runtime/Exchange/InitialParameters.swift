@@ -12,6 +12,9 @@ package struct InitialParameters {
   /// Tensors of the file that the model does not have.
   package private(set) var surplus: [String] = []
 
+  /// Tables of positions that were made for another grid, and how.
+  package private(set) var resized: [String] = []
+
   /// How many parameters the model has of each layer, how many of them the file gave, and under which names.
   private var layers: [Layer] = []
 
@@ -25,7 +28,8 @@ package struct InitialParameters {
 
   /// Fills parameters of `model` from the file at `path`, and leaves alone whole layers of the model that the file knows nothing of.
   ///
-  /// Names may have a prefix, such as `module.`; timm's `norm` stands for the norm of the last tap, and Hugging Face's names for timm's.
+  /// Names may have a prefix, such as `module.`; timm's `norm` stands for the norm of the last tap, the other way round too, and Hugging
+  /// Face's names for timm's. Tables of positions are resized to the model's grid.
   package static func load(_ path: String, into model: TrainedModel) throws(TrainerError) -> InitialParameters {
     let reader = try SafetensorsReader(path)
     let parameters = model.program.parameters
@@ -34,9 +38,14 @@ package struct InitialParameters {
     var result = InitialParameters(path: path)
     var problems: [String] = []
     var matches: [(parameter: Manifest.Tensor, tensor: GivenTensors.Tensor)] = []
+    var resizings: [String: PositionTables.Grids] = [:]
+    let tables = PositionTables(model.program, reader: reader)
     for parameter in parameters {
-      guard let tensor = names.source(of: parameter.name).flatMap({ tensors.byName[$0] }) else {
-        if names.knowsLayer(of: parameter.name) {
+      let tensor = names.source(of: parameter.name).flatMap { tensors.byName[$0] }
+      // A head for other classes is of no use.
+      let isOtherHead = Names.layer(of: parameter.name) == "head" && tensor.map { $0.shape != parameter.shape } == true
+      guard let tensor, !isOtherHead else {
+        if names.knowsLayer(of: parameter.name), !isOtherHead {
           problems.append(
             "it lacks `\(names.prefix)\(parameter.name)`, which this model needs in the shape \(Format.shape(parameter.shape))")
         } else {
@@ -45,13 +54,30 @@ package struct InitialParameters {
         result.note(parameter.name, from: nil)
         continue
       }
-      if let problem = tensor.problem(as: parameter) { problems.append(problem) }
+      resizings[parameter.name] = tables.grids(of: parameter, in: tensor)
+      if let problem = tensor.problem(as: resizings[parameter.name].map { tables.tensor(parameter, of: $0.from) } ?? parameter) {
+        problems.append(problem)
+      }
       matches.append((parameter, tensor))
       result.note(parameter.name, from: tensor.sources[0])
     }
     guard problems.isEmpty else { throw TrainerError("\(path) does not fit this model: \(list(problems, separator: "; "))") }
     try check(matches.map(\.parameter.name), of: parameters.map(\.name), path: path)
-    for (parameter, tensor) in matches { try model.upload(tensor.values(from: reader), to: parameter) }
+    for (parameter, tensor) in matches {
+      let values = try tensor.values(from: reader)
+      guard let grids = resizings[parameter.name] else {
+        try model.upload(values, to: parameter)
+        continue
+      }
+      try model.upload(PositionResizing.resized(values, from: grids.from, to: grids.to), to: parameter)
+      result.resized.append("\(parameter.name) from \(grids.from)² to \(grids.to)² positions")
+    }
+    for parameter in parameters where result.untouched.contains(parameter.name) {
+      guard let table = tables.fixedTable(for: parameter) else { continue }
+      try model.upload(table.values, to: parameter)
+      result.resized.append(
+        "\(parameter.name) from the sine-cosine table of \(table.grids.from)² to \(table.grids.to)² positions")
+    }
     result.takenCount = matches.count
     // A checkpoint's moments are no surplus: they belong to the run that it is from.
     let known = Set(matches.flatMap(\.tensor.sources) + model.program.manifest.states.map(\.tensor.name))
@@ -102,6 +128,7 @@ package struct InitialParameters {
   func report() {
     Console.print("\(takenCount) tensors from \(path)")
     for line in table { Console.print(line) }
+    if !resized.isEmpty { Console.print("resized: \(Self.list(resized, separator: ", "))") }
     if !untouched.isEmpty {
       Console.print("not in it, so begun afresh: \(Self.list(Self.layers(untouched), separator: ", "))")
     }
@@ -135,8 +162,8 @@ extension InitialParameters {
     let entries: Set<String>
     /// What stands before the names of parameters in the file.
     let prefix: String
-    /// The name of timm's final norm and the layer that it stands for: the norm of the last tap.
-    private let finalNorm: (theirs: String, ours: String)?
+    /// What the names of the norm after the last layer start with, in the file and in the model.
+    private let finalNorm: (theirs: String, ours: String)
     /// The layers of the model that the file has tensors of.
     private let layers: Set<String>
 
@@ -145,8 +172,14 @@ extension InitialParameters {
       let prefix = Self.commonPrefix(of: entries, parameters: Set(parameters))
       self.prefix = prefix
       layers = Set(parameters.filter { entries.contains(prefix + $0) }.map(Self.layer))
-      let taps = Set(parameters.filter { $0.hasPrefix("norms.") }.compactMap { Int($0.split(separator: ".")[1]) })
-      finalNorm = taps.max().map { (theirs: "norm.", ours: "norms.\($0).") }
+      let theirs = entries.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+      finalNorm = (theirs: Self.finalNorm(of: theirs), ours: Self.finalNorm(of: parameters))
+    }
+
+    /// What the names of the norm after the last layer start with: timm's, or that of the last tap.
+    private static func finalNorm(of names: [String]) -> String {
+      let taps = names.filter { $0.hasPrefix("norms.") }.compactMap { Int($0.split(separator: ".")[1]) }
+      return taps.max().map { "norms.\($0)." } ?? "norm."
     }
 
     /// The layer of a name, its first component, such as `blocks`.
@@ -157,7 +190,7 @@ extension InitialParameters {
     /// The file's name for `parameter`, or nil where the file has none.
     func source(of parameter: String) -> String? {
       if entries.contains(prefix + parameter) { return prefix + parameter }
-      guard let finalNorm, parameter.hasPrefix(finalNorm.ours), !knowsLayer(of: parameter) else { return nil }
+      guard parameter.hasPrefix(finalNorm.ours), !knowsLayer(of: parameter) else { return nil }
       let name = prefix + finalNorm.theirs + parameter.dropFirst(finalNorm.ours.count)
       return entries.contains(name) ? name : nil
     }

@@ -59,6 +59,11 @@ package struct Program: @unchecked Sendable {
     manifest.states.filter { $0.role == .buffer }.map(\.tensor)
   }
 
+  /// What a trained model is: parameters and buffers, in the graph's order.
+  package var weights: [Manifest.Tensor] {
+    manifest.states.filter { $0.role == .parameter || $0.role == .buffer }.map(\.tensor)
+  }
+
   /// The input that is bound to `binding`.
   package func input(_ binding: Binding) -> Manifest.Tensor? {
     manifest.inputs.first { $0.binding == binding }?.tensor

@@ -37,6 +37,9 @@ package enum Checkpoint {
       "epoch": "\(Double(position.step) / Double(position.stepsPerEpoch))", "steps_per_epoch": "\(position.stepsPerEpoch)",
       "seed": "\(position.seed)",
     ]
+    if let table = model.program.manifest.positionTables.first(where: \.hasClassToken) {
+      metadata[PositionResizing.gridKey] = "\(table.grid)"
+    }
     metadata.merge(position.basis?.metadata ?? [:]) { $1 }
     metadata["classes"] = try position.classes?.json
     for (name, value) in position.options { metadata["option.\(name)"] = value }
@@ -56,20 +59,21 @@ package enum Checkpoint {
     return position
   }
 
-  /// Fills the parameters of `model` from the file at `path`, and leaves the optimiser's moments alone.
+  /// Fills the parameters and buffers of `model` from the file at `path`, and leaves the optimiser's moments alone.
   ///
-  /// The file may be a whole checkpoint, or hold the parameters only.
+  /// The file may be a whole checkpoint, or hold those only.
   package static func loadParameters(_ path: String, into model: TrainedModel) throws(TrainerError) {
     let reader = try SafetensorsReader(path)
     try check(reader, of: model.program)
-    for parameter in model.program.parameters { try reader.read(parameter, of: model) }
+    for tensor in model.program.weights { try reader.read(tensor, of: model) }
   }
 
-  /// Checks that a file holds the parameters of `program`, either alone or with the optimiser's moments.
+  /// Checks that a file holds the parameters and buffers of `program`, either alone or with the optimiser's moments.
   static func check(_ reader: SafetensorsReader, of program: Program) throws(TrainerError) {
     let states = program.manifest.states
-    let holdsMoments = states.contains { $0.role != .parameter && reader.header.entries[$0.tensor.name] != nil }
-    try reader.check(holds: holdsMoments ? states.map(\.tensor) : program.parameters)
+    let weights = Set(program.weights.map(\.name))
+    let holdsMoments = states.contains { !weights.contains($0.tensor.name) && reader.header.entries[$0.tensor.name] != nil }
+    try reader.check(holds: holdsMoments ? states.map(\.tensor) : program.weights)
   }
 
   /// Reads only where the run in the file at `path` stands.
