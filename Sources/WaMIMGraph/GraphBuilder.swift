@@ -111,10 +111,14 @@ public final class GraphBuilder {
 
   // MARK: Parameters
 
-  /// Builds layers whose parameters belong to the group that `change` makes of the one outside.
-  public func grouped<Result>(_ change: (inout ParameterGroup) -> Void, _ body: () throws -> Result) rethrows -> Result {
+  /// Builds layers whose parameters belong to the group outside, but have more layers above them, another decay, or keep their values.
+  public func grouped<Result>(
+    layersAbove: Int = 0, decay: ParameterGroup.Decay? = nil, isFrozen: Bool = false, _ body: () throws -> Result
+  ) rethrows -> Result {
     let outer = group
-    change(&group)
+    group.layersAbove += layersAbove
+    group.decay = decay ?? group.decay
+    group.isFrozen = group.isFrozen || isFrozen
     defer { group = outer }
     return try body()
   }

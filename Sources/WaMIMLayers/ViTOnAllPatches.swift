@@ -14,9 +14,9 @@ extension ViT {
       }
       guard checkSizes(builder) else { return images }
       let depths = StochasticDepth(rate: dropPath, blocks: depth, batch: images.shape[0], in: builder)
-      var tokens = builder.grouped({ $0.layersAbove += depth + 1 }) { embed(images) }
+      var tokens = builder.grouped(layersAbove: depth + 1) { embed(images) }
       for index in 0..<depth where builder.error == nil {
-        tokens = builder.grouped({ $0.layersAbove += depth - index }) {
+        tokens = builder.grouped(layersAbove: depth - index) {
           TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(index)", droppedBy: depths[index])
         }
       }
@@ -28,7 +28,7 @@ extension ViT {
     let builder = images.builder
     let (batch, grid) = (images.shape[0], images.shape[2] / patch)
     let patches = PatchEmbedding(patch: patch, width: dim)(images, channels: images.shape[1])
-    return builder.grouped({ $0.decay = .never }) {
+    return builder.grouped(decay: .never) {
       let classToken = builder.parameter("cls_token", [1, 1, dim], .normal(standardDeviation: 0.02))
       let table = positionTable(grid, in: builder)
       let placed = patches + table.sliced(1, 1..<1 + grid * grid)

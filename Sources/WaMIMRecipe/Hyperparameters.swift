@@ -12,7 +12,8 @@ public struct Hyperparameters: Sendable {
   public let epsilon = Hyperparameter(
     "epsilon", of: "adamw", default: 1e-8, .tiny, "What is added to the root of the second moment")
   public let batchAccumulation = Hyperparameter(
-    "batch_accumulation", of: "adamw", "lars", "sgd", default: 1, .count, isFixed: true, "Batches whose gradients a step takes the mean of")
+    "batch_accumulation", of: "adamw", "lars", "sgd", default: 1, .count, isFixed: true,
+    "Batches whose gradients a step takes the mean of")
   public let layerDecay = Hyperparameter(
     "layer_decay", of: "adamw", default: 1.0, .factor, "What a layer's learning rate is of that of the layer above it")
   public let momentum = Hyperparameter(

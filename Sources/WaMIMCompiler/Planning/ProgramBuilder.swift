@@ -65,7 +65,8 @@ struct ProgramBuilder {
     let model = subject.model
     let manifest = Manifest(
       model: model.name, compiler: subject.compiler, processor: .init(name: "", features: []), callsBLAS: false,
-      batch: model.graph.batch, microBatch: subject.microBatch, evaluatesOtherwise: model.evaluation != nil, states: states(layout), accumulators: accumulators(layout),
+      batch: model.graph.batch, microBatch: subject.microBatch, evaluatesOtherwise: model.evaluation != nil, states: states(layout),
+      accumulators: accumulators(layout),
       inputs: inputs(layout),
       schedules: described, calls: descriptions, origins: origins.tables(texts: subject.sources),
       attentionHeads: model.graph.attentionHeads, positionTables: positionTables(layout), recipe: model.recipe,

@@ -132,8 +132,7 @@ struct Arguments {
 
   /// What `body` gives, its parameters frozen where the argument `frozen` says so.
   func frozen(_ body: () throws -> Value) throws -> Value {
-    let isFrozen = try flag("frozen")
-    return try builder.grouped({ $0.isFrozen = $0.isFrozen || isFrozen }, body)
+    try builder.grouped(isFrozen: try flag("frozen"), body)
   }
 
   func integer(_ label: String) throws -> Int {
