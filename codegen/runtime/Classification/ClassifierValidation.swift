@@ -40,5 +40,5 @@ struct ClassifierValidation {
 
 extension Recipe {
   /// For which numbers of guesses accuracies are told.
-  var ranks: [Int] { [1, 5] }
+  var ranks: [Int] { self.top.map { Int($0) } }
 }

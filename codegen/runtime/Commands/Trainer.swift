@@ -13,7 +13,7 @@ struct Trainer: ParsableCommand {
       """,
     subcommands: [
       FitCommand.self, EvaluateCommand.self, PredictCommand.self, GradCommand.self, BenchCommand.self, ReconstructCommand.self,
-      ExportCommand.self, InfoCommand.self,
+      FeaturesCommand.self, NeighboursCommand.self, ProbeCommand.self, ExportCommand.self, InfoCommand.self,
     ],
     defaultSubcommand: FitCommand.self)
 

@@ -20,7 +20,7 @@ package struct ImageBatch: Sendable {
     labels = program.input(.data("labels"))
     augmentation = Augmentation(
       recipe: recipe, width: input.shape[3], height: input.shape[2], channels: input.shape[1],
-      view: labels == nil ? .middle : .resized(side: nil))
+      view: labels == nil ? .middle : .resized(side: recipe.viewSide))
     normalization = Normalization(recipe, channels: input.shape[1])
     if let labels, labels.shape.count != 2 || labels.shape[0] != input.shape[0] || labels.type != .float32 {
       throw TrainerError("this program's input `labels` is not of the shape [batch, classes], which this command needs")
@@ -37,6 +37,13 @@ package struct ImageBatch: Sendable {
   /// The batch with nothing random about it: the middle of each image, and targets that are neither smoothed nor mixed.
   package var forEvaluation: ImageBatch { ImageBatch(self, augmentation: augmentation.forEvaluation) }
 
+  /// The batch as an encoder is asked for features: as a classifier looks at images.
+  package var forFeatures: ImageBatch {
+    var augmentation = augmentation.forEvaluation
+    augmentation.view = .resized(side: augmentation.recipe.viewSide)
+    return ImageBatch(self, augmentation: augmentation)
+  }
+
   /// Classes that targets tell apart; nil where the program takes none.
   package var classes: Int? { labels?.shape[1] }
 
@@ -52,4 +59,9 @@ package struct ImageBatch: Sendable {
 
   /// Bytes of a sample's pixels, which are as many as its elements.
   package var sampleBytes: Int { augmentation.width * augmentation.height * augmentation.channels }
+}
+
+extension Recipe {
+  /// Pixels of an image's shorter side before its middle is cut out, or nil for those that follow from the model's size.
+  fileprivate var viewSide: Int? { self.viewSize > 0 ? self.viewSize : nil }
 }

@@ -11,7 +11,7 @@ package struct Augmentation: Sendable {
   /// The model's channels, 1 or 3.
   package let channels: Int
   /// What is taken of an image where nothing is cut out at random.
-  package let view: View
+  package var view: View
 
   /// What is taken of an image where nothing is cut out at random.
   package enum View: Sendable, Equatable {

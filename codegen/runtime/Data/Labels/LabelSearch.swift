@@ -12,12 +12,12 @@ package struct LabelSearch {
   let file: String?
   /// The classes of the training, by whose numbers these images are labelled; nil where these images define them.
   let classes: ClassTable?
-  /// The classes that the program has.
-  let count: Int
+  /// The classes that the program has, or nil where it takes as many as there are.
+  let count: Int?
   let purpose: Purpose
 
   package init(
-    _ dataset: ImageDataset, name: String, file: String? = nil, classes: ClassTable? = nil, count: Int, purpose: Purpose
+    _ dataset: ImageDataset, name: String, file: String? = nil, classes: ClassTable? = nil, count: Int?, purpose: Purpose
   ) {
     (self.dataset, self.name, self.file, self.classes) = (dataset, name, file, classes)
     (self.count, self.purpose) = (count, purpose)
@@ -73,7 +73,9 @@ package struct LabelSearch {
   private func newTable(_ raw: RawLabels) throws(TrainerError) -> ClassTable {
     let numbers = raw.origin == .folders ? [] : raw.names.compactMap(ClassTable.number)
     if !raw.names.isEmpty, numbers.count == raw.names.count {
-      if let largest = numbers.enumerated().max(by: { $0.element < $1.element }), largest.element >= count {
+      let largest = numbers.enumerated().max { $0.element < $1.element }
+      let count = count ?? (largest?.element ?? -1) + 1
+      if let largest, largest.element >= count {
         let example = raw.firstImage(of: largest.offset).map { ", of \(dataset.name(at: $0))" } ?? ""
         throw TrainerError(
           "the label \(largest.element)\(example) is beyond the program's \(count) classes, which are 0 to \(count - 1)")
@@ -81,7 +83,7 @@ package struct LabelSearch {
       return try ClassTable((0..<count).map { "\($0)" })
     }
     let names = raw.names.sorted { $0.lexicographicallyPrecedes($1) }.map { FilePath.text($0) }
-    guard names.count == count else {
+    if let count, names.count != count {
       throw TrainerError(
         "\(name) has \(names.count) classes and the program \(count): compile the model for as many, with --set classes=\(names.count)"
       )
@@ -91,7 +93,7 @@ package struct LabelSearch {
 
   /// The class in `table` of each of the names that occur.
   private func numbers(of raw: RawLabels, in table: ClassTable) throws(TrainerError) -> [Int32] {
-    guard table.count == count else {
+    if let count, table.count != count {
       throw TrainerError("the training had \(table.count) classes, and the program has \(count)")
     }
     var unknown: [Int] = []

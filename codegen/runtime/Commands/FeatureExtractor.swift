@@ -1,0 +1,60 @@
+import CPlatform
+import WaMIMManifest
+
+/// An encoder with the parameters of a run or of a file, and what it makes of the images that a command names.
+struct FeatureExtractor {
+  let program: Program
+  let batch: ImageBatch
+  /// The file of the parameters.
+  let file: String
+  private let options: [String: String]
+  private let model: TrainedModel
+  private let loaders: Int
+
+  init(checkpoint: String, loaders: LoaderOptions, threads: ThreadOptions) throws(TrainerError) {
+    program = try Trainer.program()
+    try ProcessorCheck.check(program.manifest.processor)
+    guard FeaturePass.givesFeatures(program) else {
+      throw TrainerError("this program gives no features: its model has no statement `features`")
+    }
+    file = try RunFolder.checkpoint(from: checkpoint)
+    let position = try? Checkpoint.position(file, model: program.manifest.model)
+    options = position?.options ?? [:]
+    batch = try ImageBatch(program, recipe: program.manifest.recipe.replaced(by: options))
+    self.loaders = loaders.count
+    model = try TrainedModel(
+      program: program, schedules: [.features], threads: threads.count, sources: 1, loaders: loaders.count)
+    if position != nil {
+      try Checkpoint.loadParameters(file, into: model)
+    } else {
+      try model.initializeStates(seed: 0)
+      try InitialParameters.load(file, into: model).report()
+    }
+    wamim_catch_interruptions()
+  }
+
+  /// The features of the images that `data` names.
+  ///
+  /// - Parameters:
+  ///   - labels: Where their classes are told; nil where they are not asked for.
+  ///   - classes: The classes that they have to have, or nil where they define them.
+  func features(
+    of data: [String], options dataOptions: DataOptions, labels: LabelOptions?, classes: ClassTable? = nil, option: String
+  ) throws(TrainerError) -> (table: FeatureTable, images: [Int], source: any ImageSource) {
+    guard !data.isEmpty else { throw TrainerError("say where the images are: \(option) FOLDER") }
+    let isTurned = dataOptions.isTurned(recorded: options)
+    var source = try dataOptions.source(for: batch, seed: 0, data: data, isTurned: isTurned)
+    if let labels, let dataset = source as? ImageDataset {
+      source = try LabelSearch(
+        dataset, name: "\(option) \(data.joined(separator: " "))", file: labels.labels, classes: classes, count: classes?.count,
+        purpose: .evaluation
+      ).labelled()
+    }
+    if labels != nil && source.classes == nil { throw TrainerError("\(option): drawn images have no classes; give a folder") }
+    let unreadable = UnreadableImages()
+    let pass = try FeaturePass(model, source: source, batch: batch, loaders: loaders, unreadable: unreadable)
+    guard let (table, images) = try pass.table() else { throw TrainerError("interrupted: nothing was written") }
+    unreadable.summarize(of: source.count, areLeftOut: true)
+    return (table, images, source)
+  }
+}
