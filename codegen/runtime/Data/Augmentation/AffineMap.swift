@@ -62,19 +62,24 @@ private struct CubicTaps {
   /// The colour at a point, whose pixels' middles lie at halves; nil outside the image.
   func color(of pixels: UnsafeBufferPointer<UInt8>, at point: SIMD2<Double>) -> SIMD4<Double>? {
     guard point.x >= 0, point.x < Double(width), point.y >= 0, point.y < Double(height) else { return nil }
-    let x = (point.x - 0.5).rounded(.down)
-    let y = (point.y - 0.5).rounded(.down)
-    let (dx, dy) = (point.x - 0.5 - x, point.y - 0.5 - y)
-    func row(_ offset: Int) -> SIMD4<Double> {
-      let start = max(0, min(height - 1, Int(y) + offset)) * width
-      func pixel(_ offset: Int) -> SIMD4<Double> {
-        let index = (start + max(0, min(width - 1, Int(x) + offset))) * channels
-        if channels == 1 { return SIMD4(Double(pixels[index]), 0, 0, 0) }
-        return SIMD4(Double(pixels[index]), Double(pixels[index + 1]), Double(pixels[index + 2]), 0)
-      }
-      return Self.cubic(pixel(-1), pixel(0), pixel(1), pixel(2), dx)
+    let corner = SIMD2(point.x - 0.5, point.y - 0.5).rounded(.down)
+    let (dx, dy) = (point.x - 0.5 - corner.x, point.y - 0.5 - corner.y)
+    let (x, y) = (Int(corner.x), Int(corner.y))
+    let isInside = x >= 1 && x + 2 < width && y >= 1 && y + 2 < height
+    func index(_ column: Int, _ row: Int) -> Int {
+      if isInside { return ((y + row) * width + x + column) * channels }
+      return (max(0, min(height - 1, y + row)) * width + max(0, min(width - 1, x + column))) * channels
     }
-    return Self.cubic(row(-1), row(0), row(1), row(2), dy)
+    func row(_ row: Int) -> SIMD4<Double> {
+      func pixel(_ column: Int) -> SIMD4<Double> {
+        let first = index(column, row)
+        if channels == 1 { return SIMD4(Double(pixels[first]), 0, 0, 0) }
+        return SIMD4<Double>(SIMD4<Int32>(Int32(pixels[first]), Int32(pixels[first + 1]), Int32(pixels[first + 2]), 0))
+      }
+      // Where a point lies on a line of pixels, the others count for nothing.
+      return dx == 0 ? pixel(0) : Self.cubic(pixel(-1), pixel(0), pixel(1), pixel(2), dx)
+    }
+    return dy == 0 ? row(0) : Self.cubic(row(-1), row(0), row(1), row(2), dy)
   }
 
   /// The value at `d` from the second of four towards the third; exactly that of all four where they are the same.
