@@ -34,7 +34,8 @@ let package = Package(
       name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
     .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
-    .target(name: "WaMIMLanguage", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMRecipe"]),
+    .target(
+      name: "WaMIMLanguage", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMRecipe", "WaMIMTypes"]),
     .target(
       name: "WaMIMCompiler",
       dependencies: [
@@ -61,7 +62,7 @@ let package = Package(
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "CProgram", "CImages", "CPlatform", "CZlib",
+        "WaMIMManifest", "WaMIMTypes", "CProgram", "CImages", "CPlatform", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),

@@ -1,5 +1,6 @@
 import Foundation
 import WaMIMTraining
+import WaMIMTypes
 
 /// The `.wg` language: text to model and model to text.
 public enum Language {

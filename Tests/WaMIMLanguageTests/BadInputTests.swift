@@ -172,7 +172,8 @@ import WaMIMLanguage
     let clock = ContinuousClock()
     for mistake in Self.mistakes where mistake.expected.contains(where: { $0.contains("run away") }) {
       let time = clock.measure { _ = complaint(about: Self.header + mistake.text) }
-      #expect(time < .seconds(5), "\(mistake.name): \(time)")
+      // Half a second where nothing else runs; the others' tests run meanwhile.
+      #expect(time < .seconds(30), "\(mistake.name): \(time)")
     }
   }
 }

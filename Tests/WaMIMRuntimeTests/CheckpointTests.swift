@@ -38,6 +38,25 @@ import WaMIMRuntime
     #expect(train("fit", "--resume", folder["run"]) == 0)
   }
 
+  @Test("A checkpoint with a number that is not finite is named with its tensor, and nothing goes on from it")
+  func nonFinite() throws {
+    let folder = try TemporaryFolder()
+    #expect(train("fit", "--data", "synthetic:40", "--epochs", "2", "--out", folder["run"], "--limit-steps", "7") == 0)
+    let path = folder["run/checkpoint.safetensors"]
+    let entry = try #require(try SafetensorsReader(path).header.entries["patch"])
+    var bytes = Array(try folder.read("run/checkpoint.safetensors"))
+    let start = entry.range.lowerBound + 4 * 7
+    bytes.replaceSubrange(start..<start + 4, with: withUnsafeBytes(of: Float.nan.bitPattern.littleEndian) { Array($0) })
+    try folder.write(bytes, to: "run/checkpoint.safetensors")
+    let before = try folder.contents("run")
+    #expect(train("fit", "--resume", folder["run"]) == 1)
+    #expect(try folder.contents("run") == before)
+    #expect(try Array(folder.read("run/checkpoint.safetensors")) == bytes)
+    let model = try TrainedModel(program: try fakeProgram(), schedules: [.step], threads: 1)
+    let error = #expect(throws: TrainerError.self) { try Checkpoint.load(path, into: model) }
+    #expect(error?.message.contains("tensor `patch` holds a number that is not finite") == true)
+  }
+
   @Test("A folder in which another process trains is refused")
   func lock() throws {
     let folder = try TemporaryFolder()

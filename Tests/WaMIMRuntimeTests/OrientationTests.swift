@@ -40,6 +40,38 @@ import WaMIMRuntime
     }
   }
 
+  /// Entries of a directory, and the orientation that Pillow finds in them.
+  private static let directories: [(entries: [[UInt8]], orientation: Int)] = [
+    ([short(6)], 6),
+    // No values, an unknown type, values beyond the end: reading goes on.
+    ([entry(type: 3, count: 0, 8), short(6)], 6),
+    ([short(6), entry(type: 3, count: 0, 8)], 6),
+    ([entry(type: 0, count: 1, 8), short(6)], 6),
+    ([entry(type: 99, count: 1, 8), short(6)], 6),
+    ([entry(type: 3, count: 3, 0xFF), short(6)], 6),
+    // Of several that are sound, the first counts, also where it is no number that turns.
+    ([short(6), short(3)], 6),
+    ([entry(type: 1, count: 1, 3), short(6)], 1),
+    ([entry(type: 4, count: 1, 8), short(6)], 8),
+    ([entry(type: 3, count: 0, 8)], 1),
+  ]
+
+  private static func short(_ value: UInt8) -> [UInt8] { entry(type: 3, count: 1, value) }
+
+  private static func entry(type: UInt8, count: UInt8, _ value: UInt8) -> [UInt8] {
+    [0x12, 1, type, 0, count, 0, 0, 0, value, 0, 0, 0]
+  }
+
+  @Test("Entries that are malformed are skipped, as Pillow does", arguments: directories.indices)
+  func malformedEntries(index: Int) throws {
+    let (entries, orientation) = Self.directories[index]
+    let exif = Array("Exif\0\0II*\0".utf8) + [8, 0, 0, 0, UInt8(entries.count), 0] + entries.joined() + [0, 0, 0, 0]
+    let picture = try fixture("picture.jpg")
+    func turned(_ segment: [UInt8]) throws -> Image { try Image(decoding: Array(picture[..<2] + segment + picture[2...])) }
+    let image = try turned([0xFF, 0xE1, 0, UInt8(exif.count + 2)] + exif)
+    #expect(try image == turned(Self.segment(orientation)), "\(entries)")
+  }
+
   @Test(
     "A region of a turned photograph that is decoded at a fraction of its size is hardly another than that of the turned pixels")
   func fractions() throws {

@@ -18,23 +18,26 @@ static uint32_t number(const tiff *from, size_t offset, size_t size) {
   return value;
 }
 
-// The first value of a directory's entry at `entry`; 0 where it has none that is a whole number.
-static uint32_t first_value(const tiff *from, size_t entry) {
-  size_t size;
-  switch (number(from, entry + 2, 2)) {
-    case 6: size = 1; break;          // signed byte
-    case 3: case 8: size = 2; break;  // short, signed short
-    case 4: case 9: size = 4; break;  // long, signed long
-    default: return 0;
-  }
+// The bytes of a value of each of a directory's types; 0 where there is no such type.
+static const uint8_t type_bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8};
+
+// Reads the first value of a directory's entry at `entry` into `value`, 0 where it is no whole number; false for an entry that is
+// malformed: of an unknown type, without values, or with values beyond the end.
+static bool read_first_value(const tiff *from, size_t entry, uint32_t *value) {
+  uint32_t type = number(from, entry + 2, 2);
+  size_t size = type < sizeof type_bytes ? type_bytes[type] : 0;
   uint64_t total = (uint64_t)size * number(from, entry + 4, 4);
-  if (total == 0) return 0;
-  if (total <= 4) return number(from, entry + 8, size);
-  uint64_t offset = number(from, entry + 8, 4);
-  return offset + total <= from->count ? number(from, offset, size) : 0;
+  if (total == 0) return false;
+  uint64_t offset = total <= 4 ? entry + 8 : number(from, entry + 8, 4);
+  if (offset + total > from->count) return false;
+  enum { SHORT = 3, LONG = 4, SIGNED_BYTE = 6, SIGNED_SHORT = 8, SIGNED_LONG = 9, DIRECTORY = 13 };
+  bool is_whole =
+      type == SHORT || type == LONG || type == SIGNED_BYTE || type == SIGNED_SHORT || type == SIGNED_LONG || type == DIRECTORY;
+  *value = is_whole ? number(from, (size_t)offset, size) : 0;
+  return true;
 }
 
-// The orientation that Exif data name in their first directory; -1 where they don't.
+// The orientation that Exif data name in their first directory, in the first entry that is sound; -1 where they don't.
 static int64_t exif_orientation(const uint8_t *bytes, size_t count) {
   static const char prefix[6] = "Exif\0";
   for (int i = 0; i < 2 && count >= sizeof prefix && memcmp(bytes, prefix, sizeof prefix) == 0; i++) {
@@ -50,7 +53,8 @@ static int64_t exif_orientation(const uint8_t *bytes, size_t count) {
   offset += 2;
   enum { ENTRY_BYTES = 12, ORIENTATION = 0x0112 };
   for (; entries > 0 && count - offset >= ENTRY_BYTES; entries--, offset += ENTRY_BYTES) {
-    if (number(&from, offset, 2) == ORIENTATION) return first_value(&from, offset);
+    uint32_t value;
+    if (number(&from, offset, 2) == ORIENTATION && read_first_value(&from, offset, &value)) return value;
   }
   return -1;
 }

@@ -1,6 +1,7 @@
 import WaMIMGraph
 import WaMIMLayers
 import WaMIMRecipe
+import WaMIMTypes
 
 extension BuiltIn {
   private static let axes = Parameter("axes", .integers)

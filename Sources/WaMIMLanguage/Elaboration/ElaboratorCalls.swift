@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMTypes
 
 /// What a function takes, as far as checking a call needs to know.
 struct Signature {

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMTypes
 
 extension Elaborator {
   /// The value of `expression`.

@@ -1,5 +1,6 @@
 import WaMIMGraph
 import WaMIMTraining
+import WaMIMTypes
 
 extension Elaborator {
   /// Expands `statements` into a model: once as it is trained, and once as it is evaluated.

@@ -1,4 +1,5 @@
 import WaMIMGraph
+import WaMIMTypes
 
 extension Elaborator {
   /// The value of `replacement`, of the kind of `value`, which it replaces as the value of `name`.

@@ -1,5 +1,6 @@
 import WaMIMGraph
 import WaMIMRecipe
+import WaMIMTypes
 
 extension Parser {
   /// The words that start statements, besides `let` and `func`.

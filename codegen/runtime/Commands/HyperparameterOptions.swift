@@ -1,5 +1,6 @@
 import ArgumentParser
 import WaMIMManifest
+import WaMIMTypes
 
 /// The options of a command line that the table of hyperparameters has: `--base-lr 1e-3`, `--horizontal-flip`, …
 struct HyperparameterOptions {
@@ -47,25 +48,8 @@ struct HyperparameterOptions {
 
   private static func unknown(_ option: String, others: [String]) -> ValidationError {
     let known = others + Hyperparameters.all.map(\.option)
-    let near = known.map { ($0, distance(option, $0)) }.min { $0.1 < $1.1 }
-    let suggestion = near.map { $0.1 <= max(2, option.count / 4) ? ". Did you mean '\($0.0)'?" : "" } ?? ""
+    let suggestion = Spelling.nearest(to: option, among: known).map { ". Did you mean '\($0)'?" } ?? ""
     return ValidationError("Unknown option '\(option)'\(suggestion)")
-  }
-
-  /// The fewest letters to change, insert or remove to make `second` of `first`.
-  private static func distance(_ first: String, _ second: String) -> Int {
-    let (first, second) = (Array(first.utf8), Array(second.utf8))
-    var row = Array(0...second.count)
-    for (index, letter) in first.enumerated() {
-      var diagonal = row[0]
-      row[0] = index + 1
-      for column in second.indices {
-        let kept = diagonal + (letter == second[column] ? 0 : 1)
-        diagonal = row[column + 1]
-        row[column + 1] = min(kept, min(row[column], diagonal) + 1)
-      }
-    }
-    return row[second.count]
   }
 
   /// The options as a command's help lists them, with the defaults of `recipe`; lines are short enough to be left as they are.

@@ -55,7 +55,11 @@ package enum Checkpoint {
     let reader = try SafetensorsReader(path)
     try reader.check(holds: model.program.manifest.states.map(\.tensor))
     let position = try position(in: reader, model: model.program.manifest.model)
-    for state in model.program.manifest.states { try reader.read(state.tensor, of: model) }
+    let states = model.program.manifest.states.map(\.tensor)
+    for state in states { try reader.read(state, of: model) }
+    if let index = try model.device.firstNonFinite(among: states) {
+      throw TrainerError("\(path): tensor `\(states[index].name)` holds a number that is not finite; no run can go on from it")
+    }
     return position
   }
 

@@ -1,7 +1,7 @@
 /// Guesses what a misspelt name was meant to be.
-enum Spelling {
+package enum Spelling {
   /// The candidate that is nearest to `name`, where one is near enough to be meant.
-  static func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
+  package static func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
     let letters = Array(name.lowercased().utf8)
     guard letters.count <= longest else { return nil }
     var best: (name: String, distance: Int)?
@@ -18,7 +18,7 @@ enum Spelling {
   }
 
   /// A half-sentence that suggests the nearest candidate, or nothing.
-  static func suggestion(for name: String, among candidates: some Sequence<String>) -> String {
+  package static func suggestion(for name: String, among candidates: some Sequence<String>) -> String {
     nearest(to: name, among: candidates).map { ": did you mean '\($0)'?" } ?? ""
   }
 
