@@ -120,9 +120,10 @@ fuzz: dependencies
 fuzz-runs: build
 	python3 Tests/Fuzz/runs.py $(BUILD)/wamimc $(SECONDS_EACH)
 
-## demo: compiles the demo model, trains it for a minute or two and draws what it predicts.
+## demo: compiles the demo model, or another that MODEL= names, trains it for a minute or two and draws what it predicts.
+DEMO_MODEL := $(if $(filter command environment,$(origin MODEL)),$(MODEL),wamim_vit_demo)
 demo: build demo-data
-	$(BUILD)/wamimc graphs/wamim_vit_demo.wg -o $(DEMO)/train
+	$(BUILD)/wamimc graphs/$(DEMO_MODEL).wg -o $(DEMO)/train
 	$(DEMO)/train fit --data $(DEMO_IMAGES) --out $(DEMO)/run --overwrite
 	$(DEMO)/train reconstruct --checkpoint $(DEMO)/run --data $(DEMO_IMAGES) --count 4 -o $(DEMO)/reconstruction.png
 	@echo "input, mask, reconstruction and each level's target and prediction: $(DEMO)/reconstruction.png"

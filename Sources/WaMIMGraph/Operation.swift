@@ -57,6 +57,14 @@ public enum Operation: Hashable, Sendable {
   case attention(heads: Int)
   /// The gradient of attention, given q, k, v and the gradient of its result, for one of its operands.
   case attentionGradient(heads: Int, operand: AttentionOperand)
+  /// Softmax attention of q, k, v [b, n, c] within groups of tokens, with a bias for each pair of tokens from a table [(2w - 1)², heads].
+  ///
+  /// The groups are what `windowGroups` makes of the tokens' places; a group has at most w² tokens. The row of the table for a query and
+  /// a key is its middle one plus the difference of their codes.
+  case groupAttention(heads: Int)
+  /// The gradient of attention within groups, given its operands and the gradient of its result, for one of its operands; that for the
+  /// table is each sample's own, [b, (2w - 1)², heads].
+  case groupAttentionGradient(heads: Int, operand: AttentionOperand)
 
   // Rows by index.
 
@@ -68,6 +76,14 @@ public enum Operation: Hashable, Sendable {
   case rank
   /// The inverse of the permutation along the last axis.
   case invertPermutation
+  /// The places [b, k · side²] on a grid `side` times as fine of the cells at the places [b, k] of a grid; those of one cell follow each
+  /// other in the order of `QuarterOrder`.
+  case finerIndices(grid: Int, side: Int)
+  /// The tokens at places [b, n], by the windows that a grid is cut into: [b, 3, n].
+  ///
+  /// The first row has the tokens' indices window by window, those of one window in the order they stand in; the second says where each
+  /// group ends there, and is n behind the last group; the third has the codes of the tokens in their windows, in the order of the first.
+  case windowGroups(WindowCut)
 
   // Signals.
 
@@ -79,9 +95,9 @@ public enum Operation: Hashable, Sendable {
   case waveletAdjoint(Wavelet)
 }
 
-/// An operand of attention.
+/// An operand of attention; only attention within groups has a bias.
 public enum AttentionOperand: String, Hashable, Sendable, CaseIterable {
-  case query, key, value
+  case query, key, value, bias
 }
 
 extension Operation {

@@ -131,8 +131,15 @@ extension OperationSchema {
     .init("attention", ["query", "key", "value"], [("heads", .integer)], "Scaled softmax attention."),
     .init(
       "attention_gradient", ["query", "key", "value", "gradient"],
-      [("heads", .integer), ("operand", .symbol(AttentionOperand.allCases.map(\.rawValue)))],
+      [("heads", .integer), ("operand", .symbol(AttentionOperand.allCases.filter { $0 != .bias }.map(\.rawValue)))],
       "The gradient of attention for one of its operands."),
+    .init(
+      "group_attention", ["query", "key", "value", "bias", "groups"], [("heads", .integer)],
+      "Scaled softmax attention within groups of tokens, with a bias for each pair."),
+    .init(
+      "group_attention_gradient", ["query", "key", "value", "bias", "groups", "gradient"],
+      [("heads", .integer), ("operand", .symbol(AttentionOperand.allCases.map(\.rawValue)))],
+      "The gradient of attention within groups for one of its operands; that for the table of biases is each sample's own."),
   ]
 
   private static let indexed: [OperationSchema] = [
@@ -140,6 +147,12 @@ extension OperationSchema {
     .init("scatter_add", ["values", "indices"], [("rows", .integer)], "Rows added up by index: the adjoint of gather."),
     .init("rank", ["x"], [], "The rank of each number in ascending order, from 0 on."),
     .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
+    .init(
+      "finer_indices", ["places"], [("grid", .integer), ("side", .integer)],
+      "The places on a grid `side` times as fine of cells of a grid, quarter by quarter in each cell."),
+    .init(
+      "window_groups", ["places"], [("grid", .integer), ("window", .integer), ("shift", .integer)],
+      "Tokens at places of a grid by the windows that it is cut into: their order, the ends of the groups, their codes."),
     .init(
       "wavelet_analysis", ["images"], [("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)))],
       "One level of a two-dimensional wavelet analysis: PyWavelets' cA, cH, cV and cD of `periodization`."),

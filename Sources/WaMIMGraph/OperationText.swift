@@ -28,10 +28,14 @@ extension Operation {
     case .matmul: "matmul"
     case .attention: "attention"
     case .attentionGradient: "attention_gradient"
+    case .groupAttention: "group_attention"
+    case .groupAttentionGradient: "group_attention_gradient"
     case .gather: "gather"
     case .scatterAdd: "scatter_add"
     case .rank: "rank"
     case .invertPermutation: "invert_permutation"
+    case .finerIndices: "finer_indices"
+    case .windowGroups: "window_groups"
     case .waveletAnalysis: "wavelet_analysis"
     case .waveletAdjoint: "wavelet_adjoint"
     }
@@ -59,8 +63,11 @@ extension Operation {
     case .concatenate(let axis): [.integer(axis)]
     case .reduce(_, let axes): [.integers(axes)]
     case .matmul(let transposeLeft, let transposeRight): [.flag(transposeLeft), .flag(transposeRight)]
-    case .attention(let heads): [.integer(heads)]
-    case .attentionGradient(let heads, let operand): [.integer(heads), .symbol(operand.rawValue)]
+    case .attention(let heads), .groupAttention(let heads): [.integer(heads)]
+    case .attentionGradient(let heads, let operand), .groupAttentionGradient(let heads, let operand):
+      [.integer(heads), .symbol(operand.rawValue)]
+    case .finerIndices(let grid, let side): [.integer(grid), .integer(side)]
+    case .windowGroups(let cut): [.integer(cut.grid), .integer(cut.window), .integer(cut.shift)]
     case .scatterAdd(let rows): [.integer(rows)]
     case .waveletAnalysis(let wavelet), .waveletAdjoint(let wavelet): [.symbol(wavelet.rawValue)]
     case .convert(let element): [.element(element)]
@@ -132,10 +139,20 @@ extension Operation {
     case "attention_gradient":
       guard let heads = read.integer(0), let operand = read.symbol(1).flatMap(AttentionOperand.init) else { return nil }
       return .attentionGradient(heads: heads, operand: operand)
+    case "group_attention": return read.integer(0).map { .groupAttention(heads: $0) }
+    case "group_attention_gradient":
+      guard let heads = read.integer(0), let operand = read.symbol(1).flatMap(AttentionOperand.init) else { return nil }
+      return .groupAttentionGradient(heads: heads, operand: operand)
     case "gather": return .gather
     case "scatter_add": return read.integer(0).map { .scatterAdd(rows: $0) }
     case "rank": return .rank
     case "invert_permutation": return .invertPermutation
+    case "finer_indices":
+      guard let grid = read.integer(0), let side = read.integer(1) else { return nil }
+      return .finerIndices(grid: grid, side: side)
+    case "window_groups":
+      guard let grid = read.integer(0), let window = read.integer(1), let shift = read.integer(2) else { return nil }
+      return .windowGroups(WindowCut(grid: grid, window: window, shift: shift))
     case "wavelet_analysis": return read.symbol(0).flatMap(Wavelet.init).map { .waveletAnalysis($0) }
     case "wavelet_adjoint": return read.symbol(0).flatMap(Wavelet.init).map { .waveletAdjoint($0) }
     default: return nil

@@ -32,10 +32,14 @@ extension Operation {
       return try matmulType(operands[0], operands[1], transposeLeft, transposeRight)
     case .attention(let heads): return try attentionType(operands, heads)
     case .attentionGradient(let heads, let operand): return try attentionGradientType(operands, heads, operand)
+    case .groupAttention(let heads): return try groupAttentionType(operands, heads)
+    case .groupAttentionGradient(let heads, let operand): return try groupAttentionGradientType(operands, heads, operand)
     case .gather: return try gatherType(operands[0], operands[1])
     case .scatterAdd(let rows): return try scatterType(operands[0], operands[1], rows)
     case .rank: return TensorType(.int32, try operands[0].floating(self).requireRank(atLeast: 1, self).shape)
     case .invertPermutation: return try operands[0].indices(self).requireRank(atLeast: 1, self)
+    case .finerIndices(let grid, let side): return try finerIndicesType(operands[0], grid, side)
+    case .windowGroups(let cut): return try windowGroupsType(operands[0], cut)
     case .waveletAnalysis: return try waveletType(operands[0])
     case .waveletAdjoint: return try waveletAdjointType(operands[0])
     }
@@ -59,7 +63,7 @@ extension TensorType {
   static let largestGrid = 1 << 18
 
   /// This type, where all its extents are positive and their product is of a sensible size.
-  fileprivate func checked() throws -> TensorType {
+  func checked() throws -> TensorType {
     guard shape.rank <= TensorType.largestRank else {
       throw GraphError("a tensor has at most \(TensorType.largestRank) axes, not \(shape.rank)")
     }
@@ -241,6 +245,7 @@ extension Operation {
     guard operands[3] == result else {
       throw GraphError("the gradient of attention has to be \(result), not \(operands[3])")
     }
+    guard operand != .bias else { throw GraphError("only attention within groups has a bias") }
     return operand == .query ? operands[0] : operands[1]
   }
 

@@ -88,10 +88,15 @@ extension Interpreter {
       return AttentionProblem(operands[0], operands[1], operands[2], heads: heads).result()
     case .attentionGradient(let heads, let operand):
       return AttentionProblem(operands[0], operands[1], operands[2], heads: heads).gradient(of: operand, from: operands[3])
+    case .groupAttention(let heads): return try GroupAttentionProblem(operands, heads: heads).result()
+    case .groupAttentionGradient(let heads, let operand):
+      return try GroupAttentionProblem(operands, heads: heads).gradient(of: operand, from: operands[5])
     case .gather: return try gather(operands[0], operands[1])
     case .scatterAdd(let rows): return try scatterAdd(operands[0], operands[1], rows: rows)
     case .rank: return rank(operands[0])
     case .invertPermutation: return try invertPermutation(operands[0])
+    case .finerIndices(let grid, let side): return try finerIndices(operands[0], grid: grid, side: side)
+    case .windowGroups(let cut): return try windowGroups(operands[0], cut)
     case .waveletAnalysis(let wavelet): return WaveletLevel(wavelet).bands(of: operands[0])
     case .waveletAdjoint(let wavelet): return WaveletLevel(wavelet).pixels(of: operands[0])
     }

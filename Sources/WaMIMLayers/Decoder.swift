@@ -17,7 +17,8 @@ public struct Decoder {
     self.depth = depth
   }
 
-  /// The prediction of `target` [batch, channels, side, side] from `features` [batch, 1 + visible, width].
+  /// The prediction of `target` [batch, channels, side, side] from `features`: a class token and the visible patches, [batch,
+  /// 1 + visible, width], or tokens of which each visible patch has a square of 1, 4, 16 and so on, without a class token.
   ///
   /// The parameters stand under `decoders.K`, where K counts the calls.
   public func callAsFunction(
@@ -25,31 +26,39 @@ public struct Decoder {
   ) -> Tensor {
     let builder = features.builder
     return builder.located(file, line) {
-      guard check(features, mask, target) else { return target }
-      return builder.scoped("decoders.\(builder.nextIndex(of: "decoders"))") {
-        var tokens = embed(features, mask)
+      guard let grid = TokenGrid(of: features, mask), check(mask: grid.mask, target) else { return target }
+      if !grid.hasClassToken, target.shape[2] < mask.grid {
+        builder.fail(
+          "a target of \(target.shape[2]) × \(target.shape[2]) positions is coarser than the mask's grid of \(mask.grid) × \(mask.grid): "
+            + "choose finer levels")
+        return target
+      }
+      let prediction = builder.scoped("decoders.\(builder.nextIndex(of: "decoders"))") {
+        let mask = grid.mask
+        var tokens = embed(features, grid)
         for layer in 0..<depth where builder.error == nil {
           tokens = TransformerBlock(heads: heads, epsilon: epsilon)(tokens, name: "blocks.\(layer)")
         }
         tokens = LayerNorm(epsilon: epsilon)(tokens, name: "norm")
         // Attention knows no order, so that the positions are not needed before here.
-        let ordered = tokens.sliced(1, 1..<tokens.shape[1]).gathered(mask.restore)
+        let first = grid.hasClassToken ? 1 : 0
+        let ordered = tokens.sliced(1, first..<tokens.shape[1]).gathered(mask.restore)
         return DecoderHead(epsilon: epsilon)(ordered, grid: mask.grid, like: target)
       }
+      builder[PredictionNotes.self].masks[prediction.value] = mask.refined(by: min(grid.mask.grid, target.shape[2]) / mask.grid)
+      return prediction
     }
   }
 
   /// Whether the configuration makes sense; what does not is said to the builder.
-  private func check(_ features: Tensor, _ mask: Mask, _ target: Tensor) -> Bool {
-    let builder = features.builder
+  private func check(mask: Mask, _ target: Tensor) -> Bool {
+    let builder = target.builder
     if dim < 1 || dim % 4 != 0 {
       builder.fail("the decoder's width has to be a multiple of 4 for the table of positions, but is \(dim)")
     } else if heads < 1 || dim % heads != 0 {
       builder.fail("\(heads) heads do not divide the decoder's width of \(dim): choose heads that divide it")
     } else if depth < 0 || depth > 10_000 {
       builder.fail("the decoder's depth has to be between 0 and 10000, but is \(depth)")
-    } else if features.shape.rank != 3 || features.shape[1] != mask.visibleCount + 1 {
-      builder.fail("the decoder takes a class token and \(mask.visibleCount) visible tokens, not \(features.type)")
     } else if target.shape.rank != 4 || target.shape[2] != target.shape[3] {
       builder.fail("a target has to be [batch, channels, side, side], not \(target.type)")
     } else if !DecoderHead.reaches(target.shape[2], from: mask.grid) {
@@ -60,18 +69,42 @@ public struct Decoder {
     return builder.error == nil
   }
 
-  /// The class token, the visible tokens embedded and a learned mask token for each hidden patch, in this order, with positions.
-  private func embed(_ features: Tensor, _ mask: Mask) -> Tensor {
-    let builder = features.builder
-    let (batch, patches) = (features.shape[0], mask.grid * mask.grid)
+  /// The class token where there is one, the visible tokens embedded and a learned mask token for each hidden position, in this order, with
+  /// positions.
+  private func embed(_ features: Tensor, _ grid: TokenGrid) -> Tensor {
+    let (builder, mask) = (features.builder, grid.mask)
+    let (batch, patches, first) = (features.shape[0], mask.grid * mask.grid, grid.hasClassToken ? 1 : 0)
     let embedded = Linear(width: dim)(features, name: "embed")
     let token = builder.parameter("mask_token", [1, 1, dim], .normal(standardDeviation: 0.02))
-    let table = builder.add(.positionTable(width: dim, grid: mask.grid, classToken: true))
-    let positions = table.sliced(0, 1..<patches + 1).broadcast(to: [batch, patches, dim])
-    let classToken = embedded.sliced(1, 0..<1) + table.sliced(0, 0..<1)
-    let visible = embedded.sliced(1, 1..<mask.visibleCount + 1) + positions.gathered(mask.visible)
+    let table = builder.add(.positionTable(width: dim, grid: mask.grid, classToken: grid.hasClassToken))
+    let positions = table.sliced(0, first..<patches + first).broadcast(to: [batch, patches, dim])
+    let visible = embedded.sliced(1, first..<mask.visibleCount + first) + positions.gathered(mask.visible)
     let hidden = token.broadcast(to: [batch, patches - mask.visibleCount, dim]) + positions.gathered(mask.hiddenIndices)
-    return .concatenated([classToken, visible, hidden], axis: 1, in: builder)
+    let classToken = grid.hasClassToken ? [embedded.sliced(1, 0..<1) + table.sliced(0, 0..<1)] : []
+    return .concatenated(classToken + [visible, hidden], axis: 1, in: builder)
+  }
+}
+
+/// What the tokens of features are: the visible ones of a grid as fine as the mask's or finer, behind a class token or without.
+private struct TokenGrid {
+  let hasClassToken: Bool
+  /// The mask on the tokens' grid.
+  let mask: Mask
+
+  /// Finds out by the number of tokens; what makes no sense is said to the builder.
+  init?(of features: Tensor, _ mask: Mask) {
+    let tokens = features.shape.rank == 3 ? features.shape[1] : 0
+    let squares = tokens / mask.visibleCount
+    if features.shape.rank == 3, tokens == mask.visibleCount + 1 {
+      (hasClassToken, self.mask) = (true, mask)
+    } else if squares > 0, tokens % mask.visibleCount == 0, squares.nonzeroBitCount == 1, squares.trailingZeroBitCount % 2 == 0 {
+      (hasClassToken, self.mask) = (false, mask.refined(by: 1 << (squares.trailingZeroBitCount / 2)))
+    } else {
+      features.builder.fail(
+        "the decoder takes a class token and \(mask.visibleCount) visible tokens, or 1, 4, 16, … tokens of each visible patch, not "
+          + "\(features.type)")
+      return nil
+    }
   }
 }
 

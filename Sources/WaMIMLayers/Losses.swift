@@ -17,6 +17,7 @@ extension Tensor {
         builder.fail("a mask of \(mask.grid) × \(mask.grid) patches does not fit a target of \(cells) × \(cells)")
         return self
       }
+      let mask = builder[PredictionNotes.self].masks[value] ?? mask
       let loss = cells >= mask.grid ? hiddenPatchError(target, mask) : weightedError(target, mask, cells)
       builder.recordPrediction(self, target: target, loss: loss)
       return loss

@@ -8,6 +8,8 @@ public struct Mask {
   public var grid: Int
   /// How many patches of a sample stay visible.
   public var visibleCount: Int
+  /// The indices of all patches in the grid, the visible ones first, i32 [batch, patches].
+  public var order: Tensor
   /// The indices of the visible patches in the grid, i32 [batch, visible].
   public var visible: Tensor
   /// The indices of the hidden patches in the grid, i32 [batch, patches - visible].
@@ -45,7 +47,7 @@ extension GraphBuilder {
       let restore = add(.rank, [noise])
       let shuffle = add(.invertPermutation, [restore])
       let mask = Mask(
-        patch: patch, grid: grid, visibleCount: visibleCount,
+        patch: patch, grid: grid, visibleCount: visibleCount, order: shuffle,
         visible: shuffle.sliced(1, 0..<visibleCount), hiddenIndices: shuffle.sliced(1, visibleCount..<patches), restore: restore,
         hidden: restore.converted(to: .float32).atLeast(constant(Float(visibleCount))))
       output("mask", mask.hidden)
@@ -55,11 +57,25 @@ extension GraphBuilder {
 
   /// Something to go on with after a mistake.
   private func standInMask(_ images: Tensor) -> Mask {
-    Mask(patch: 1, grid: 1, visibleCount: 1, visible: images, hiddenIndices: images, restore: images, hidden: images)
+    Mask(patch: 1, grid: 1, visibleCount: 1, order: images, visible: images, hiddenIndices: images, restore: images, hidden: images)
   }
 }
 
 extension Mask {
+  /// The same mask by patches of which `side` · `side` make up one of this mask's, those of one following each other quarter by quarter.
+  ///
+  /// - Requires: `side` is a power of two that divides the patch's side.
+  public func refined(by side: Int) -> Mask {
+    guard side > 1 else { return self }
+    let (builder, fine) = (order.builder, grid * side)
+    let finer = builder.add(.finerIndices(grid: grid, side: side), [order])
+    let count = visibleCount * side * side
+    return Mask(
+      patch: patch / side, grid: fine, visibleCount: count, order: finer, visible: finer.sliced(1, 0..<count),
+      hiddenIndices: finer.sliced(1, count..<fine * fine), restore: builder.add(.invertPermutation, [finer]),
+      hidden: scaled(to: fine))
+  }
+
   /// The share of hidden pixels under each cell of a grid of `cells` × `cells`: [batch, cells · cells].
   ///
   /// A finer grid repeats the mask; a cell of a coarser one holds the mean of its patches.

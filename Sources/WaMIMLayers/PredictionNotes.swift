@@ -12,6 +12,8 @@ package struct TargetOrigin: Hashable, Sendable {
 package struct PredictionNotes: BuilderNote {
   /// What is known of the values that are wavelet coefficients.
   package var origins: [ValueID: TargetOrigin] = [:]
+  /// The mask on the grid that each prediction was made on, as fine as its tokens or its positions are.
+  var masks: [ValueID: Mask] = [:]
   /// The same for the target of each prediction that a loss compares, nil where nothing is known.
   package var targets: [TargetOrigin?] = []
   /// The most predictions that losses may compare.

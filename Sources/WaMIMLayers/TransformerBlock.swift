@@ -17,14 +17,18 @@ public struct TransformerBlock {
 
   public func callAsFunction(_ x: Tensor, name: String) -> Tensor { self(x, name: name, droppedBy: nil) }
 
-  /// The block whose branches stochastic depth leaves out for some of the samples.
-  func callAsFunction(_ x: Tensor, name: String, droppedBy depth: StochasticDepth.OfBlock?) -> Tensor {
+  /// The block whose branches stochastic depth leaves out for some of the samples, with `attention` of queries, keys and values in place of
+  /// attention among all tokens where it is given.
+  func callAsFunction(
+    _ x: Tensor, name: String, droppedBy depth: StochasticDepth.OfBlock? = nil, attention: ((_ operands: [Tensor]) -> Tensor)? = nil
+  ) -> Tensor {
     x.builder.scoped(name) {
       let norm = LayerNorm(epsilon: epsilon)
-      let attention = SelfAttention(heads: heads)(norm(x, name: "norm1"), name: "attn")
-      let attended = x + (depth?.kept(attention, branch: 0) ?? attention)
-      let hidden = mlp(norm(attended, name: "norm2"))
-      return attended + (depth?.kept(hidden, branch: 1) ?? hidden)
+      let layer = SelfAttention(heads: heads)
+      let attended = layer(norm(x, name: "norm1"), name: "attn", attention: attention ?? layer.among)
+      let sum = x + (depth?.kept(attended, branch: 0) ?? attended)
+      let hidden = mlp(norm(sum, name: "norm2"))
+      return sum + (depth?.kept(hidden, branch: 1) ?? hidden)
     }
   }
 
@@ -46,6 +50,16 @@ public struct SelfAttention {
   }
 
   public func callAsFunction(_ x: Tensor, name: String) -> Tensor {
+    callAsFunction(x, name: name, attention: among)
+  }
+
+  /// Attention of each token over all.
+  func among(_ operands: [Tensor]) -> Tensor {
+    operands[0].builder.add(.attention(heads: heads), operands)
+  }
+
+  /// What `attention` makes of queries, keys and values, between the linear maps of this layer.
+  func callAsFunction(_ x: Tensor, name: String, attention: (_ operands: [Tensor]) -> Tensor) -> Tensor {
     let builder = x.builder
     return builder.scoped(name) {
       let width = x.shape.rank > 0 ? x.shape[-1] : 0
@@ -55,8 +69,7 @@ public struct SelfAttention {
       }
       let joined = Linear(width: 3 * width)(x, name: "qkv")
       let operands = (0..<3).map { joined.sliced(-1, $0 * width..<($0 + 1) * width) }
-      let attended = builder.add(.attention(heads: heads), operands)
-      return Linear(width: width)(attended, name: "proj")
+      return Linear(width: width)(attention(operands), name: "proj")
     }
   }
 }

@@ -46,9 +46,14 @@ struct AgreementTests {
   ]
 
   @Test(arguments: models) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {
+    try AgreementTests.checkGradients(of: "wamim_vit_demo", settings)
+  }
+
+  /// Checks what `grad` of a model makes of random sources against the interpreter; the bits are the same on 1, 2, 3 and 8 threads.
+  static func checkGradients(of model: String, _ settings: [String]) throws {
     let workshop = try Workshop()
-    let expected = try expectedResults(settings, workshop)
-    try workshop.compile("wamim_vit_demo", settings)
+    let expected = try expectedResults(model, settings, workshop)
+    try workshop.compile(model, settings)
     for threads in [1, 2, 3, 8] {
       let result = try workshop.run(
         workshop.path("train"),
@@ -80,11 +85,15 @@ struct AgreementTests {
   /// Passes and other steps that can be left out, one at a time: for the whole batch at once and for micro-batches.
   @Test(arguments: passModels.indices) func gradientsAgreeWithoutAPass(index: Int) throws {
     let (settings, samples) = AgreementTests.passModels[index]
+    try AgreementTests.checkPasses(of: "wamim_vit_demo", settings, microBatch: samples)
+  }
+
+  static func checkPasses(of model: String, _ settings: [String], microBatch samples: Int) throws {
     let workshop = try Workshop()
-    let expected = try expectedResults(settings, workshop)
-    for name in AgreementTests.optional {
+    let expected = try expectedResults(model, settings, workshop)
+    for name in optional {
       for cut in [[], ["--micro-batch", "\(samples)"]] {
-        try workshop.compile("wamim_vit_demo", settings, options: ["--disable", name] + cut)
+        try workshop.compile(model, settings, options: ["--disable", name] + cut)
         let result = try workshop.run(
           workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out.safetensors", "--threads", "2"])
         try #require(result.status == 0, "\(result.errors)")
@@ -94,15 +103,17 @@ struct AgreementTests {
   }
 
   /// Draws what a model takes, writes it to `in.safetensors`, and returns what the interpreter makes of it.
-  private func expectedResults(_ settings: [String], _ workshop: borrowing Workshop) throws -> [String: DenseTensor] {
-    let graph = try Language.model(contentsOf: Workshop.model("wamim_vit_demo"), overrides: settings.map { try Override($0) }).graph
+  private static func expectedResults(
+    _ model: String, _ settings: [String], _ workshop: borrowing Workshop
+  ) throws -> [String: DenseTensor] {
+    let graph = try Language.model(contentsOf: Workshop.model(model), overrides: settings.map { try Override($0) }).graph
     var generator = SeededGenerator(seed: 17)
     let sources = graph.randomSources(using: &generator)
     try workshop.write(sources, of: graph, to: "in.safetensors")
     return try AgreementTests.results(graph, sources)
   }
 
-  private func expect(_ file: String, agreesWith expected: [String: DenseTensor], _ context: String = "") throws {
+  static func expect(_ file: String, agreesWith expected: [String: DenseTensor], _ context: String = "") throws {
     let actual = try Safetensors(contentsOf: file)
     for (name, tensor) in expected {
       let found = try #require(actual.tensors[name], "no output '\(name)'")
@@ -172,18 +183,23 @@ struct AgreementTests {
 
   /// No variant changes what comes out.
   @Test(arguments: variants) func theGoldenCaseHolds(options: [String]) throws {
+    try AgreementTests.check(golden: "vit-tiny", "wamim_vit_demo", AgreementTests.golden, options: options)
+  }
+
+  /// Checks what a model makes of a golden case against the reference: losses, targets, gradients and three steps.
+  static func check(golden: String, _ model: String, _ settings: [String], options: [String]) throws {
     let workshop = try Workshop()
-    try workshop.compile("wamim_vit_demo", AgreementTests.golden, options: options)
+    try workshop.compile(model, settings, options: options)
     let fixtures = Workshop.repository.appendingPathComponent("Tests/Golden")
     let result = try workshop.run(
       workshop.path("train"),
       [
-        "grad", "--input", fixtures.appendingPathComponent("vit-tiny.in.safetensors").path, "--output", "out.safetensors",
+        "grad", "--input", fixtures.appendingPathComponent("\(golden).in.safetensors").path, "--output", "out.safetensors",
         "--adamw-steps", "3", "--lr", "1e-3",
       ])
     try #require(result.status == 0, "\(result.errors)")
     let actual = try Safetensors(contentsOf: workshop.path("out.safetensors"))
-    let expected = try Safetensors(contentsOf: fixtures.appendingPathComponent("vit-tiny.out.safetensors").path)
+    let expected = try Safetensors(contentsOf: fixtures.appendingPathComponent("\(golden).out.safetensors").path)
     for (name, tensor) in expected.tensors {
       let found = try #require(actual.tensors[name], "no output '\(name)'")
       #expect(found.shape == tensor.shape, "\(name)")

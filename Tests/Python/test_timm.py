@@ -18,6 +18,12 @@ SHAPES = {
     "vit_base": dict(image=224, patch=16, dim=768, depth=12, heads=12, batch=1),
     "unnamed": dict(image=64, patch=16, dim=48, depth=3, heads=4),
 }
+# The same of Swin: those that timm has names for, and one whose last grid is smaller than its window.
+SWINS = {
+    "swin_tiny": dict(dim=96, depths=[2, 2, 6, 2], heads=[3, 6, 12, 24], batch=1),
+    "swin_base": dict(dim=128, depths=[2, 2, 18, 2], heads=[4, 8, 16, 32], batch=1),
+    "swin_unnamed": dict(image=64, window=4, dim=24, depths=[2, 1, 2, 1], heads=[2, 2, 4, 4]),
+}
 TOLERANCE = 1e-5
 
 
@@ -40,27 +46,78 @@ def error(actual, expected):
     return ((actual - expected).abs().max() / expected.abs().max()).item()
 
 
-def check(name, shape, folder):
+def export(source, name, shape, at):
+    """Compiles and trains a little, exports, loads strictly: the trainer, timm's model and the call that makes it."""
     print(name)
-    train, at = os.path.join(folder, name), lambda file: os.path.join(folder, file)
-    compile_model("Tests/Python/features.wg", shape, train)
+    train = at(name)
+    compile_model(source, shape, train)
     # A step or two, so that no bias is zero and no scale is one.
     run(train, "fit", "--data", "synthetic:2", "--epochs", 2, "--out", at("run"), "--overwrite")
     model, call = create(run(train, "export", "--timm", "--checkpoint", at("run"), "-o", at("encoder.safetensors")))
     model.load_state_dict(load_file(at("encoder.safetensors")), strict=True)
     with safe_open(at("encoder.safetensors"), "pt") as file:
         assert file.metadata() == {"format": "pt", "model": call}
+    return train, model, call
+
+
+def evaluate(train, inputs, at):
+    """What the trainer computes from its checkpoint's parameters and `inputs`."""
+    parameters = {name: value for name, value in load_file(at("run/checkpoint.safetensors")).items() if "_moment." not in name}
+    save_file({**parameters, **inputs}, at("in.safetensors"))
+    run(train, "grad", "--input", at("in.safetensors"), "--output", at("out.safetensors"))
+    return load_file(at("out.safetensors"))
+
+
+def check_initial(train, call, block, at):
+    """A model of timm's, with names as a wrapper leaves them and a head, is what a run begins with."""
+    torch.manual_seed(2)
+    other, _ = create(call)
+    for parameter in other.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    theirs = {f"module.{name}": value for name, value in other.state_dict().items()}
+    save_file({**theirs, "module.head.weight": torch.zeros(10, 3)}, at("timm.safetensors"))
+    said = run(train, "fit", "--init", at("timm.safetensors"), "--data", "synthetic:2", "--epochs", 1, "--base-lr", 0,
+               "--weight-decay", 0, "--out", at("run"), "--overwrite")
+    assert said.count("module.head.weight") == 1, said
+    run(train, "export", "--timm", "--checkpoint", at("run"), "-o", at("back.safetensors"))
+    back = load_file(at("back.safetensors"))
+    for name, value in other.state_dict().items():
+        assert name == "pos_embed" or torch.equal(back[name], value), name
+
+    # What does not fit is named with both shapes.
+    expected = list(theirs[f"module.{block}.mlp.fc1.weight"].shape)
+    theirs[f"module.{block}.mlp.fc1.weight"] = torch.zeros(3, 5)
+    del theirs[f"module.{block}.norm1.bias"]
+    save_file(theirs, at("timm.safetensors"))
+    said = run(train, "fit", "--init", at("timm.safetensors"), "--data", "synthetic:2", "--out", at("run"), "--overwrite", status=1)
+    assert f"`module.{block}.mlp.fc1.weight` has the shape [3, 5], and this model needs {expected}" in said
+    assert f"lacks `module.{block}.norm1.bias`, which this model needs in the shape [{expected[1]}]" in said
+
+
+def check_swin(name, shape, at):
+    train, model, call = export("Tests/Python/swin_features.wg", name, shape, at)
+    if "unnamed" not in name:
+        assert call == f"timm.create_model('{name}_patch4_window7_224', num_classes=0)", call
+    image = shape.get("image", 224)
+    images = torch.randn(shape.get("batch", 2), 3, image, image, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        features = model.forward_features(images).flatten(1, 2)
+    worst = error(evaluate(train, dict(images=images), at)["features"], features)
+    print("    features differ by", worst)
+    assert worst < TOLERANCE
+    check_initial(train, call, "layers.0.blocks.0", at)
+
+
+def check(name, shape, at):
+    train, model, call = export("Tests/Python/features.wg", name, shape, at)
 
     # The same features as the trainer computes.
     generator = torch.Generator().manual_seed(1)
     batch, image = shape.get("batch", 2), shape["image"]
-    parameters = {name: value for name, value in load_file(at("run/checkpoint.safetensors")).items() if "_moment." not in name}
     inputs = dict(
         images=torch.randn(batch, 3, image, image, generator=generator),
         noise=torch.rand(batch, (image // shape["patch"]) ** 2, generator=generator))
-    save_file({**parameters, **inputs}, at("in.safetensors"))
-    run(train, "grad", "--input", at("in.safetensors"), "--output", at("out.safetensors"))
-    outputs = load_file(at("out.safetensors"))
+    outputs = evaluate(train, inputs, at)
     with torch.no_grad():
         features = visible_features(model, inputs["images"], outputs["visible"])
         worst = error(outputs["features"], features)
@@ -74,31 +131,13 @@ def check(name, shape, folder):
         pooled = eval(call[:-1] + ", global_pool='avg', fc_norm=False)", {"timm": timm}).eval()
         pooled.load_state_dict(load_file(at("encoder.safetensors")), strict=True)
         assert error(pooled(inputs["images"]), loaded.forward_features(inputs["images"])[:, 1:].mean(1)) < TOLERANCE
-
-    # A model of timm's, with names as a wrapper leaves them and a head, is what a run begins with.
-    torch.manual_seed(2)
-    other, _ = create(call)
-    for parameter in other.parameters():
-        torch.nn.init.normal_(parameter, std=0.02)
-    theirs = {f"module.{name}": value for name, value in other.state_dict().items()}
-    save_file({**theirs, "module.head.weight": torch.zeros(10, shape["dim"])}, at("timm.safetensors"))
-    said = run(train, "fit", "--init", at("timm.safetensors"), "--data", "synthetic:2", "--epochs", 1, "--base-lr", 0,
-               "--weight-decay", 0, "--out", at("run"), "--overwrite")
-    assert said.count("module.head.weight") == 1, said
-    run(train, "export", "--timm", "--checkpoint", at("run"), "-o", at("back.safetensors"))
-    back = load_file(at("back.safetensors"))
-    for name, value in other.state_dict().items():
-        assert name == "pos_embed" or torch.equal(back[name], value), name
-
-    # What does not fit is named with both shapes.
-    theirs["module.blocks.1.mlp.fc1.weight"] = torch.zeros(3, 5)
-    del theirs["module.blocks.2.norm1.bias"]
-    save_file(theirs, at("timm.safetensors"))
-    said = run(train, "fit", "--init", at("timm.safetensors"), "--data", "synthetic:2", "--out", at("run"), "--overwrite", status=1)
-    assert f"`module.blocks.1.mlp.fc1.weight` has the shape [3, 5], and this model needs [{4 * shape['dim']}, {shape['dim']}]" in said
-    assert f"lacks `module.blocks.2.norm1.bias`, which this model needs in the shape [{shape['dim']}]" in said
+    check_initial(train, call, "blocks.1", at)
 
 
-for name in sys.argv[1:] or SHAPES:
+for name in sys.argv[1:] or [*SHAPES, *SWINS]:
     with tempfile.TemporaryDirectory() as folder:
-        check(name, SHAPES[name], folder)
+        at = lambda file: os.path.join(folder, file)
+        if name in SWINS:
+            check_swin(name, SWINS[name], at)
+        else:
+            check(name, SHAPES[name], at)

@@ -83,7 +83,13 @@ extension GradientCase {
     } + [
       GradientCase("attention") { builder, draw in
         builder.add(.attention(heads: 2), [draw([2, 3, 6]), draw([2, 4, 6]), draw([2, 4, 6])])
-      }
+      },
+      GradientCase("group_attention") { builder, draw in
+        let cells = permutation(builder, 4).sliced(1, 0..<3)
+        let places = builder.add(.finerIndices(grid: 2, side: 2), [cells])
+        let groups = builder.add(.windowGroups(WindowCut(grid: 4, window: 3, shift: 1)), [places])
+        return builder.add(.groupAttention(heads: 2), (0..<3).map { _ in draw([2, 12, 4]) } + [draw([25, 2]), groups])
+      },
     ]
 
   private static let indexed: [GradientCase] = [

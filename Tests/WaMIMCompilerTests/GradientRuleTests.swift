@@ -63,7 +63,7 @@ struct GradientRuleTests {
     let tried = Set(GradientCase.all.map(\.operation))
     let undifferentiable: Set<String> = [
       "input", "parameter", "state", "accumulator", "constant", "position_table", "convert", "rank", "invert_permutation",
-      "attention_gradient",
+      "attention_gradient", "group_attention_gradient", "finer_indices", "window_groups",
     ]
     #expect(Set(OperationSchema.all.map(\.name)).subtracting(undifferentiable) == tried)
   }

@@ -19,7 +19,10 @@ import WaMIMGraph
       .reshape(shape: [6]),
       .transpose(permutation: [1, 0]), .slice(axis: 1, start: 0, count: 2, step: 1), .pad(axis: 0, start: 1, extent: 9, step: 2),
       .concatenate(axis: 1), .matmul(transposeLeft: false, transposeRight: true), .attention(heads: 2),
-      .attentionGradient(heads: 2, operand: .key), .gather, .scatterAdd(rows: 5), .rank, .invertPermutation,
+      .attentionGradient(heads: 2, operand: .key), .groupAttention(heads: 2), .groupAttentionGradient(heads: 2, operand: .bias),
+      .gather,
+      .scatterAdd(rows: 5), .rank, .invertPermutation, .finerIndices(grid: 3, side: 2),
+      .windowGroups(WindowCut(grid: 6, window: 3, shift: 1)),
     ] + Wavelet.allCases.flatMap { [.waveletAnalysis($0), .waveletAdjoint($0)] }
     + UnaryFunction.allCases.map { .unary($0) } + BinaryFunction.allCases.map { .binary($0) }
     + ReductionFunction.allCases.map { .reduce($0, axes: [0, 2]) }

@@ -75,6 +75,27 @@ import WaMIMGraph
     refuses(.waveletAdjoint(.haar), [float(2, 12, 4, 3)])
   }
 
+  @Test("groups are of places on a grid, and biases of the windows")
+  func groups() throws {
+    try expect(.finerIndices(grid: 3, side: 4), [integer(2, 5)], gives: integer(2, 80))
+    refuses(.finerIndices(grid: 3, side: 3), [integer(2, 5)])
+    refuses(.finerIndices(grid: 2, side: 2), [integer(2, 5)])
+    refuses(.finerIndices(grid: 3, side: 2), [float(2, 5)])
+    try expect(.windowGroups(WindowCut(grid: 4, window: 3, shift: 1)), [integer(2, 5)], gives: integer(2, 3, 5))
+    for (grid, window, shift) in [(4, 5, 0), (4, 0, 0), (4, 3, 3), (4, 3, -1), (2, 2, 0)] {
+      refuses(.windowGroups(WindowCut(grid: grid, window: window, shift: shift)), [integer(2, 5)])
+    }
+    let tokens = [float(2, 5, 8), float(2, 5, 8), float(2, 5, 8)]
+    try expect(.groupAttention(heads: 2), tokens + [float(25, 2), integer(2, 3, 5)], gives: float(2, 5, 8))
+    for operands in [[float(25, 4), integer(2, 3, 5)], [float(16, 2), integer(2, 3, 5)], [float(25, 2), integer(2, 3, 6)]] {
+      refuses(.groupAttention(heads: 2), tokens + operands)
+    }
+    let operands = tokens + [float(25, 2), integer(2, 3, 5), float(2, 5, 8)]
+    try expect(.groupAttentionGradient(heads: 2, operand: .key), operands, gives: float(2, 5, 8))
+    try expect(.groupAttentionGradient(heads: 2, operand: .bias), operands, gives: float(2, 25, 2))
+    refuses(.attentionGradient(heads: 2, operand: .bias), tokens + [float(2, 5, 8)])
+  }
+
   @Test("no extents make inference trap", arguments: [0, -1, Int.max, Int.min, 1 << 36, 1 << 62])
   func extremes(number: Int) {
     for operation in OperationSchemaTests.samples {

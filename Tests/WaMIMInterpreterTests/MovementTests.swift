@@ -17,8 +17,9 @@ func evaluate(_ operation: Operation, _ operands: [(Shape, [Double])]) throws ->
 extension Operation {
   fileprivate func takesIndices(at index: Int) -> Bool {
     switch self {
-    case .convert, .invertPermutation: true
+    case .convert, .invertPermutation, .finerIndices, .windowGroups: true
     case .gather, .scatterAdd: index == 1
+    case .groupAttention: index == 4
     default: false
     }
   }

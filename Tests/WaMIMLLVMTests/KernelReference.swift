@@ -27,6 +27,8 @@ struct KernelReference {
     case .matmul(let matmul): run(matmul, units)
     case .attention(let attention): for unit in units { run(attention, unit: unit) }
     case .attentionGradient(let gradient): for unit in units { run(gradient, unit: unit) }
+    case .groupAttention(let attention): for unit in units { run(attention, unit: unit) }
+    case .groupAttentionGradient(let gradient): for unit in units { run(gradient, unit: unit) }
     case .index(let index): for unit in units { run(index, unit: unit) }
     case .wavelet(let wavelet): for unit in units { run(wavelet, unit: unit) }
     case .sequence(let sequence): for unit in units { run(sequence, unit: unit) }
@@ -220,6 +222,22 @@ struct KernelReference {
       for row in 0..<rows {
         for i in 0..<width { arrays[1][start(1) + row * width + Int(arrays[0][start(0) + row * width + i])] = Float(i) }
       }
+    case .finerIndices(let count, let grid, let side, let offset):
+      for i in 0..<count {
+        let cell = Int(arrays[0][start(0) + offset + i])
+        for index in 0..<side * side {
+          let inner = QuarterOrder.cell(index)
+          let place = (cell / grid * side + inner.row) * grid * side + cell % grid * side + inner.column
+          arrays[1][start(1) + i * side * side + index] = Float(place)
+        }
+      }
+    case .windowGroups(let count, let cut, let offset, _):
+      let places = (0..<count).map { Int(arrays[0][start(0) + offset + $0]) }
+      let order = places.indices.sorted { (cut.window(of: places[$0]), $0) < (cut.window(of: places[$1]), $1) }
+      let windows = order.map { cut.window(of: places[$0]) }
+      let ends = (1...count).filter { $0 == count || windows[$0] != windows[$0 - 1] }
+      let rows = [order, ends + [Int](repeating: count, count: count - ends.count), order.map { cut.code(of: places[$0]) }]
+      for (element, number) in rows.joined().enumerated() { arrays[1][start(1) + element] = Float(number) }
     case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
       for element in 0..<rows * width { arrays[2][start(2) + element] = 0 }
       for i in 0..<count {

@@ -14,6 +14,16 @@ import WaMIMLLVM
     try check(Self.attentionShapes.flatMap { attention($0) })
   }
 
+  @Test func attentionWithinGroupsUsesItsWorkspace() throws {
+    // One window, so that its group is as large as a group can be.
+    let kernels = [(1, 1), (3, 5), (5, 20), (7, 32), (8, 64)].flatMap { window, width in
+      let shape = GroupAttentionShape(
+        heads: 2, headWidth: width, tokenCount: window * window, window: window, expectedPairs: window * window * window * window)
+      return groupAttention(shape, workspace: argument(.workspace, 0, moves: false))
+    }
+    try check(kernels)
+  }
+
   @Test func productsUseTheirWorkspace() throws {
     var kernels: [Kernel] = []
     for (m, k) in [(1, 1), (7, 1030), (32, 2048), (96, 768), (250, 500), (1000, 96), (200, 400)] {
@@ -35,6 +45,9 @@ import WaMIMLLVM
       let variants = backend.planned(kernels).map(\.variant)
       for (index, kernel) in compiled.kernels.enumerated() {
         var arrays = kernel.arguments.map { [Float](repeating: 1, count: $0.access == .workspace ? 0 : $0.count) }
+        for (index, argument) in kernel.arguments.enumerated() where argument.element == .int32 {
+          arrays[index] = singleGroup(count: argument.count / 3)
+        }
         let used = try compiled.usedWorkspace(index, arrays: &arrays, ranges: [0..<1])
         let variant = variants[index]
         // Less than a row of a register tile, whose length is the depth, and the gap between two tiles stay free at the end.
@@ -96,6 +109,33 @@ import WaMIMLLVM
     return [
       Kernel(arguments: arguments, body: .attention(forward)), Kernel(arguments: arguments, body: .attentionGradient(backward)),
     ]
+  }
+
+  /// Attention within groups of `shape` and its gradient.
+  private func groupAttention(_ shape: GroupAttentionShape, workspace: KernelArgument) -> [Kernel] {
+    let width = shape.heads * shape.headWidth
+    func rows(_ argument: Int) -> TokenRows { TokenRows(argument: argument, offset: 0, rowStride: width) }
+    let count = shape.tokenCount * width
+    let attention = GroupAttentionKernel(
+      shape: shape, query: rows(0), key: rows(0), value: rows(0), bias: 4, groups: 5, result: rows(1), workspace: 3)
+    let arguments = [
+      argument(.read, count), argument(.read, count), argument(.update, count), workspace,
+      argument(.read, shape.biasCount * shape.heads, moves: false),
+      KernelArgument(element: .int32, access: .read, unitStride: 3 * shape.tokenCount, count: 3 * shape.tokenCount),
+    ]
+    var forward = attention
+    forward.result = rows(2)
+    let backward = GroupAttentionGradientKernel(
+      attention: attention, queryGradient: rows(2), keyGradient: rows(2), valueGradient: rows(2), biasGradient: nil)
+    return [
+      Kernel(arguments: arguments, body: .groupAttention(forward)),
+      Kernel(arguments: arguments, body: .groupAttentionGradient(backward)),
+    ]
+  }
+
+  /// The table of one group of `count` tokens with one code.
+  private func singleGroup(count: Int) -> [Float] {
+    (0..<count).map { Float($0) } + [Float](repeating: Float(count), count: count) + [Float](repeating: 0, count: count)
   }
 
   /// `m` rows by `n` columns, summed over `k`; its workspace is argument 3.

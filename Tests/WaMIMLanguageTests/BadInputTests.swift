@@ -67,6 +67,13 @@ import WaMIMLanguage
     Mistake(
       "taps beyond depth", "let x = vit(images, mask, patch: 4, dim: 16, depth: 2, heads: 2, taps: [1, 3])",
       "there is no layer 3 to tap", "from 1 to 2"),
+    Mistake(
+      "mask of other units",
+      "let x = swin(images, mask, patch: 2, window: 4, dim: 8, depths: [1, 1, 1], heads: [1, 1, 1])",
+      "the mask hides patches of 4, but a token of the last stage covers 8 × 8 pixels"),
+    Mistake(
+      "stages that do not tile", "let x = swin(images, patch: 3, window: 4, dim: 8, depths: [1, 1], heads: [1, 1])",
+      "covers 6 × 6 pixels, which do not tile square images"),
     Mistake("ratio of one", "let m = random_mask(images, patch: 4, ratio: 1)", "between 0 and 1, but is 1.0"),
     Mistake("ratio below zero", "let m = random_mask(images, patch: 4, ratio: -0.5)", "between 0 and 1, but is -0.5"),
     Mistake("patch that does not divide", "let m = random_mask(images, patch: 5, ratio: 0.5)", "patches of 5 × 5 do not divide"),

@@ -29,10 +29,11 @@ import WaMIMLanguage
 
   /// Small models, a printed graph and every mistake known.
   private func corpus() throws -> [String] {
-    let path = try #require(modelPaths.first { $0.hasSuffix("demo.wg") })
+    let path = try #require(modelPaths.first { $0.hasSuffix("vit_demo.wg") })
     let settings = ["image=32", "patch=8", "dim=8", "depth=1", "heads=2", "taps=[1]", "levels=[2]", "weights=[1]", "batch=1"]
     let small = try Language.model(contentsOf: path, overrides: settings.map { try Override($0) })
-    return [try String(contentsOfFile: path, encoding: .utf8), Language.print(small), MaskedAutoencoder.source]
+    let models = try modelPaths.filter { $0.hasSuffix("demo.wg") }.map { try String(contentsOfFile: $0, encoding: .utf8) }
+    return models + [Language.print(small), MaskedAutoencoder.source]
       + BadInputTests.mistakes.map { BadInputTests.header + $0.text }
   }
 }
@@ -45,7 +46,8 @@ private struct Mutator {
     "1e308",
     "9223372036854775807", "68719476736", "let x = ", "func f(x) { ", "for i in 0..9 { ", "if true { 1 } else ", " in \"a\"", "f32",
     "i32",
-    "images", "mask", "gelu(", "vit(", "decoder(", "slice(", "reshape(", "wavelet_analysis(", "concatenate(", "rank(", "none",
+    "images", "mask", "gelu(", "vit(", "swin(", "decoder(", "slice(", "reshape(", "wavelet_analysis(", "concatenate(", "rank(",
+    "none",
     "haar", "bior2.2", "x1.5", "wavelet_adjoint(",
     "shape", "true", "infinity", "nan", "é", "\u{0}", "\u{202E}", "//",
   ]

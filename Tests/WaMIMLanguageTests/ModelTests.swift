@@ -6,13 +6,16 @@ import WaMIMTraining
 
 /// The models that come with the compiler.
 @Suite struct ModelTests {
-  @Test("there are five models", arguments: ["demo", "tiny", "small", "base", "large"])
-  func exists(name: String) {
-    #expect(modelPaths.contains { $0.hasSuffix("/wamim_vit_\(name).wg") })
+  @Test("there are five ViTs and four Swins")
+  func exist() {
+    let names =
+      ["demo", "tiny", "small", "base", "large"].map { "vit_\($0)" } + ["demo", "tiny", "small", "base"].map { "swin_\($0)" }
+    for name in names { #expect(modelPaths.contains { $0.hasSuffix("/wamim_\(name).wg") }, "\(name)") }
   }
 
-  /// Those that pre-train by wavelets.
-  static let waveletModels = modelPaths.filter { $0.contains("/wamim_vit_") }
+  private static let (vitPaths, swinPaths) = (
+    modelPaths.filter { $0.contains("/wamim_vit_") }, modelPaths.filter { $0.contains("/wamim_swin_") }
+  )
 
   @Test("every model compiles, computes something, and prints as text that describes it", arguments: modelPaths)
   func roundTrip(path: String) throws {
@@ -25,10 +28,12 @@ import WaMIMTraining
     #expect(Language.print(again) == text)
   }
 
-  @Test("every model of masked wavelets declares its knobs under the same names", arguments: waveletModels)
+  @Test("every model of masked wavelets declares its knobs under the same names", arguments: vitPaths + swinPaths)
   func knobs(path: String) throws {
+    let own = Self.swinPaths.contains(path) ? ["window", "depths", "tap"] : ["depth", "taps"]
     let names =
-      "image patch dim depth heads taps ratio levels weights wavelet subbands normalization decoder_dim decoder_heads batch"
+      own
+      + "image patch dim heads ratio levels weights wavelet subbands normalization decoder_dim decoder_heads batch"
       .split(separator: " ").map(String.init)
     let error = #expect(throws: DiagnosticError.self) {
       try Language.model(contentsOf: path, overrides: [Override(name: "unheard_of", expression: "1")])
@@ -36,7 +41,7 @@ import WaMIMTraining
     for name in names { #expect(error?.description.contains(name) == true, "\(name)") }
   }
 
-  @Test("the golden model has the reference's parameters, by name and shape", arguments: waveletModels)
+  @Test("the golden model has the reference's parameters, by name and shape", arguments: vitPaths)
   func goldenParameters(path: String) throws {
     let settings = "image=32 patch=4 dim=48 depth=4 heads=3 taps=[1,2,3,4] levels=[1,2,3,4] decoder_dim=32 decoder_heads=4 batch=3"
     let overrides = try settings.split(separator: " ").map { try Override(String($0)) }
@@ -48,9 +53,42 @@ import WaMIMTraining
     #expect(model.graph.outputs.map(\.name).contains("target.3"))
   }
 
+  @Test("relative position biases are never decayed", arguments: swinPaths)
+  func decay(path: String) throws {
+    var tables = 0
+    for case .parameter(let name, let shape, _, let group) in try Language.model(contentsOf: path).graph.nodes.map(\.operation) {
+      let isTable = name.hasSuffix(".attn.relative_position_bias_table")
+      tables += isTable ? 1 : 0
+      #expect(group.decays(shape) == (shape.rank >= 2 && !isTable), "\(name)")
+    }
+    #expect(tables >= 12)
+  }
+
+  @Test("a Swin of wrong sizes is refused with what to do", arguments: swinMistakes)
+  func wrongSizes(setting: String, message: String) throws {
+    let path = try #require(Self.swinPaths.first { $0.hasSuffix("base.wg") })
+    let error = #expect(throws: DiagnosticError.self) {
+      try Language.model(contentsOf: path, overrides: setting.split(separator: "; ").map { try Override(String($0)) })
+    }
+    #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+  }
+
+  private static let swinMistakes = [
+    ("window=6", "windows of 6 × 6 tokens do not tile the grid of stage 1, 56 × 56: choose the image"),
+    ("window=8", "windows of 8 × 8 tokens do not tile the grid of stage 2, 28 × 28"),
+    ("heads=[4, 8, 5, 32]", "5 heads do not divide the width of stage 3, 512"),
+    ("heads=[4, 8, 16]", "depths and heads have to say for each of 1 to 8 stages"),
+    ("depths=[2, 2, 18]", "depths has to have four numbers"),
+    ("image=208", "patches of 32 × 32 do not divide square images"),
+    ("image=192; window=6; levels=[2, 3, 4, 6]", "a target of 3 × 3 positions is coarser than the mask's grid of 6 × 6"),
+    ("patch=0", "patches of 0 × 0"), ("dim=0", "have to be positive"),
+    ("levels=[2, 3, 4]", "levels and depths have to be as many"),
+    ("tap=middle", "merged or stage, not 'middle'"),
+  ]
+
   @Test("the demo's options reach the graph")
   func options() throws {
-    let path = try #require(modelPaths.first { $0.hasSuffix("demo.wg") })
+    let path = try #require(modelPaths.first { $0.hasSuffix("vit_demo.wg") })
     let model = try Language.model(
       contentsOf: path,
       overrides: [Override("wavelet=bior4.4"), Override("subbands=all"), Override("normalization=token"), Override("levels=2..5")])

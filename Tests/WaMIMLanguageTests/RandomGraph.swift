@@ -161,7 +161,8 @@ struct RandomGraph {
   }
 
   private mutating func addIndexed() {
-    switch number(0...3) {
+    switch number(0...4) {
+    case 4: addGroups()
     case 0: add(.rank, [value { $0.element == .float32 && $0.shape.rank >= 1 }])
     case 1: add(.invertPermutation, [value { $0.element == .int32 && $0.shape.rank >= 1 }])
     default:
@@ -170,6 +171,29 @@ struct RandomGraph {
       let indices = value { $0.element == .int32 && $0.shape.rank == 2 && $0.shape[0] == batch }
       add(flag() ? .gather : .scatterAdd(rows: number(1...9)), [rows, indices])
     }
+  }
+
+  /// Groups of places, and attention within groups where tokens for them are there.
+  private mutating func addGroups() {
+    let places = value { $0.element == .int32 && $0.shape.rank == 2 }
+    if flag() { return add(.finerIndices(grid: number(1...4), side: 1 << number(0...2)), [places]) }
+    let (window, heads, batch, tokens) = (number(1...3), number(1...2), number(1...2), number(1...9))
+    let cut = WindowCut(grid: number(3...6), window: window, shift: number(0...window - 1))
+    let place = added(.input(name: "places.\(graph.nodes.count)", type: TensorType(.int32, [batch, tokens]), binding: .random))
+    let groups = added(.windowGroups(cut), [place])
+    let shape: Shape = [(2 * window - 1) * (2 * window - 1), heads]
+    let biases = added(.constant(value: 1, shape: shape))
+    let x = added(.constant(value: 2, shape: [batch, tokens, 4]))
+    add(.groupAttention(heads: heads), [x, x, x, biases, groups])
+    let operand = AttentionOperand.allCases[number(0...3)]
+    add(.groupAttentionGradient(heads: heads, operand: operand), [x, x, x, biases, groups, x])
+  }
+
+  /// Adds an operation that always fits, and gives its value.
+  private mutating func added(_ operation: Operation, _ operands: [ValueID?] = []) -> ValueID? {
+    let count = graph.nodes.count
+    add(operation, operands)
+    return graph.nodes.count > count ? ValueID(count) : nil
   }
 
   // MARK: Results

@@ -35,6 +35,9 @@ struct SampleRule {
     case .matmul(let transposeLeft, let transposeRight):
       rule = SampleRule(ofProduct: given, shapes, transposeLeft, transposeRight)
     case .attention, .attentionGradient, .gather, .scatterAdd: rule = alike(leading.axis == 0 ? leading : nil)
+    case .groupAttention, .groupAttentionGradient:
+      rule = leading.axis == 0 ? SampleRule(ofGroups: given, leading) : nil
+    case .finerIndices, .windowGroups: rule = alike(leading.axis == 0 ? leading : nil)
     case .rank, .invertPermutation: rule = alike(leading.axis.map { $0 < shapes[0].rank - 1 } == true ? leading : nil)
     case .waveletAnalysis, .waveletAdjoint: rule = alike(leading.axis.map { $0 < 2 } == true ? leading : nil)
     case .input, .parameter, .state, .accumulator, .constant, .positionTable: rule = nil
@@ -58,6 +61,12 @@ struct SampleRule {
     case .multiply where given.contains(.shared), .divide where given[1] == .shared: self.init(given, .sum)
     case .multiply, .divide, .maximum, .minimum, .atLeast: return nil
     }
+  }
+
+  /// Each sample has its tokens and its groups; all samples share the table of biases, the fourth operand.
+  private init?(ofGroups given: [SampleRole], _ leading: SampleRole) {
+    guard given[3] == .shared else { return nil }
+    self.init(given.indices.map { $0 == 3 ? .shared : leading }, leading)
   }
 
   /// A product keeps the axes of matrices and of the left one's rows and the right one's columns, and sums over the others.
@@ -105,12 +114,16 @@ struct RepeatedAxes {
     case .matmul:
       guard axis < shapes[0].rank - 2 else { return nil }
       operands = [axis, shapes[1].rank == 2 ? nil : axis]
-    case .attention, .attentionGradient, .gather, .scatterAdd:
+    case .attention, .attentionGradient, .gather, .scatterAdd, .finerIndices, .windowGroups:
       guard axis == 0 else { return nil }
       operands = shapes.map { _ in axis }
-    case .input, .parameter, .state, .accumulator, .positionTable, .rank, .invertPermutation, .waveletAnalysis,
-      .waveletAdjoint:
-      return nil
+    case .groupAttention, .groupAttentionGradient:
+      guard axis == 0 else { return nil }
+      operands = shapes.indices.map { $0 == 3 ? nil : axis }
+    case .rank, .invertPermutation:
+      guard axis < shapes[0].rank - 1 else { return nil }
+      operands = [axis]
+    case .input, .parameter, .state, .accumulator, .positionTable, .waveletAnalysis, .waveletAdjoint: return nil
     }
   }
 }

@@ -5,10 +5,11 @@ extension Node {
   func passesGradient(to index: Int) -> Bool {
     switch operation {
     case .input, .parameter, .state, .accumulator, .constant, .positionTable: false
-    case .convert, .detach, .rank, .invertPermutation, .binary(.atLeast): false
+    case .convert, .detach, .rank, .invertPermutation, .finerIndices, .windowGroups, .binary(.atLeast): false
     case .gather, .scatterAdd: index == 0
+    case .groupAttention: index < AttentionOperand.allCases.count
     case .unary, .binary, .broadcast, .reshape, .transpose, .slice, .pad, .concatenate, .reduce, .matmul, .attention,
-      .attentionGradient, .waveletAnalysis, .waveletAdjoint:
+      .attentionGradient, .groupAttentionGradient, .waveletAnalysis, .waveletAdjoint:
       true
     }
   }
@@ -46,13 +47,15 @@ struct GradientRule {
     case .matmul(let transposeLeft, let transposeRight): matmul(index, operands[1], transposeLeft, transposeRight)
     case .attention(let heads):
       builder.add(.attentionGradient(heads: heads, operand: AttentionOperand.allCases[index]), operands + [gradient])
+    case .groupAttention(let heads): groupAttention(heads, AttentionOperand.allCases[index])
     case .gather: builder.add(.scatterAdd(rows: x.shape[1]), [gradient, operands[1]])
     case .scatterAdd: gradient.gathered(operands[1])
     case .waveletAnalysis(let wavelet): builder.add(.waveletAdjoint(wavelet), [gradient])
     case .waveletAdjoint(let wavelet): builder.add(.waveletAnalysis(wavelet), [gradient])
-    case .attentionGradient:
+    case .attentionGradient, .groupAttentionGradient:
       throw GraphError("the gradient of attention cannot be differentiated once more: detach it", at: node.location)
-    case .input, .parameter, .state, .accumulator, .constant, .positionTable, .convert, .detach, .rank, .invertPermutation:
+    case .input, .parameter, .state, .accumulator, .constant, .positionTable, .convert, .detach, .rank, .invertPermutation,
+      .finerIndices, .windowGroups:
       throw GraphError("no gradient flows through '\(node.operation.name)'", at: node.location)
     }
   }
@@ -97,6 +100,11 @@ struct GradientRule {
   private func slice(_ index: Int, along axis: Int) -> Tensor {
     let start = operands[..<index].reduce(0) { $0 + $1.shape[axis] }
     return gradient.sliced(axis, start..<start + operands[index].shape[axis])
+  }
+
+  private func groupAttention(_ heads: Int, _ operand: AttentionOperand) -> Tensor {
+    let own = builder.add(.groupAttentionGradient(heads: heads, operand: operand), operands + [gradient])
+    return operand == .bias ? own.sum([0]).reshaped(operands[3].shape) : own
   }
 
   /// The gradient shared equally among the elements that attain the maximum.

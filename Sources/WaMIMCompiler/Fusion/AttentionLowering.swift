@@ -2,7 +2,7 @@ import WaMIMGraph
 
 /// What the gradients of one attention have in common.
 struct AttentionOperands: Hashable {
-  /// Query, key, value and the gradient of the result.
+  /// Query, key and value, for attention within groups the biases and the groups, and the gradient of the result.
   var values: [ValueID]
   var heads: Int
 }
@@ -51,7 +51,7 @@ extension Lowering {
   }
 
   /// The tokens of `value` as an argument that moves with the sample.
-  private func rows(_ value: ValueID, _ access: KernelArgument.Access, _ arguments: inout ArgumentList) -> TokenRows {
+  func rows(_ value: ValueID, _ access: KernelArgument.Access, _ arguments: inout ArgumentList) -> TokenRows {
     let view = storage[value]
     let argument = arguments.number(of: view.root, unitStride: view.strides[0], access)
     return TokenRows(argument: argument, offset: view.offset, rowStride: view.shape[1] == 1 ? view.shape[2] : view.strides[1])
@@ -73,6 +73,11 @@ extension Lowering {
     switch node.operation {
     case .rank: kernel = .rank(rows: rows, width: shape[-1])
     case .invertPermutation: kernel = .invertPermutation(rows: rows, width: shape[-1])
+    case .finerIndices(let grid, let side):
+      kernel = .finerIndices(
+        count: shape[1] / (side * side), grid: grid, side: side, sourceOffset: storage[node.operands[0]].offset)
+    case .windowGroups(let cut):
+      kernel = .windowGroups(count: shape[2], cut, sourceOffset: storage[node.operands[0]].offset, workspace: arguments.workspace())
     default:
       let source = storage[node.operands[0]]
       kernel = .scatterAdd(

@@ -38,13 +38,17 @@ struct Lowering {
     var gradients: [AttentionOperands: [ValueID]] = [:]
     for cluster in clustering.live.map({ clustering[$0] }) {
       guard let value = cluster.members.first else { continue }
-      if case .attentionGradient(let heads, _) = graph[value].operation {
+      switch graph[value].operation {
+      case .attentionGradient(let heads, _), .groupAttentionGradient(let heads, _):
         gradients[AttentionOperands(values: graph[value].operands, heads: heads), default: []].append(value)
-      } else {
-        calls += try lower(cluster, value)
+      default: calls += try lower(cluster, value)
       }
     }
-    for (operands, values) in gradients { calls.append(lowerAttentionGradient(operands, values.sorted())) }
+    for (operands, values) in gradients {
+      let isGrouped = operands.values.count > 4
+      calls.append(
+        isGrouped ? lowerGroupAttentionGradient(operands, values.sorted()) : lowerAttentionGradient(operands, values.sorted()))
+    }
     calls += fills() + updateCopies()
     for index in calls.indices {
       // Who reads the whole waits for all of its pieces.
@@ -104,7 +108,8 @@ struct Lowering {
     case .concatenate(let axis): return concatenation(value, axis)
     case .pad(let axis, let start, _, let step): return padding(value, axis, start, step)
     case .attention(let heads): return [lowerAttention(value, heads)]
-    case .rank, .invertPermutation, .scatterAdd: return [lowerIndex(value)]
+    case .groupAttention(let heads): return [lowerGroupAttention(value, heads)]
+    case .rank, .invertPermutation, .scatterAdd, .finerIndices, .windowGroups: return [lowerIndex(value)]
     case .waveletAnalysis(let wavelet): return lowerAnalysis(value, wavelet).map { [$0] } ?? []
     case .waveletAdjoint(let wavelet): return [lowerAdjoint(value, wavelet)]
     // The analysis that a slice of subbands is taken of writes it.

@@ -70,6 +70,7 @@ extension Graph {
     case .matmul(let transposeLeft, _): 2 * elements * extent(0, transposeLeft ? -2 : -1)
     case .attention: 4 * elements * extent(1, 1)
     case .attentionGradient(_, let operand): 4 * elements * extent(operand == .query ? 1 : 0, 1)
+    case .groupAttention, .groupAttentionGradient: 4 * elements * min(extent(0, 1), extent(3, 0) / 4)
     case .waveletAnalysis(let wavelet), .waveletAdjoint(let wavelet):
       4 * elements * (wavelet.analysis.low.coefficients.count + wavelet.analysis.high.coefficients.count) / 2
     case .reduce: self[node.operands[0]].type.shape.count

@@ -168,6 +168,11 @@ struct Storage {
       switch node.operation {
       case .matmul: return view.matrix != nil
       case .attention, .attentionGradient, .waveletAnalysis, .waveletAdjoint: return view.hasContiguousRows
+      case .groupAttention, .groupAttentionGradient:
+        // The table of biases and the groups lie as they are, whatever else the value is used for.
+        let isTable = node.operands[3...4].contains(value)
+        return isTable ? view.isContiguous && view.offset == 0 : view.hasContiguousRows
+      case .finerIndices, .windowGroups: return view.hasContiguousRows
       case .rank, .invertPermutation: return view.isContiguous && view.offset == 0
       case .scatterAdd: return node.operands[1] == value ? view.isContiguous && view.offset == 0 : view.scatterStride != nil
       default: return true
@@ -181,7 +186,8 @@ extension Graph {
   fileprivate func canWrite(_ value: ValueID, at view: View) -> Bool {
     let node = self[value]
     switch node.operation {
-    case .unary, .binary, .convert, .gather, .attention, .attentionGradient, .concatenate: return true
+    case .unary, .binary, .convert, .gather, .attention, .attentionGradient, .groupAttention, .concatenate: return true
+    case .groupAttentionGradient(_, let operand): return operand != .bias
     case .reduce(_, let axes): return axes != [self[node.operands[0]].type.shape.rank - 1]
     // The gradient of a weight, which no epilogue follows.
     case .matmul(let transposeLeft, _): return transposeLeft && node.type.shape.rank == 2 && view.isContiguous

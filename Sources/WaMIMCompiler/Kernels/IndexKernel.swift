@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// Work on tables of indices, and rows moved by them; the units are samples.
 public enum IndexKernel: Hashable, Sendable {
   /// For each number of a sample's `rows` rows of `width`, its rank in ascending order, equal ones in the order they stand in.
@@ -12,6 +14,14 @@ public enum IndexKernel: Hashable, Sendable {
   ///
   /// Arguments: the source f32, whose rows are `sourceStride` elements apart; the indices i32, contiguous; the result f32, contiguous.
   case scatterAdd(count: Int, rows: Int, width: Int, sourceOffset: Int, sourceStride: Int)
+  /// The places on a grid `side` times as fine of `count` cells of a grid, those of a cell in the order of `QuarterOrder`.
+  ///
+  /// Arguments: the cells' places i32, from `sourceOffset` on; the tokens' places i32; both contiguous.
+  case finerIndices(count: Int, grid: Int, side: Int, sourceOffset: Int)
+  /// `count` tokens by windows: their order, the ends of the groups and their codes.
+  ///
+  /// Arguments: the tokens' places i32, from `sourceOffset` on; the result i32 [3, count]; both contiguous; a workspace.
+  case windowGroups(count: Int, WindowCut, sourceOffset: Int, workspace: Int)
 
   /// The kind's name in dumps and profiles.
   public var kind: String {
@@ -19,6 +29,8 @@ public enum IndexKernel: Hashable, Sendable {
     case .rank: "rank"
     case .invertPermutation: "invert_permutation"
     case .scatterAdd: "scatter_add"
+    case .finerIndices: "finer_indices"
+    case .windowGroups: "window_groups"
     }
   }
 }

@@ -22,6 +22,8 @@ public enum KernelBody: Hashable, Sendable {
   case matmul(MatmulKernel)
   case attention(AttentionKernel)
   case attentionGradient(AttentionGradientKernel)
+  case groupAttention(GroupAttentionKernel)
+  case groupAttentionGradient(GroupAttentionGradientKernel)
   case index(IndexKernel)
   case wavelet(WaveletKernel)
   case sequence(SequenceKernel)
@@ -34,6 +36,8 @@ public enum KernelBody: Hashable, Sendable {
     case .matmul: "matmul"
     case .attention: "attention"
     case .attentionGradient: "attention_gradient"
+    case .groupAttention: "group_attention"
+    case .groupAttentionGradient: "group_attention_gradient"
     case .index(let kernel): kernel.kind
     case .wavelet: "wavelet"
     case .sequence(let kernel): kernel.kind

@@ -5,6 +5,8 @@ extension KernelBody {
     case .matmul(let kernel): kernel.productFlops(units: units)
     case .attention(let kernel): 2 * kernel.shape.productFlops * units
     case .attentionGradient(let kernel): kernel.products * kernel.shape.productFlops * units
+    case .groupAttention(let kernel): 2 * kernel.shape.productFlops * units
+    case .groupAttentionGradient(let kernel): kernel.products * kernel.attention.shape.productFlops * units
     case .rows, .columns, .index, .wavelet, .sequence: 0
     }
   }
@@ -23,6 +25,16 @@ extension MatmulKernel {
 extension AttentionGradientKernel {
   /// Products of matrices: the scores once more, the gradient of the probabilities, and what is wanted.
   fileprivate var products: Int { 2 + [queryGradient, keyGradient, valueGradient].count { $0 != nil } }
+}
+
+extension GroupAttentionGradientKernel {
+  /// Products of matrices, as of attention's gradient.
+  fileprivate var products: Int { 2 + [queryGradient, keyGradient, valueGradient].count { $0 != nil } }
+}
+
+extension GroupAttentionShape {
+  /// Multiplications and additions of one product of all heads in one sample, on average.
+  fileprivate var productFlops: Int { 2 * expectedPairs * heads * headWidth }
 }
 
 extension AttentionShape {

@@ -23,6 +23,8 @@ extension KernelBody {
     case .matmul(let kernel): kernel.lines
     case .attention(let kernel): kernel.lines
     case .attentionGradient(let kernel): kernel.lines
+    case .groupAttention(let kernel): kernel.lines
+    case .groupAttentionGradient(let kernel): kernel.lines
     case .index(let kernel): [kernel.line]
     case .wavelet(let kernel): kernel.lines
     case .sequence(let kernel): kernel.lines
@@ -160,6 +162,33 @@ extension AttentionGradientKernel {
   }
 }
 
+extension GroupAttentionShape {
+  fileprivate var text: String {
+    "\(heads) heads of \(headWidth), \(tokenCount) tokens in windows of \(window) x \(window), about \(expectedPairs) pairs"
+  }
+}
+
+extension GroupAttentionKernel {
+  fileprivate var operandLines: [String] {
+    ["  query = \(query.text)", "  key = \(key.text)", "  value = \(value.text)", "  bias = a\(bias), groups = a\(groups)"]
+  }
+
+  fileprivate var lines: [String] {
+    ["attention within groups of \(shape.text), workspace a\(workspace) {"] + operandLines + ["  result = \(result.text)", "}"]
+  }
+}
+
+extension GroupAttentionGradientKernel {
+  fileprivate var lines: [String] {
+    let results = [("query", queryGradient), ("key", keyGradient), ("value", valueGradient)].compactMap { name, rows in
+      rows.map { "  \(name) gradient = \($0.text)" }
+    }
+    return ["gradient of attention within groups of \(attention.shape.text), workspace a\(attention.workspace) {"]
+      + attention.operandLines + ["  gradient = \(attention.result.text)"] + results
+      + (biasGradient.map { ["  bias gradient = a\($0)"] } ?? []) + ["}"]
+  }
+}
+
 extension IndexKernel {
   fileprivate var line: String {
     switch self {
@@ -167,6 +196,11 @@ extension IndexKernel {
     case .invertPermutation(let rows, let width): "a1 = inverse of a0, \(rows) rows of \(width) a unit"
     case .scatterAdd(let count, let rows, let width, let offset, let stride):
       "a2 = \(count) rows a0[\(offset)...; \(stride) a row] added at a1 in zeros \(rows) x \(width)"
+    case .finerIndices(let count, let grid, let side, let offset):
+      "a1 = places of \(side) x \(side) tokens in each of \(count) cells a0[\(offset)...] of a grid \(grid) x \(grid)"
+    case .windowGroups(let count, let cut, let offset, let workspace):
+      "a1 = groups of \(count) tokens a0[\(offset)...] by windows of \(cut.window) shifted by \(cut.shift) of a grid \(cut.grid) x "
+        + "\(cut.grid), workspace a\(workspace)"
     }
   }
 }

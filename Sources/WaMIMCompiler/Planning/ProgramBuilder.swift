@@ -159,7 +159,10 @@ extension Graph {
   /// How many heads each layer with attention has, by the layer's path.
   fileprivate var attentionHeads: [String: Int] {
     nodes.reduce(into: [:]) { heads, node in
-      if case .attention(let count) = node.operation { heads[node.scope] = count }
+      switch node.operation {
+      case .attention(let count), .groupAttention(let count): heads[node.scope] = count
+      default: break
+      }
     }
   }
 }

@@ -24,7 +24,7 @@ extension Graph {
     case .gather, .scatterAdd: return [alike[0], .whole]
     case .matmul(_, let transposeRight): return [.whole, .indices(axis: shapes[1].rank - (transposeRight ? 2 : 1))]
     case .input, .parameter, .state, .accumulator, .positionTable, .convert, .attention, .attentionGradient, .rank,
-      .invertPermutation, .waveletAnalysis, .waveletAdjoint:
+      .invertPermutation, .groupAttention, .groupAttentionGradient, .finerIndices, .windowGroups, .waveletAnalysis, .waveletAdjoint:
       return nil
     }
   }

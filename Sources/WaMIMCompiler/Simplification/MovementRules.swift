@@ -149,7 +149,10 @@ extension Simplifier {
   }
 
   private func isInverse(_ indices: ValueID, of order: ValueID) -> Bool {
-    if case .invertPermutation = operation(indices) { operand(indices) == order } else { false }
+    func inverts(_ inverse: ValueID, _ permutation: ValueID) -> Bool {
+      if case .invertPermutation = operation(inverse) { operand(inverse) == permutation } else { false }
+    }
+    return inverts(indices, order) || inverts(order, indices)
   }
 }
 

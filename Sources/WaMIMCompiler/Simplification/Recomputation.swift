@@ -193,7 +193,9 @@ extension Operation {
     switch self {
     case .unary, .binary, .convert, .detach, .broadcast, .reshape, .transpose, .slice, .gather: true
     case .input, .parameter, .state, .accumulator, .constant, .positionTable, .pad, .concatenate, .reduce, .matmul, .attention,
-      .attentionGradient, .scatterAdd, .rank, .invertPermutation, .waveletAnalysis, .waveletAdjoint:
+      .attentionGradient, .groupAttention, .groupAttentionGradient, .scatterAdd, .rank, .invertPermutation, .finerIndices,
+      .windowGroups,
+      .waveletAnalysis, .waveletAdjoint:
       false
     }
   }

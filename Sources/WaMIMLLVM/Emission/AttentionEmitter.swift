@@ -64,14 +64,9 @@ struct AttentionEmitter {
   /// Copies `count` rows of a head, times `factor`, or times a number of each row.
   func copy(_ source: MatrixView, to target: MatrixView, count: Value, factor: Float = 1, factors: Address? = nil) {
     builder.loop(from: builder.index(0), to: count) { row, _ in
-      let (from, to) = (source.moved(rows: row, in: builder).address, target.moved(rows: row, in: builder).address)
-      let rowFactor = factors.map { builder.load(builder.float, builder.advance($0, by: row)) }
-      emitter.forEachRun(of: shape.headWidth) { column, run in
-        var value = builder.load(builder.float, builder.advance(from, by: column), count: run.count, lanes: run.lanes)
-        if factor != 1 { value = builder.multiply(value, builder.constant(factor, lanes: run.lanes)) }
-        if let rowFactor { value = builder.multiply(value, builder.splat(rowFactor, lanes: run.lanes)) }
-        builder.store(value, builder.advance(to, by: column), count: run.count, lanes: run.lanes)
-      }
+      emitter.copyRow(
+        source.moved(rows: row, in: builder).address, to: target.moved(rows: row, in: builder).address, width: shape.headWidth,
+        factor: factor, rowFactor: factors.map { builder.load(builder.float, builder.advance($0, by: row)) })
       return []
     }
   }
@@ -79,9 +74,9 @@ struct AttentionEmitter {
   /// Copies all keys' rows of a head so that keys are columns, a square of as many keys and channels as a vector has lanes at a time.
   func copyTransposed(_ source: MatrixView, to target: MatrixView) {
     let lanes = builder.lanes
-    forEachSquareSide(of: shape.keyCount) { key, keys in
+    emitter.forEachSquareSide(of: shape.keyCount) { key, keys in
       let start = source.moved(rows: key, in: builder).address
-      forEachSquareSide(of: shape.headWidth) { channel, channels in
+      emitter.forEachSquareSide(of: shape.headWidth) { channel, channels in
         let corner = builder.advance(start, by: channel)
         let lines = (0..<lanes).map { line in
           line < keys
@@ -90,22 +85,9 @@ struct AttentionEmitter {
             : builder.constant(0, lanes: lanes)
         }
         let to = builder.advance(target.moved(rows: channel, in: builder).address, by: key)
-        for (line, column) in builder.transposed(lines).enumerated().prefix(channels) {
-          // The rows of a workspace have room for whole vectors.
-          builder.store(column, builder.advance(to, by: line * target.rowStride))
-        }
+        emitter.storeTransposed(lines, to: to, rowStride: target.rowStride, rows: channels)
       }
     }
-  }
-
-  /// Runs `body` for runs of as many of `count` elements as a vector has lanes, and for what is left.
-  private func forEachSquareSide(of count: Int, _ body: (_ start: Value, _ count: Int) -> Void) {
-    let lanes = builder.lanes
-    builder.loop(count: count / lanes, step: lanes) { start, _ in
-      body(start, lanes)
-      return []
-    }
-    if count % lanes > 0 { body(builder.index(count - count % lanes), count % lanes) }
   }
 
   func fillWithZeros(_ matrix: MatrixView, rows: Int) {
@@ -133,5 +115,35 @@ struct AttentionEmitter {
     MicrokernelProduct(tileRows: layout.keyTile, columns: layout.width, accumulates: true)
       .emit(
         rows: builder.index(layout.keyRows), kBlock: queries, left: scores.transposed, right: channels, result: result, in: builder)
+  }
+}
+
+extension KernelEmitter {
+  /// Copies a row of `width` elements, times `factor` and times a number that is known only then.
+  func copyRow(_ source: Address, to target: Address, width: Int, factor: Float = 1, rowFactor: Value? = nil) {
+    forEachRun(of: width) { column, run in
+      var value = builder.load(builder.float, builder.advance(source, by: column), count: run.count, lanes: run.lanes)
+      if factor != 1 { value = builder.multiply(value, builder.constant(factor, lanes: run.lanes)) }
+      if let rowFactor { value = builder.multiply(value, builder.splat(rowFactor, lanes: run.lanes)) }
+      builder.store(value, builder.advance(target, by: column), count: run.count, lanes: run.lanes)
+    }
+  }
+
+  /// Stores the first `rows` columns of a square of vectors as rows.
+  func storeTransposed(_ lines: [Value], to target: Address, rowStride: Int, rows: Int) {
+    for (line, column) in builder.transposed(lines).enumerated().prefix(rows) {
+      // The rows of a workspace have room for whole vectors.
+      builder.store(column, builder.advance(target, by: line * rowStride))
+    }
+  }
+
+  /// Runs `body` for runs of as many of `count` elements as a vector has lanes, and for what is left.
+  func forEachSquareSide(of count: Int, _ body: (_ start: Value, _ count: Int) -> Void) {
+    let lanes = builder.lanes
+    builder.loop(count: count / lanes, step: lanes) { start, _ in
+      body(start, lanes)
+      return []
+    }
+    if count % lanes > 0 { body(builder.index(count - count % lanes), count % lanes) }
   }
 }

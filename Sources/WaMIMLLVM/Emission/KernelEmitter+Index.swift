@@ -9,6 +9,18 @@ extension KernelEmitter {
       forEachRow(rows: rows, width: width) { emitRank(width: width, at: $0) }
     case .invertPermutation(let rows, let width):
       forEachRow(rows: rows, width: width) { emitInverse(width: width, at: $0) }
+    case .finerIndices(let count, let grid, let side, let sourceOffset):
+      forEachUnit { unit in
+        emitFinerIndices(
+          count: count, grid: grid, side: side, source: address(0, offset: sourceOffset, unit: unit), result: address(1, unit: unit)
+        )
+      }
+    case .windowGroups(let count, let cut, let sourceOffset, let workspace):
+      forEachUnit { unit in
+        emitWindowGroups(
+          count: count, cut, source: address(0, offset: sourceOffset, unit: unit), result: address(1, unit: unit),
+          workspace: self.workspace(workspace))
+      }
     case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
       forEachUnit { unit in
         let source = address(0, offset: sourceOffset, unit: unit)
@@ -19,7 +31,8 @@ extension KernelEmitter {
     }
   }
 
-  private func address(_ argument: Int, offset: Int = 0, unit: Value) -> Address {
+  /// Element `offset` of a unit's part of an argument.
+  func address(_ argument: Int, offset: Int = 0, unit: Value) -> Address {
     let stride = builder.index(kernel.arguments[argument].unitStride)
     return builder.advance(address(argument, offset: offset), by: builder.multiplyIntegers(unit, stride))
   }

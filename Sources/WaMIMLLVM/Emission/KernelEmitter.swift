@@ -52,12 +52,14 @@ struct KernelEmitter {
     case (.matmul(let matmul), .matmul(let variant)): emit(matmul, variant)
     case (.attention(let attention), .attention(let layout)): emit(attention, layout)
     case (.attentionGradient(let gradient), .attentionGradient(let layout)): emit(gradient, layout)
+    case (.groupAttention(let attention), .groupAttention(let layout)): emit(attention, layout)
+    case (.groupAttentionGradient(let gradient), .groupAttention(let layout)): emit(gradient, layout)
     case (.rows(let rows), _): emit(rows, over: .units)
     case (.columns(let columns), _): emit(columns)
     case (.index(let index), _): emit(index)
     case (.wavelet(let wavelet), _): forEachUnit { emit(wavelet, unit: $0) }
     case (.sequence(let sequence), _): emit(sequence)
-    case (.matmul, _), (.attention, _), (.attentionGradient, _):
+    case (.matmul, _), (.attention, _), (.attentionGradient, _), (.groupAttention, _), (.groupAttentionGradient, _):
       preconditionFailure("a \(kernel.body.kind) has the variant of another kernel")
     }
   }

@@ -45,25 +45,67 @@ struct MicrokernelProduct {
   /// The rows of `right` and `result` are contiguous.
   func emit(rows: Value, kBlock: Value, left: MatrixView, right: MatrixView, result: MatrixView, in builder: IRBuilder) {
     let vectors = columns / builder.lanes
+    let panels = Panels(
+      tileRows: tileRows, accumulates: accumulates, rows: rows, kBlock: kBlock, left: left, right: right, result: result)
     emitPanels(count: vectors / 2, vectors: 2, from: 0)
     emitPanels(count: vectors % 2, vectors: 1, from: vectors / 2 * 2 * builder.lanes)
 
     func emitPanels(count: Int, vectors: Int, from column: Int) {
       guard count > 0 else { return }
-      let tile = Microkernel(
-        rows: tileRows, columns: vectors * builder.lanes, leftRow: left.rowStride, leftColumn: left.columnStride,
-        rightRow: right.rowStride, resultRow: result.rowStride, accumulates: accumulates)
-      let function = builder.shared(tile)
+      let function = panels.tile(vectors: vectors, in: builder)
       builder.loop(count: count, step: vectors * builder.lanes) { panel, _ in
-        let column = builder.addIntegers(panel, builder.index(column))
-        let right = builder.pointer(builder.advance(right.address, by: column))
-        builder.loop(from: builder.index(0), to: rows, step: tileRows) { row, _ in
-          let left = builder.advance(left.address, by: builder.multiplyIntegers(row, builder.index(left.rowStride)))
-          let start = builder.multiplyIntegers(row, builder.index(result.rowStride))
-          let result = builder.advance(builder.advance(result.address, by: start), by: column)
-          builder.call(function, [builder.pointer(left), right, builder.pointer(result), kBlock])
-          return []
-        }
+        panels.emit(function, column: builder.addIntegers(panel, builder.index(column)), in: builder)
+        return []
+      }
+    }
+  }
+
+  /// Emits the product for as many columns as `count`, which is known only then, rounded up to vectors.
+  ///
+  /// - Requires: `columns` are as many as there can be.
+  func emit(
+    rows: Value, columns count: Value, kBlock: Value, left: MatrixView, right: MatrixView, result: MatrixView, in builder: IRBuilder
+  ) {
+    let panels = Panels(
+      tileRows: tileRows, accumulates: accumulates, rows: rows, kBlock: kBlock, left: left, right: right, result: result)
+    let (lanes, pair) = (builder.lanes, 2 * builder.lanes)
+    func emitPanels(vectors: Int, from start: Value, to end: Value) {
+      let function = panels.tile(vectors: vectors, in: builder)
+      builder.loop(from: start, to: end, step: vectors * lanes) { column, _ in
+        panels.emit(function, column: column, in: builder)
+        return []
+      }
+    }
+    // A panel of two vectors also where the second one begins behind the last column would be for nothing.
+    let ahead = builder.addIntegers(count, builder.index(lanes - 1))
+    let pairs = builder.multiplyIntegers(builder.divideIntegers(ahead, builder.index(pair)), builder.index(pair))
+    if columns > lanes { emitPanels(vectors: 2, from: builder.index(0), to: pairs) }
+    emitPanels(vectors: 1, from: columns > lanes ? pairs : builder.index(0), to: count)
+  }
+
+  /// What the panels of one product have in common.
+  private struct Panels {
+    let tileRows: Int
+    let accumulates: Bool
+    let rows, kBlock: Value
+    let left, right, result: MatrixView
+
+    /// The function for a tile of `vectors` vectors a row.
+    func tile(vectors: Int, in builder: IRBuilder) -> Function {
+      builder.shared(
+        Microkernel(
+          rows: tileRows, columns: vectors * builder.lanes, leftRow: left.rowStride, leftColumn: left.columnStride,
+          rightRow: right.rowStride, resultRow: result.rowStride, accumulates: accumulates))
+    }
+
+    /// Emits the tiles of the panel that begins at `column`.
+    func emit(_ function: Function, column: Value, in builder: IRBuilder) {
+      let right = builder.pointer(builder.advance(self.right.address, by: column))
+      builder.loop(from: builder.index(0), to: rows, step: tileRows) { row, _ in
+        let left = builder.advance(self.left.address, by: builder.multiplyIntegers(row, builder.index(self.left.rowStride)))
+        let start = builder.multiplyIntegers(row, builder.index(self.result.rowStride))
+        let result = builder.advance(builder.advance(self.result.address, by: start), by: column)
+        builder.call(function, [builder.pointer(left), right, builder.pointer(result), kBlock])
         return []
       }
     }

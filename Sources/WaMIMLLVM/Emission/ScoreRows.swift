@@ -2,16 +2,14 @@ import WaMIMCompiler
 import WaMIMGraph
 
 /// Loops over a row of scores, one for each key; lanes beyond the last key count for nothing.
-struct ScoreRows {
+struct ScoreRows: ScoreLoops {
   let builder: IRBuilder
   let keyCount: Int
-
-  private var lanes: Int { builder.lanes }
 
   /// Runs `body` for each vector of a row, which begins at `column`, and combines what it returns by `functions`.
   ///
   /// Vectors alternate between two sets of carried values, so that neighbours do not wait for each other.
-  private func across(_ functions: [ReductionFunction], _ body: (_ column: Value) -> [Value]) -> [Value] {
+  func across(_ functions: [ReductionFunction], _ body: (_ column: Value) -> [Value]) -> [Value] {
     let vectors = keyCount / lanes
     func combined(_ sums: some Sequence<Value>, with elements: [Value]) -> [Value] {
       zip(functions, zip(sums, elements)).map { builder.combine($0, $1.0, $1.1) }
@@ -40,12 +38,36 @@ struct ScoreRows {
     }
   }
 
-  private func load(_ row: Address, _ column: Value) -> Value {
-    builder.load(builder.float, builder.advance(row, by: column), lanes: lanes)
-  }
-
   private func largest(_ scores: Address) -> Value {
     across([.maximum]) { column in [load(scores, column)] }[0]
+  }
+
+  /// Replaces scores by their exponentials, relative to the largest.
+  ///
+  /// - Returns: 1 / the sum of the exponentials.
+  func exponentials(_ scores: Address) -> Value {
+    exponentials(scores, largest: largest(scores))
+  }
+
+  /// Replaces scores by their probabilities, and the gradients of those by the gradients of the scores.
+  func softmaxGradient(_ scores: Address, _ gradients: Address) {
+    softmaxGradient(scores, gradients, largest: largest(scores))
+  }
+}
+
+/// Loops over a row of scores, vector by vector.
+protocol ScoreLoops {
+  var builder: IRBuilder { get }
+
+  /// Runs `body` for each vector of a row, which begins at `column`, and combines what it returns by `functions`.
+  func across(_ functions: [ReductionFunction], _ body: (_ column: Value) -> [Value]) -> [Value]
+}
+
+extension ScoreLoops {
+  var lanes: Int { builder.lanes }
+
+  func load(_ row: Address, _ column: Value) -> Value {
+    builder.load(builder.float, builder.advance(row, by: column), lanes: lanes)
   }
 
   /// The exponential of a score relative to the largest one; what is below the least normal number counts as that.
@@ -57,8 +79,7 @@ struct ScoreRows {
   /// Replaces scores by their exponentials, relative to the largest.
   ///
   /// - Returns: 1 / the sum of the exponentials.
-  func exponentials(_ scores: Address) -> Value {
-    let largest = largest(scores)
+  func exponentials(_ scores: Address, largest: Value) -> Value {
     let sums = across([.sum]) { column in
       let power = exponential(load(scores, column), less: largest)
       builder.store(power, builder.advance(scores, by: column))
@@ -68,8 +89,7 @@ struct ScoreRows {
   }
 
   /// Replaces scores by their probabilities, and the gradients of those by the gradients of the scores.
-  func softmaxGradient(_ scores: Address, _ gradients: Address) {
-    let largest = largest(scores)
+  func softmaxGradient(_ scores: Address, _ gradients: Address, largest: Value) {
     let sums = across([.sum, .sum]) { column in
       let power = exponential(load(scores, column), less: largest)
       builder.store(power, builder.advance(scores, by: column))

@@ -94,6 +94,18 @@ extension IRBuilder {
       "llvm.masked.load", overloads: [type, pointer(to: type)], [start, alignment, mask, constant(0, lanes: lanes)])
   }
 
+  /// Loads the elements, `float`, whose numbers from `start` on are the lanes of `indices`, 32 bits each.
+  func gather(_ start: Address, _ indices: Value, lanes: Int) -> Value {
+    guard lanes > 1 else { return load(float, advance(start, by: index(fromInt32: indices))) }
+    var indices = [indices.reference]
+    let base = pointer(start)
+    let places = Value(reference: LLVMBuildGEP2(instructions, float.reference, base.reference, &indices, 1, ""))
+    let type = vector(float, lanes: lanes)
+    let all = vector([Value](repeating: Value(reference: LLVMConstInt(LLVMInt1TypeInContext(context), 1, 0)), count: lanes))
+    return callIntrinsic(
+      "llvm.masked.gather", overloads: [type, self.type(of: places)], [places, integer(4), all, undefined(type)])
+  }
+
   /// Stores the first `count` of a value's lanes and touches nothing else.
   func store(_ value: Value, _ address: Address, count: Int, lanes: Int) {
     guard count < lanes else { return store(value, address) }

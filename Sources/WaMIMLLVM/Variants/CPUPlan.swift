@@ -11,6 +11,8 @@ struct CPUPlan: Sendable {
     case matmul(MatmulVariant)
     case attention(AttentionLayout)
     case attentionGradient(AttentionLayout)
+    /// Attention within groups, and its gradient.
+    case groupAttention(GroupAttentionLayout)
     /// Sums and rows, whose code follows from the kernel.
     case plain
   }
@@ -23,6 +25,7 @@ extension CPUPlan {
     case .matmul(let variant): variant.name(instructions)
     case .attention(let layout), .attentionGradient(let layout):
       "\(instructions.name) \(layout.queryTile)x\(2 * instructions.lanes), blocks of \(layout.block) queries"
+    case .groupAttention(let layout): "\(instructions.name) \(layout.tileRows)x\(2 * instructions.lanes), groups one by one"
     case .plain: instructions.name
     }
   }
@@ -33,6 +36,9 @@ extension CPUPlan {
     case (.matmul(let variant), _): variant.workspace
     case (.attention(let layout), _): AttentionWorkspace(layout).count
     case (.attentionGradient(let layout), _): AttentionGradientWorkspace(layout).count
+    case (.groupAttention(let layout), .groupAttentionGradient): GroupAttentionGradientWorkspace(layout).count
+    case (.groupAttention(let layout), _): GroupAttentionWorkspace(layout).count
+    case (.plain, .index(.windowGroups(let count, let cut, _, _))): WindowGroupsWorkspace(count: count, cut).count
     case (.plain, .wavelet(let wavelet)): WaveletLines(wavelet).count
     case (.plain, .sequence(let sequence)): sequence.wavelets.map { WaveletLines($0).count }.max() ?? 0
     case (.plain, _): 0

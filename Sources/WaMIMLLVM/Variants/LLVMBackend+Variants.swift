@@ -47,6 +47,9 @@ extension LLVMBackend: Backend {
       cost = variant.method == .openBLAS ? costs?.openBLAS : costs?.generated
     case .attention(let attention): work = .attention(AttentionLayout(attention.shape, instructions))
     case .attentionGradient(let gradient): work = .attentionGradient(AttentionLayout(gradient.shape, instructions))
+    case .groupAttention(let attention): work = .groupAttention(GroupAttentionLayout(attention.shape, instructions))
+    case .groupAttentionGradient(let gradient):
+      work = .groupAttention(GroupAttentionLayout(gradient.attention.shape, instructions))
     case .rows, .columns, .index, .wavelet, .sequence: work = .plain
     }
     let plan = CPUPlan(instructions: instructions, work: work)

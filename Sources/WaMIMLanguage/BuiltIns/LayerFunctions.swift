@@ -92,6 +92,25 @@ extension BuiltIn {
       }
     },
     BuiltIn(
+      "swin",
+      [
+        Parameter("images", .tensor), Parameter("mask", .optionalMask, default: .symbol("none")), Parameter("patch", .integer),
+        Parameter("window", .integer), Parameter("dim", .integer), Parameter("depths", .integers), Parameter("heads", .integers),
+        Parameter("tap", .symbol(Swin.Tap.allCases.map(\.rawValue)), default: .symbol("merged")),
+      ],
+      "A Swin transformer on the tokens of visible patches, of which each covers one token of the last stage; gives the features of each "
+        + "stage behind a layer norm, as the next stage gets them (`merged`) or before (`stage`). Without a mask it sees all tokens and "
+        + "gives what each stage ends with, [batch, tokens line by line, width]."
+    ) { arguments in
+      let encoder = Swin(
+        patch: try arguments.integer("patch"), window: try arguments.integer("window"), dim: try arguments.integer("dim"),
+        depths: try arguments.integers("depths"), heads: try arguments.integers("heads"),
+        tap: try arguments.option("tap", Swin.Tap.init))
+      let images = try arguments.tensor("images")
+      guard let mask = try arguments.optionalMask("mask") else { return .list(encoder.stages(of: images).map(Value.tensor)) }
+      return .list(encoder(images, visibleIn: mask).map(Value.tensor))
+    },
+    BuiltIn(
       "dwt",
       [
         Parameter("images", .tensor), Parameter("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)), default: .symbol("haar")),

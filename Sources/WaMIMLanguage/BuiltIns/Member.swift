@@ -17,6 +17,7 @@ struct Member: Sendable {
       return .list(tensor.shape.dimensions.map(Value.integer))
     },
     mask("hidden", "1 for hidden patches and 0 for visible ones, f32 [batch, patches].") { .tensor($0.hidden) },
+    mask("order", "The indices of all patches in the grid, the visible ones first, i32 [batch, patches].") { .tensor($0.order) },
     mask("visible", "The indices of the visible patches in the grid, i32 [batch, visible].") { .tensor($0.visible) },
     mask("hidden_indices", "The indices of the hidden patches in the grid, i32 [batch, patches - visible].") {
       .tensor($0.hiddenIndices)

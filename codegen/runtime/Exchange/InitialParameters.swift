@@ -87,8 +87,9 @@ package struct InitialParameters {
 
   /// Throws where so little of the model's `parameters` was found that the file cannot be meant.
   private static func check(_ found: [String], of parameters: [String], path: String) throws(TrainerError) {
-    let isBlock = { (name: String) in Names.layer(of: name) == "blocks" }
-    let known = "those of timm's and of Hugging Face's ViTs"
+    // A Swin's blocks are in its layers.
+    let isBlock = { (name: String) in ["blocks", "layers"].contains(Names.layer(of: name)) }
+    let known = "those of timm's ViTs and Swins and of Hugging Face's ViTs"
     guard let first = found.first else {
       throw TrainerError(
         "\(path) has no tensor in common with this model, which knows the names of its own checkpoints and \(known), such as "

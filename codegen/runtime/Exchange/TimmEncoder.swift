@@ -1,6 +1,6 @@
 import WaMIMManifest
 
-/// The encoder of a program as timm's `VisionTransformer` has it: which tensors it takes, and how to build it there.
+/// The encoder of a program as timm's `VisionTransformer` or `SwinTransformer` has it: which tensors it takes, and how to build it there.
 package struct TimmEncoder {
   /// A tensor of timm's model, and where it comes from.
   package struct Tensor {
@@ -24,6 +24,11 @@ package struct TimmEncoder {
   /// Finds the encoder of `program` by its parameters' names, and checks that timm has one of these shapes.
   package init(_ program: Program) throws(TrainerError) {
     let parameters = Dictionary(program.parameters.map { ($0.name, $0.shape) }) { first, _ in first }
+    if parameters["layers.0.blocks.0.norm1.weight"] != nil {
+      let swin = try TimmSwin(program, parameters)
+      (tensors, createModel) = (swin.tensors, swin.createModel)
+      return
+    }
     guard let embedding = parameters["patch_embed.proj.weight"], embedding.count == 4, embedding[2] == embedding[3],
       let images = program.input(.images)?.shape, images.count == 4, images[2] == images[3],
       let hidden = parameters["blocks.0.mlp.fc1.weight"]?.first
@@ -51,8 +56,7 @@ package struct TimmEncoder {
     var tensors: [Tensor] = []
     func add(_ name: String, _ shape: [Int], from source: String? = nil) throws(TrainerError) {
       let source = source ?? name
-      guard let found = parameters[source] else { throw error("it lacks `\(source)`") }
-      guard found == shape else { throw error("`\(source)` has the shape \(Format.shape(found)), not \(Format.shape(shape))") }
+      if let problem = Self.problem(with: source, of: parameters, shape) { throw error(problem) }
       tensors.append(Tensor(name: name, shape: shape, source: .parameter(source)))
     }
     try add("cls_token", [1, 1, dim])
@@ -69,11 +73,21 @@ package struct TimmEncoder {
         try add("blocks.\(block).\(layer).bias", [shape[0]])
       }
     }
-    guard let last = (0...).first(where: { parameters["norms.\($0).weight"] == nil }), last > 0 else {
-      throw error("it lacks a norm after its last layer, `norms.0`")
-    }
-    for kind in ["weight", "bias"] { try add("norm.\(kind)", [dim], from: "norms.\(last - 1).\(kind)") }
+    guard let last = Self.lastNorm(parameters) else { throw error("it lacks a norm after its last layer, `norms.0`") }
+    for kind in ["weight", "bias"] { try add("norm.\(kind)", [dim], from: "\(last).\(kind)") }
     return tensors
+  }
+
+  /// Why the parameter `source` cannot be a tensor of `shape`, or nil where it can.
+  static func problem(with source: String, of parameters: [String: [Int]], _ shape: [Int]) -> String? {
+    guard let found = parameters[source] else { return "it lacks `\(source)`" }
+    return found == shape ? nil : "`\(source)` has the shape \(Format.shape(found)), not \(Format.shape(shape))"
+  }
+
+  /// The norm behind the last layer: that of the last tap.
+  static func lastNorm(_ parameters: [String: [Int]]) -> String? {
+    let taps = (0...).first { parameters["norms.\($0).weight"] == nil } ?? 0
+    return taps > 0 ? "norms.\(taps - 1)" : nil
   }
 
   /// The table of positions, the class token's first, from the program's constants.

@@ -1,0 +1,184 @@
+import WaMIMGraph
+
+/// A Swin transformer (arXiv 2103.14030) on the tokens of visible patches alone, or on all, with timm's parameter names.
+///
+/// Tokens attend to the visible tokens of their window, however many there are. A patch of the mask covers one token of the last stage,
+/// so that the four tokens of each merging are visible or hidden together.
+public struct Swin {
+  /// What is taken of a stage where features are tapped.
+  public enum Tap: String, Hashable, Sendable, CaseIterable {
+    /// What the next stage gets, merged already; of the last stage, what it ends with.
+    case merged
+    /// What the stage ends with.
+    case stage
+  }
+
+  public var patch: Int
+  /// Tokens along each side of a window; a grid that is smaller is one window.
+  public var window: Int
+  /// The width of the first stage's tokens; each further stage has twice the width and half the grid.
+  public var dim: Int
+  /// The blocks and the heads of each stage.
+  public var depths: [Int]
+  public var heads: [Int]
+  public var tap: Tap
+  public var epsilon: Float = 1e-5
+
+  public init(patch: Int, window: Int, dim: Int, depths: [Int], heads: [Int], tap: Tap = .merged) {
+    self.patch = patch
+    self.window = window
+    self.dim = dim
+    self.depths = depths
+    self.heads = heads
+    self.tap = tap
+  }
+
+  /// The features of each tap, [batch, visible tokens of the stage, width], those of one patch of the mask following each other.
+  public func callAsFunction(
+    _ images: Tensor, visibleIn mask: Mask, file: String = #fileID, line: Int = #line
+  ) -> [Tensor] {
+    let builder = images.builder
+    return builder.located(file, line) {
+      guard check(images, mask) else { return depths.map { _ in images } }
+      var features: [Tensor] = []
+      func keep(_ x: Tensor) { features.append(LayerNorm(epsilon: epsilon)(x, name: "norms.\(features.count)")) }
+      encode(images, places: { mask.refined(by: side($0)).visible }) { stage, merged, result in
+        if tap == .merged, stage > 0 { keep(merged) }
+        if tap == .stage || stage == depths.count - 1 { keep(result) }
+      }
+      return features
+    }
+  }
+
+  /// What each stage ends with where all tokens are visible, [batch, tokens, width], line by line.
+  public func stages(of images: Tensor, file: String = #fileID, line: Int = #line) -> [Tensor] {
+    let builder = images.builder
+    return builder.located(file, line) {
+      guard check(images, nil) else { return depths.map { _ in images } }
+      let units = images.shape[2] / (patch * side(0))
+      // Equal numbers are ranked in the order they stand in.
+      let all = builder.add(.rank, [builder.constant(0, [images.shape[0], units * units])])
+      func places(_ stage: Int) -> Tensor {
+        side(stage) == 1 ? all : builder.add(.finerIndices(grid: units, side: side(stage)), [all])
+      }
+      var results: [Tensor] = []
+      encode(images, places: places) { stage, _, result in
+        results.append(result.gathered(builder.add(.invertPermutation, [places(stage)])))
+      }
+      return results
+    }
+  }
+
+  /// Tokens of a stage along each side of what one token of the last stage covers.
+  private func side(_ stage: Int) -> Int { 1 << (depths.count - 1 - stage) }
+
+  /// Tokens of a stage along each side of an image.
+  private func grid(of images: Tensor, _ stage: Int) -> Int { (images.shape[2] / patch) >> stage }
+
+  /// Runs through the stages on the tokens at `places` of each stage's grid, and hands on what each begins and ends with.
+  private func encode(
+    _ images: Tensor, places: (_ stage: Int) -> Tensor, _ body: (_ stage: Int, _ merged: Tensor, _ result: Tensor) -> Void
+  ) {
+    let builder = images.builder
+    let patches = PatchEmbedding(patch: patch, width: dim)(images, channels: images.shape[1])
+    let embedded = builder.scoped("patch_embed") { LayerNorm(epsilon: epsilon)(patches, name: "norm") }
+    var x = embedded.gathered(places(0))
+    for stage in depths.indices where builder.error == nil {
+      if stage > 0 { x = builder.scoped("layers.\(stage).downsample") { PatchMerging(epsilon: epsilon)(x) } }
+      let merged = x
+      let windows = StageWindows(grid: grid(of: images, stage), window: window, places: places(stage))
+      for block in 0..<depths[stage] where builder.error == nil {
+        let attention = WindowAttention(heads: heads[stage], window: windows.window, groups: windows.groups(ofBlock: block))
+        let layer = TransformerBlock(heads: heads[stage], epsilon: epsilon)
+        x = layer(x, name: "layers.\(stage).blocks.\(block)", attention: attention.callAsFunction)
+      }
+      body(stage, merged, x)
+    }
+  }
+
+  /// Whether the configuration makes sense; what does not is said to the builder.
+  private func check(_ images: Tensor, _ mask: Mask?) -> Bool {
+    let builder = images.builder
+    guard (1...8).contains(depths.count), heads.count == depths.count, !depths.contains(where: { $0 < 1 || $0 > 10_000 }) else {
+      builder.fail(
+        "depths and heads have to say for each of 1 to 8 stages how many blocks and heads it has, but are \(depths) and \(heads)")
+      return false
+    }
+    guard dim > 0, patch > 0, window > 0, dim <= 1 << 20, patch <= 1 << 20 else {
+      builder.fail("patch, window and dim have to be positive, but are \(patch), \(window) and \(dim)")
+      return false
+    }
+    let unit = patch * side(0)
+    if images.shape.rank != 4 || images.shape[2] != images.shape[3] || images.shape[2] % unit != 0 {
+      builder.fail(
+        "a token of the last stage covers \(unit) × \(unit) pixels, which do not tile square images, but the images are \(images.type)"
+      )
+    } else if let mask, mask.patch != unit {
+      builder.fail(
+        "the mask hides patches of \(mask.patch), but a token of the last stage covers \(unit) × \(unit) pixels: patch · 2^(stages - 1)"
+      )
+    } else {
+      for stage in depths.indices where builder.error == nil { check(stage, grid: grid(of: images, stage), builder) }
+    }
+    return builder.error == nil
+  }
+
+  /// Says to the builder what is wrong with a stage.
+  private func check(_ stage: Int, grid: Int, _ builder: GraphBuilder) {
+    let width = dim << stage
+    if heads[stage] < 1 || width % heads[stage] != 0 {
+      builder.fail("\(heads[stage]) heads do not divide the width of stage \(stage + 1), \(width): choose heads that divide it")
+    } else if grid % min(window, grid) != 0 {
+      builder.fail(
+        "windows of \(window) × \(window) tokens do not tile the grid of stage \(stage + 1), \(grid) × \(grid): choose the image, the "
+          + "patch or the window so that they do")
+    }
+  }
+}
+
+/// Four tokens to one of twice the width, each four following each other.
+private struct PatchMerging {
+  var epsilon: Float
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let (tokens, width) = (x.shape[1] / 4, 4 * x.shape[2])
+    let merged = LayerNorm(epsilon: epsilon)(x.reshaped([x.shape[0], tokens, width]), name: "norm")
+    return Linear(width: width / 2, hasBias: false)(merged, name: "reduction")
+  }
+}
+
+/// How the tokens of a stage are grouped.
+private struct StageWindows {
+  let grid: Int
+  /// Tokens along each side of a window.
+  let window: Int
+  /// The tokens' places in the stage's grid, i32 [batch, tokens].
+  let places: Tensor
+
+  init(grid: Int, window: Int, places: Tensor) {
+    self.grid = grid
+    self.window = min(window, grid)
+    self.places = places
+  }
+
+  /// The groups of a block: every second one has its windows shifted by half of one, where there are several.
+  func groups(ofBlock block: Int) -> Tensor {
+    let shift = block % 2 == 1 && grid > window ? window / 2 : 0
+    return places.builder.add(.windowGroups(WindowCut(grid: grid, window: window, shift: shift)), [places])
+  }
+}
+
+/// Attention of tokens over those of their window, with a learned bias for each relative position.
+private struct WindowAttention {
+  var heads: Int
+  var window: Int
+  var groups: Tensor
+
+  func callAsFunction(_ parts: [Tensor]) -> Tensor {
+    let builder = groups.builder
+    let side = 2 * window - 1
+    let table = builder.parameter(
+      "relative_position_bias_table", [side * side, heads], .normal(standardDeviation: 0.02), group: ParameterGroup(decay: .never))
+    return builder.add(.groupAttention(heads: heads), parts + [table, groups])
+  }
+}
