@@ -102,7 +102,7 @@ def check_swin(name, shape, at):
     images = torch.randn(shape.get("batch", 2), 3, image, image, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         features = model.forward_features(images).flatten(1, 2)
-    worst = error(evaluate(train, dict(images=images), at)["features"], features)
+    worst = error(evaluate(train, dict(images=images), at)["tokens"], features)
     print("    features differ by", worst)
     assert worst < TOLERANCE
     check_initial(train, call, "layers.0.blocks.0", at)
@@ -120,7 +120,7 @@ def check(name, shape, at):
     outputs = evaluate(train, inputs, at)
     with torch.no_grad():
         features = visible_features(model, inputs["images"], outputs["visible"])
-        worst = error(outputs["features"], features)
+        worst = error(outputs["tokens"], features)
         print("    features differ by", worst)
         assert worst < TOLERANCE
         # What a user calls: all patches, through timm's own way of loading.
