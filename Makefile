@@ -17,7 +17,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-timm test-tensorboard test-pytorch test-wavelets bench matmuls random soak stress numbers fuzz fuzz-runs demo example \
+.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-wavelets bench matmuls random soak stress numbers fuzz fuzz-runs demo example \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -71,6 +71,10 @@ PYTHON ?= .build/python/bin/python
 	    || .build/python/bin/pip install -q torch torchvision; } \
 	  && .build/python/bin/pip install -q timm safetensors tensorboard pillow PyWavelets \
 	  || { rm -rf .build/python; exit 1; }
+
+## test-thorough: all tests, with every model and every way of compiling it where `make test` takes a sample.
+test-thorough: test-dependencies build
+	WAMIM_THOROUGH=1 swift test -c release --disable-testable-imports
 
 ## test-timm, test-tensorboard, test-pytorch, test-wavelets: exported encoders against timm, event files against TensorBoard, gradients
 ## against a plain PyTorch implementation, and wavelet coefficients against PyWavelets; fetches them from PyPI.

@@ -54,9 +54,12 @@ struct Workshop: ~Copyable {
   func compile(_ model: String = "wamim_vit_demo", _ settings: [String] = [], options: [String] = [], to name: String = "train")
     throws
   {
-    let overrides = settings.flatMap { ["--set", $0] }
-    let result = try wamimc([Workshop.model(model)] + overrides + options + ["-o", path(name)])
-    try #require(result.status == 0, "\(result.errors)")
+    let words = [Workshop.model(model)] + settings.flatMap { ["--set", $0] } + options
+    let trainer = try CompiledTrainers.shared.trainer(words) { file in
+      let result = try wamimc(words + ["-o", file])
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    try FileManager.default.copyItem(atPath: trainer, toPath: path(name))
   }
 
   /// Writes the values of a graph's sources to the safetensors file `name`.
