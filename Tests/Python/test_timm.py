@@ -46,6 +46,25 @@ def error(actual, expected):
     return ((actual - expected).abs().max() / expected.abs().max()).item()
 
 
+def check_classifier(pool, folder):
+    """A fine-tuned classifier loads strictly, and gives the logits that `predict` would."""
+    print("classifier,", pool)
+    at = lambda file: os.path.join(folder, file)
+    knobs = dict(image=64, patch=16, dim=48, depth=3, heads=4, classes=5, batch=4, pool=pool, drop_path=0.2)
+    compile_model("graphs/finetune_vit.wg", knobs, at("tune"))
+    run(at("tune"), "fit", "--data", "synthetic:16", "--epochs", 2, "--base-lr", 1, "--warmup", 0, "--out", at("tuned"), "--overwrite")
+    model, _ = create(run(at("tune"), "export", "--timm", "--checkpoint", at("tuned"), "-o", at("classifier.safetensors")))
+    model.load_state_dict(load_file(at("classifier.safetensors")), strict=True)
+    parameters = {k: v for k, v in load_file(at("tuned/checkpoint.safetensors")).items() if "_moment." not in k}
+    images, labels = torch.randn(4, 3, 64, 64), torch.eye(5)[:4]
+    save_file(parameters | {"images": images, "labels": labels, "drop": torch.rand(6, 4)}, at("in.safetensors"))
+    run(at("tune"), "grad", "--input", at("in.safetensors"), "--output", at("out.safetensors"))
+    with torch.no_grad():
+        found = error(load_file(at("out.safetensors"))["eval.logits"], model(images))
+    print(f"    logits differ by {found:.1e}")
+    assert found < TOLERANCE
+
+
 def export(source, name, shape, at):
     """Compiles and trains a little, exports, loads strictly: the trainer, timm's model and the call that makes it."""
     print(name)
@@ -141,3 +160,8 @@ for name in sys.argv[1:] or [*SHAPES, *SWINS]:
             check_swin(name, SWINS[name], at)
         else:
             check(name, SHAPES[name], at)
+
+if not sys.argv[1:]:
+    for pool in ("mean", "token"):
+        with tempfile.TemporaryDirectory() as folder:
+            check_classifier(pool, folder)

@@ -29,6 +29,16 @@ struct WatchOptions: ParsableArguments {
     help: ArgumentHelp("For models that take labels: the file of --labels for the images of --val.", valueName: "file"))
   var validationLabels: String?
 
+  @Option(
+    name: .customLong("knn"),
+    help: ArgumentHelp(
+      "Labelled images whose classes are told after each epoch by the nearest neighbours of their features, every fifth by the others.",
+      valueName: "folder"))
+  var neighbours: [String] = []
+
+  @Option(name: .customLong("knn-labels"), help: ArgumentHelp("The file of --labels for the images of --knn.", valueName: "file"))
+  var neighbourLabels: String?
+
   @Option(help: ArgumentHelp("Steps between what TensorBoard is told (default: 10).", valueName: "steps"))
   var logEvery: Int?
 

@@ -5,10 +5,11 @@ import WaMIMManifest
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
-    abstract: "Write the encoder alone, for fine-tuning elsewhere.",
+    abstract: "Write the encoder alone, or a classifier, for use elsewhere.",
     discussion: """
       With --timm, writes a safetensors file with the names and shapes of timm's VisionTransformer, positions included, and prints the \
-      call of timm.create_model that it loads into with strict=True. Decoders and the norms of all taps but the last stay behind.
+      call of timm.create_model that it loads into with strict=True. Decoders and the norms of all taps but the last stay behind. A \
+      classifier comes with its head.
       """)
 
   @Flag(help: "Write timm's names, for PyTorch Image Models: the one format there is.")

@@ -115,8 +115,10 @@ struct FitCommand: ParsableCommand {
     if let position, let checkpoint {
       try check(position, of: checkpoint, program: program, batches: settings.recipe.batchAccumulation, source: source)
     }
-    let profile = try openProfile(reading: checkpoint, sources: [source, validation].compactMap { $0 }, folder: outPath)
-    let model = try makeModel(program, settings: settings, sources: [source, validation].compactMap { $0 })
+    let neighbours = try neighbourSource(settings, program: program, batch: batch)
+    let all = [source, validation, neighbours].compactMap { $0 }
+    let profile = try openProfile(reading: checkpoint, sources: all, folder: outPath)
+    let model = try makeModel(program, settings: settings, sources: all)
     if let checkpoint {
       _ = try Checkpoint.load(checkpoint, into: model)
     } else {
@@ -128,7 +130,7 @@ struct FitCommand: ParsableCommand {
       overwriting: overwrite)
     try source.saveIndex(in: folder.workPath)
     let run = TrainingRun(
-      model: model, batch: batch, source: source, validation: validation, folder: folder,
+      model: model, batch: batch, source: source, validation: validation, neighbours: neighbours, folder: folder,
       options: settings.options(seed: seed, command: self), recordedOptions: settings.recorded, profile: profile)
     announce(run, position: position)
     try RunRecord(run, initializedFrom: initial.map(FileSystem.absolute), command: Trainer.words, step: position?.step ?? 0)
@@ -158,13 +160,31 @@ struct FitCommand: ParsableCommand {
     )
   }
 
+  /// Opens the labelled images for nearest neighbours, where there are some.
+  private func neighbourSource(
+    _ settings: FitSettings, program: Program, batch: ImageBatch
+  ) throws(TrainerError) -> (any ImageSource)? {
+    guard !settings.neighbours.isEmpty else { return nil }
+    guard FeaturePass.givesFeatures(program) else {
+      throw TrainerError("--knn: this program gives no features: its model has no statement `features`")
+    }
+    let source = try data.source(for: batch, seed: 0, data: settings.neighbours, isTurned: settings.isTurned)
+    guard let dataset = source as? ImageDataset else { throw TrainerError("--knn: drawn images have no classes; give a folder") }
+    return try LabelSearch(
+      dataset, name: "--knn \(settings.neighbours.joined(separator: " "))", file: settings.neighbourLabels, count: nil,
+      purpose: .evaluation
+    ).labelled()
+  }
+
   private func makeModel(
     _ program: Program, settings: FitSettings, sources: [any ImageSource]
   ) throws(TrainerError) -> TrainedModel {
     let evaluates = !settings.validation.isEmpty
-    let schedules = OptimizerStep.schedules(program, batches: settings.recipe.batchAccumulation)
+    var schedules = OptimizerStep.schedules(program, batches: settings.recipe.batchAccumulation)
+    if evaluates || settings.drawsPictures(program.manifest) { schedules.append(.forward) }
+    if !settings.neighbours.isEmpty { schedules.append(.features) }
     return try TrainedModel(
-      program: program, schedules: evaluates || settings.drawsPictures(program.manifest) ? schedules + [.forward] : schedules,
+      program: program, schedules: schedules,
       threads: threads.count, sources: sources.count, loaders: loaders.count,
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })

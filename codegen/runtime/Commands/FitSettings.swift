@@ -4,9 +4,12 @@ import WaMIMManifest
 struct FitSettings {
   let data: [String]
   let validation: [String]
+  /// Labelled images for nearest neighbours.
+  let neighbours: [String]
   /// Files that tell the classes of images; nil where the images' places do.
   let labels: String?
   let validationLabels: String?
+  let neighbourLabels: String?
   /// Whether images are turned as their metadata ask for.
   let isTurned: Bool
   /// How the run is made.
@@ -35,8 +38,11 @@ struct FitSettings {
     data = (command.data.data.isEmpty ? DataOptions.locations("data", in: previous) : command.data.data).map(DataOptions.absolute)
     validation = (command.watching.validation.isEmpty ? DataOptions.locations("val", in: previous) : command.watching.validation)
       .map(DataOptions.absolute)
+    neighbours = (command.watching.neighbours.isEmpty ? DataOptions.locations("knn", in: previous) : command.watching.neighbours)
+      .map(DataOptions.absolute)
     labels = (command.labels.labels ?? previous["labels"]).map(FileSystem.absolute)
     validationLabels = (command.watching.validationLabels ?? previous["val-labels"]).map(FileSystem.absolute)
+    neighbourLabels = (command.watching.neighbourLabels ?? previous["knn-labels"]).map(FileSystem.absolute)
     isTurned = command.data.isTurned(recorded: previous)
     every = count(command.checkpoints.every, "every")
     keep = count(command.checkpoints.keep, "keep") ?? 0
@@ -46,6 +52,8 @@ struct FitSettings {
     recorded.merge(["keep": "\(keep)", "log-every": "\(logEvery)", "pictures": "\(pictures)"]) { $1 }
     DataOptions.record(data, as: "data", in: &recorded)
     DataOptions.record(validation, as: "val", in: &recorded)
+    DataOptions.record(neighbours, as: "knn", in: &recorded)
+    recorded["knn-labels"] = neighbourLabels
     recorded["labels"] = labels
     recorded["val-labels"] = validationLabels
     recorded[DataOptions.rotationName] = "\(isTurned)"

@@ -4,12 +4,12 @@ import WaMIMManifest
 ///
 /// The rows of patches are resized as an image is: bicubically with a = -0.75, centres of pixels on centres, not antialiased, edges
 /// repeated, which is PyTorch's `interpolate`. The class token's row stays.
-enum PositionResizing {
+package enum PositionResizing {
   /// What the metadata of a checkpoint calls the side of the grid that its fixed table of positions is for.
   static let gridKey = "position_grid"
 
   /// `table`, one of a grid of side `old`, for a grid of side `new`.
-  static func resized(_ table: [Float], from old: Int, to new: Int) -> [Float] {
+  package static func resized(_ table: [Float], from old: Int, to new: Int) -> [Float] {
     let width = table.count / (1 + old * old)
     guard old != new, width > 0 else { return table }
     let taps = (0..<new).map { Self.taps(of: $0, from: old, to: new) }

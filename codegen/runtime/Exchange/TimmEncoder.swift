@@ -1,6 +1,7 @@
 import WaMIMManifest
 
-/// The encoder of a program as timm's `VisionTransformer` or `SwinTransformer` has it: which tensors it takes, and how to build it there.
+/// The encoder of a program, or a classifier, as timm's `VisionTransformer` or `SwinTransformer` has it: which tensors it takes, and how to
+/// build it there.
 package struct TimmEncoder {
   /// A tensor of timm's model, and where it comes from.
   package struct Tensor {
@@ -18,7 +19,7 @@ package struct TimmEncoder {
 
   /// All tensors, in timm's order.
   package let tensors: [Tensor]
-  /// Python that builds the model, without a head.
+  /// Python that builds the model, with a head where the program has one.
   package let createModel: String
 
   /// Finds the encoder of `program` by its parameters' names, and checks that timm has one of these shapes.
@@ -37,11 +38,17 @@ package struct TimmEncoder {
     let depth = (0...).first { parameters["blocks.\($0).norm1.weight"] == nil } ?? 0
     let tokens = 1 + images[2] / patch * (images[3] / patch)
     let heads = try Self.heads(in: program.manifest, depth: depth)
+    let positions: Tensor.Source =
+      if parameters["pos_embed"] != nil {
+        .parameter("pos_embed")
+      } else {
+        .constant(try Self.positions(in: program, grid: images[2] / patch, dim: dim))
+      }
     tensors = try Self.tensors(
-      parameters, embedding: embedding, depth: depth, hidden: hidden,
-      positions: Self.positions(in: program, grid: images[2] / patch, dim: dim), tokens: tokens)
+      parameters, embedding: embedding, depth: depth, hidden: hidden, positions: positions, tokens: tokens)
     createModel = Self.call(
-      image: images[2], channels: images[1], patch: patch, dim: dim, depth: depth, heads: heads, hidden: hidden)
+      image: images[2], channels: images[1], patch: patch, dim: dim, depth: depth, heads: heads, hidden: hidden,
+      classes: parameters["head.weight"]?.first ?? 0, poolsMean: parameters["fc_norm.weight"] != nil)
   }
 
   private static func error(_ reason: String) -> TrainerError {
@@ -50,7 +57,7 @@ package struct TimmEncoder {
 
   /// The tensors of timm's model, each checked against the parameter that it comes from.
   private static func tensors(
-    _ parameters: [String: [Int]], embedding: [Int], depth: Int, hidden: Int, positions: [Float], tokens: Int
+    _ parameters: [String: [Int]], embedding: [Int], depth: Int, hidden: Int, positions: Tensor.Source, tokens: Int
   ) throws(TrainerError) -> [Tensor] {
     let dim = embedding[0]
     var tensors: [Tensor] = []
@@ -60,7 +67,11 @@ package struct TimmEncoder {
       tensors.append(Tensor(name: name, shape: shape, source: .parameter(source)))
     }
     try add("cls_token", [1, 1, dim])
-    tensors.append(Tensor(name: "pos_embed", shape: [1, tokens, dim], source: .constant(positions)))
+    if case .parameter(let source) = positions {
+      try add("pos_embed", [1, tokens, dim], from: source)
+    } else {
+      tensors.append(Tensor(name: "pos_embed", shape: [1, tokens, dim], source: positions))
+    }
     try add("patch_embed.proj.weight", embedding)
     try add("patch_embed.proj.bias", [dim])
     let layers = [
@@ -73,9 +84,20 @@ package struct TimmEncoder {
         try add("blocks.\(block).\(layer).bias", [shape[0]])
       }
     }
-    guard let last = Self.lastNorm(parameters) else { throw error("it lacks a norm after its last layer, `norms.0`") }
-    for kind in ["weight", "bias"] { try add("norm.\(kind)", [dim], from: "\(last).\(kind)") }
+    let (theirs, ours) = try finalNorm(parameters)
+    for kind in ["weight", "bias"] { try add("\(theirs).\(kind)", [dim], from: "\(ours).\(kind)") }
+    if let classes = parameters["head.weight"]?.first {
+      try add("head.weight", [classes, dim])
+      try add("head.bias", [classes])
+    }
     return tensors
+  }
+
+  /// What timm and the program call the norm before the head, or after the last layer.
+  private static func finalNorm(_ parameters: [String: [Int]]) throws(TrainerError) -> (theirs: String, ours: String) {
+    for name in ["fc_norm", "norm"] where parameters["\(name).weight"] != nil { return (name, name) }
+    guard let last = lastNorm(parameters) else { throw error("it lacks a norm after its last layer, `norm` or `norms.0`") }
+    return ("norm", last)
   }
 
   /// Why the parameter `source` cannot be a tensor of `shape`, or nil where it can.
@@ -116,7 +138,7 @@ package struct TimmEncoder {
 
   /// The call, with those arguments that timm's model of the nearest name does not have anyway.
   private static func call(
-    image: Int, channels: Int, patch: Int, dim: Int, depth: Int, heads: Int, hidden: Int
+    image: Int, channels: Int, patch: Int, dim: Int, depth: Int, heads: Int, hidden: Int, classes: Int, poolsMean: Bool
   ) -> String {
     let named = sizes.first { $0.dim == dim && $0.depth == depth && $0.heads == heads }
     var arguments = ["'vit_\(named?.name ?? "base")_patch16_224'"]
@@ -125,7 +147,8 @@ package struct TimmEncoder {
     if channels != 3 { arguments.append("in_chans=\(channels)") }
     if named == nil { arguments += ["embed_dim=\(dim)", "depth=\(depth)", "num_heads=\(heads)"] }
     if hidden != 4 * dim { arguments.append("mlp_ratio=\(Double(hidden) / Double(dim))") }
-    arguments.append("num_classes=0")
+    if poolsMean { arguments.append("global_pool='avg'") }
+    arguments.append("num_classes=\(classes)")
     return "timm.create_model(\(arguments.joined(separator: ", ")))"
   }
 }

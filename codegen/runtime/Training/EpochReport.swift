@@ -7,6 +7,8 @@ struct EpochReport {
   private let validation: Validation?
   /// The validation of a classifier, in the place of the other one.
   private let classifier: ClassifierValidation?
+  /// The nearest neighbours of labelled images.
+  private let neighbours: NeighbourWatch?
   private let gallery: Gallery?
   /// The validation's images that cannot be read, where there is one.
   private let unreadable: UnreadableImages?
@@ -20,6 +22,10 @@ struct EpochReport {
   init(_ run: TrainingRun, log: RunLog, unreadable training: UnreadableImages, isResuming: Bool) throws(TrainerError) {
     self.run = run
     self.log = log
+    neighbours = try run.neighbours.map { (source) throws(TrainerError) in
+      try NeighbourWatch(
+        run.model, source: source, batch: run.batch, loaders: run.options.loaders, threads: run.model.device.threadCount)
+    }
     if let source = run.validation {
       let unreadable = try UnreadableImages(
         .validation, listedIn: run.folder.workPath, movingTo: run.folder.path, isResuming: isResuming)
@@ -79,26 +85,37 @@ struct EpochReport {
   }
 
   private func evaluate(step: Int) throws(TrainerError) {
-    if let classifier { return try evaluate(classifier, step: step) }
-    guard let losses = try validation?.evaluate() else { return }
-    // JSON has no way to write numbers that are not finite.
-    guard losses.total.isFinite else { return Console.warn("the validation loss after step \(step) is \(losses.total)") }
-    try log.append(
-      ValidationLine(
-        step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch), validationLoss: losses.total,
-        validationLosses: losses.targets))
-    Console.print("\(Console.isTerminal ? "\n" : "")validation loss \(Format.fixed(losses.total, decimals: 4)) after step \(step)")
+    var line = ValidationLine(step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch))
+    var found: [String] = []
+    if let neighbours {
+      guard let accuracy = try neighbours.evaluate() else { return }
+      line.neighbourAccuracy = accuracy
+      found += accuracy.sorted { $0.key < $1.key }.map { "\($0.key) \(Format.fixed(100 * $0.value, decimals: 2)) % of neighbours" }
+    }
+    if let classifier { return try evaluate(classifier, into: line, found: found) }
+    if let validation {
+      guard let losses = try validation.evaluate() else { return }
+      // JSON has no way to write numbers that are not finite.
+      guard losses.total.isFinite else { return Console.warn("the validation loss after step \(step) is \(losses.total)") }
+      (line.validationLoss, line.validationLosses) = (losses.total, losses.targets)
+      found.insert("validation loss \(Format.fixed(losses.total, decimals: 4))", at: 0)
+    }
+    if !found.isEmpty { try tell(line, found) }
   }
 
-  private func evaluate(_ classifier: ClassifierValidation, step: Int) throws(TrainerError) {
+  /// Takes in what an evaluation has found.
+  private func tell(_ line: ValidationLine, _ found: [String]) throws(TrainerError) {
+    try log.append(line)
+    Console.print("\(Console.isTerminal ? "\n" : "")\(found.joined(separator: ", ")) after step \(line.step)")
+  }
+
+  private func evaluate(_ classifier: ClassifierValidation, into line: ValidationLine, found: [String]) throws(TrainerError) {
     guard let (score, mistakes) = try classifier.evaluate() else { return }
-    try log.append(
-      ValidationLine(
-        step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch), validationLoss: score.loss, validationLosses: [],
-        validationAccuracy: score.accuracies(isWeighted: run.validation?.isWeighted ?? false)))
-    Console.print(
-      "\(Console.isTerminal ? "\n" : "")validation loss \(Format.fixed(score.loss, decimals: 4)), \(score.summary) after step \(step)"
-    )
+    var line = line
+    let step = line.step
+    (line.validationLoss, line.validationLosses) = (score.loss, [])
+    line.validationAccuracy = score.accuracies(isWeighted: run.validation?.isWeighted ?? false)
+    try tell(line, ["validation loss \(Format.fixed(score.loss, decimals: 4)), \(score.summary)"] + found)
     guard run.options.pictureEvery > 0 else { return }
     if score.classes.count <= ConfusionPicture.maximumClasses {
       try log.append(ConfusionPicture.draw(score), tag: "confusion", step: step)

@@ -24,7 +24,8 @@ struct MetricsFile {
     try Self.visitLinesBackwards(file) { line, lineEnd in
       guard let known = Self.step(of: line), known <= step else { return true }
       end = max(end, lineEnd)
-      isValidated = isValidated || known == step && Self.range(of: #""validation_loss":"#, in: line) != nil
+      let isEvaluation = [#""validation_loss":"#, #""knn_accuracy":"#].contains { Self.range(of: $0, in: line) != nil }
+      isValidated = isValidated || known == step && isEvaluation
       return known == step
     }
     (self.end, byteCount, self.isValidated) = (end, file.byteCount, isValidated)

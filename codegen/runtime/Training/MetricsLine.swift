@@ -42,16 +42,24 @@ package struct MetricsLine: Codable, Sendable, Equatable {
 package struct ValidationLine: Codable, Sendable, Equatable {
   package var step: Int
   package var epoch: Double
-  package var validationLoss: Double
+  /// The mean loss; nil where there are only nearest neighbours to tell.
+  package var validationLoss: Double?
   /// The loss of each target.
-  package var validationLosses: [Double]
+  package var validationLosses: [Double]?
   /// Shares of images whose class is among the first guesses, by names such as `top1`; of a classifier.
   package var validationAccuracy: [String: Double]?
+  /// Shares of images whose nearest neighbours tell their class, by names such as `top1`.
+  package var neighbourAccuracy: [String: Double]?
 
   private enum CodingKeys: String, CodingKey {
     case step, epoch
+    case neighbourAccuracy = "knn_accuracy"
     case validationLoss = "validation_loss"
     case validationLosses = "validation_losses"
     case validationAccuracy = "validation_accuracy"
+  }
+
+  package init(step: Int, epoch: Double) {
+    (self.step, self.epoch) = (step, epoch)
   }
 }

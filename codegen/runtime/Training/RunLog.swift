@@ -34,10 +34,15 @@ package final class RunLog {
   /// Takes in how the model does on images that it is not trained on.
   package func append(_ line: ValidationLine) throws(TrainerError) {
     try folder.append(line)
-    var scalars: [(tag: String, value: Double)] = [("validation/total", line.validationLoss)]
-    for (index, loss) in line.validationLosses.enumerated() { scalars.append(("validation/\(name(ofTarget: index))", loss)) }
+    var scalars: [(tag: String, value: Double)] = line.validationLoss.map { [("validation/total", $0)] } ?? []
+    for (index, loss) in (line.validationLosses ?? []).enumerated() {
+      scalars.append(("validation/\(name(ofTarget: index))", loss))
+    }
     for (rank, accuracy) in (line.validationAccuracy ?? [:]).sorted(by: { $0.key < $1.key }) {
       scalars.append(("validation/\(rank)", accuracy))
+    }
+    for (rank, accuracy) in (line.neighbourAccuracy ?? [:]).sorted(by: { $0.key < $1.key }) {
+      scalars.append(("knn/\(rank)", accuracy))
     }
     try events.append(scalars, step: line.step)
   }

@@ -15,6 +15,8 @@ package struct TrainingRun {
   package let source: any ImageSource
   /// Images to evaluate on after each epoch.
   package let validation: (any ImageSource)?
+  /// Labelled images whose nearest neighbours are told after each epoch.
+  package let neighbours: (any ImageSource)?
   package let folder: RunFolder
   package let options: Options
   /// What the checkpoint tells of the model and the images.
@@ -25,13 +27,15 @@ package struct TrainingRun {
   private let profile: ReplacedFile?
 
   package init(
-    model: TrainedModel, batch: ImageBatch, source: any ImageSource, validation: (any ImageSource)?, folder: RunFolder,
+    model: TrainedModel, batch: ImageBatch, source: any ImageSource, validation: (any ImageSource)?,
+    neighbours: (any ImageSource)? = nil, folder: RunFolder,
     options: Options, recordedOptions: [String: String], profile: ReplacedFile? = nil
   ) {
     self.model = model
     self.batch = batch
     self.source = source
     self.validation = validation
+    self.neighbours = neighbours
     self.folder = folder
     self.options = options
     self.recordedOptions = recordedOptions
