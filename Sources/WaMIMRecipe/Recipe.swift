@@ -42,10 +42,13 @@ public struct Recipe: Hashable, Sendable {
   /// The optimiser's name.
   public var optimizer: String { self[choice: .optimizer] }
 
-  /// The hyperparameters that mean something to the recipe: those of settings that others were chosen over are left out.
+  /// The hyperparameters that mean something to programs of the recipe: those of settings that others were chosen over are left out, and
+  /// the layer decay where all layers have one rate.
   public var meaningful: [any AnyHyperparameter] {
     let idle = Setting.all.filter { !$0.clause.isList && self[choice: $0.clause] != $0.name }.map(\.key)
-    return Hyperparameters.all.filter { !$0.settings.allSatisfy(idle.contains) }
+    return Hyperparameters.all.filter { hyperparameter in
+      !hyperparameter.settings.allSatisfy(idle.contains) && (hyperparameter.name != "layer_decay" || self.layerDecay != 1)
+    }
   }
 
   /// What of `values`, by name, is not allowed, in words; empty where a run can be made by the recipe.

@@ -59,6 +59,8 @@ struct Workshop: ~Copyable {
       let result = try wamimc(words + ["-o", file])
       try #require(result.status == 0, "\(result.errors)")
     }
+    // A test may compile several trainers under one name, one after the other.
+    try? FileManager.default.removeItem(atPath: path(name))
     try FileManager.default.copyItem(atPath: trainer, toPath: path(name))
   }
 

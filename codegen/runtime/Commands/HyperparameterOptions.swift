@@ -20,7 +20,7 @@ struct HyperparameterOptions {
         values[hyperparameter.name] = .flag(flag)
         continue
       }
-      guard let hyperparameter = Hyperparameters.all.first(where: { $0.option == sides[0] }) else {
+      guard let hyperparameter = HyperparameterOptions.offered.first(where: { $0.option == sides[0] }) else {
         throw HyperparameterOptions.unknown(sides[0], others: others)
       }
       guard let text = sides.count > 1 ? sides[1] : rest.popFirst() else {
@@ -36,9 +36,14 @@ struct HyperparameterOptions {
     }
   }
 
+  /// What the executable's program has a use for.
+  private static var offered: [any AnyHyperparameter] {
+    (try? Trainer.program().manifest.recipe.meaningful) ?? Hyperparameters.all
+  }
+
   /// The flag that an option turns on or off, or nil where it is no flag.
   private static func flag(_ option: String) -> (any AnyHyperparameter, Bool)? {
-    for hyperparameter in Hyperparameters.all {
+    for hyperparameter in offered {
       guard case .flag = hyperparameter.anyDefault else { continue }
       if option == hyperparameter.option { return (hyperparameter, true) }
       if option == hyperparameter.negatedOption { return (hyperparameter, false) }
@@ -47,14 +52,14 @@ struct HyperparameterOptions {
   }
 
   private static func unknown(_ option: String, others: [String]) -> ValidationError {
-    let known = others + Hyperparameters.all.map(\.option)
+    let known = others + offered.map(\.option)
     let suggestion = Spelling.nearest(to: option, among: known).map { ". Did you mean '\($0)'?" } ?? ""
     return ValidationError("Unknown option '\(option)'\(suggestion)")
   }
 
   /// The options as a command's help lists them, with the defaults of `recipe`; lines are short enough to be left as they are.
   static func help(_ recipe: Recipe) -> String {
-    Hyperparameters.all.map { hyperparameter in
+    recipe.meaningful.map { hyperparameter in
       let isFlag = if case .flag = hyperparameter.anyDefault { true } else { false }
       let option = hyperparameter.option + (isFlag ? "/\(hyperparameter.negatedOption)" : " <\(hyperparameter.valueName)>")
       let lines = wrapped(hyperparameter.help + ".", columns: 72).map { "      " + $0 }

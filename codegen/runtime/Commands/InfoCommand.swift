@@ -74,9 +74,10 @@ struct InfoCommand: ParsableCommand {
     Console.print(
       "images a step \(images), so a learning rate of \(recipe.baseLearningRate * Double(images) / 256) after the warm-up")
     let settings =
-      Hyperparameters.all.map { ($0.option, "\(recipe[$0].text)  \($0.help)") }
+      recipe.meaningful.map { ($0.option, "\(recipe[$0].text)  \($0.help)") }
       + [("--seed", "0  Seed of everything random"), ("--threads", "\(threads.count)  Threads that compute")]
     Console.print("Training with `fit`, where its options say nothing else:")
-    for (option, text) in settings { Console.print("\(Format.left(option, width: 22))\(text)") }
+    let width = (settings.map(\.0.count).max() ?? 0) + 2
+    for (option, text) in settings { Console.print("\(Format.left(option, width: width))\(text)") }
   }
 }

@@ -75,6 +75,7 @@ package struct InitialParameters {
     for parameter in parameters where result.untouched.contains(parameter.name) {
       guard let table = tables.fixedTable(for: parameter) else { continue }
       try model.upload(table.values, to: parameter)
+      result.untouched.removeAll { $0 == parameter.name }
       result.resized.append(
         "\(parameter.name) from the sine-cosine table of \(table.grids.from)² to \(table.grids.to)² positions")
     }
