@@ -108,7 +108,8 @@ struct Wamimc: ParsableCommand {
   private func validateSchedule() throws {
     guard let schedule else { return }
     guard ScheduleRole(rawValue: schedule) != nil else {
-      throw ValidationError("there is no schedule '\(schedule)': choose one of step, gradients, update and forward")
+      let names = ScheduleRole.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("there is no schedule '\(schedule)': choose one of \(names)")
     }
     guard case .afterPass? = emit else {
       throw ValidationError("--schedule chooses the graph that --emit after:PASS shows: leave it out, or ask for that stage")

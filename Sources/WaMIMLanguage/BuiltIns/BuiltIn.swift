@@ -224,7 +224,7 @@ struct Arguments {
     return value
   }
 
-  /// The name given to a layer, or one of its own: `KIND.K`, where K counts the layers of the kind in this layer.
+  /// The name given to a layer, or one of its own: `KIND.K`, where K counts the layers of the kind in the scope being built.
   func layerName(_ kind: String) throws -> String {
     let name = try text("name")
     return name.isEmpty ? "\(kind).\(builder.nextIndex(of: kind))" : name

@@ -112,8 +112,8 @@ private struct GivenBatch {
         try reader.read(input.tensor, of: model, share: round, of: microBatches)
       } else {
         let whole = try reader.floats(input.tensor.name)
-        let places = SamplePlaces(input, round: round, microBatches: microBatches)
-        try model.upload((0..<input.tensor.count).map { whole[places[$0]] }, to: input.tensor)
+        let offsets = SampleOffsets(input, round: round, microBatches: microBatches)
+        try model.upload((0..<input.tensor.count).map { whole[offsets[$0]] }, to: input.tensor)
       }
     }
   }

@@ -63,9 +63,9 @@ package final class TrainedModel {
   package func fillNoise(seed: UInt64, step: Int, round: Int) throws(TrainerError) {
     for (index, input) in program.manifest.inputs.enumerated() where input.binding.isRandom {
       let numbers = RandomNumbers(seed: seed, purpose: .noise, UInt64(step), UInt64(index))
-      let places = SamplePlaces(input, round: round, microBatches: program.microBatches)
+      let offsets = SampleOffsets(input, round: round, microBatches: program.microBatches)
       try device.fill([input.tensor]) { _, elements in
-        for position in elements.indices { elements[position] = numbers.uniform(at: UInt64(places[position])) }
+        for position in elements.indices { elements[position] = numbers.uniform(at: UInt64(offsets[position])) }
       }
     }
   }

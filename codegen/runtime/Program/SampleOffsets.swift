@@ -3,8 +3,8 @@ import WaMIMManifest
 /// Where the elements of an input that a round sees lie among those of the whole step.
 ///
 /// The batches of a step follow each other; within a batch lie the samples of its micro-batches, along the input's sample axis. So an
-/// element has the same place however a batch is cut.
-struct SamplePlaces {
+/// element has the same offset however a batch is cut.
+struct SampleOffsets {
   /// Elements from one sample's to the next one's, all along the sample axis of a micro-batch.
   private let run: Int
   /// Elements along the sample axis of the whole batch, and of what comes before the round's in it.
@@ -24,6 +24,6 @@ struct SamplePlaces {
     start = round / microBatches * microBatches * count + round % microBatches * run
   }
 
-  /// The place of the element at `position` of the round.
+  /// The offset of the element at `position` of the round.
   subscript(position: Int) -> Int { start + position / run * wholeRun + position % run }
 }
