@@ -81,8 +81,11 @@ test-thorough: test-dependencies build
 test-timm test-tensorboard test-pytorch test-wavelets: test-%: build $(PYTHON)
 	$(PYTHON) Tests/Python/test_$*.py
 
-## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo.
+## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo, TASK=finetune for
+## classifiers (MODEL=vit_base).
 MODEL ?= wamim_vit_tiny
+TASK ?= pretrain
+BENCH_MODEL = $(if $(filter file,$(origin MODEL)),$(if $(filter finetune,$(TASK)),all,$(MODEL)),$(MODEL))
 BATCH ?= 32
 CPU ?= native
 # GHz, by which cycles that are estimated become time.
@@ -90,7 +93,7 @@ CLOCK ?= 2.8
 ROUNDS ?= 5
 THREADS ?= $(shell nproc)
 bench: build $(PYTHON)
-	$(PYTHON) Tests/Python/bench.py --model $(MODEL) --batch $(BATCH) --rounds $(ROUNDS) --threads $(THREADS)
+	$(PYTHON) Tests/Python/bench.py --task $(TASK) --model $(BENCH_MODEL) --batch $(BATCH) --rounds $(ROUNDS) --threads $(THREADS)
 
 ## matmuls: the matrix products of MODEL as generated code and in OpenBLAS, beside what the compiler estimates; MODEL=shapes for many.
 matmuls: build

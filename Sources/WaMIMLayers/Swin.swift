@@ -22,15 +22,20 @@ public struct Swin {
   public var depths: [Int]
   public var heads: [Int]
   public var tap: Tap
+  /// The rate at which the last block's branches are left out, where all tokens are visible.
+  public var dropPath: Double
   public var epsilon: Float = 1e-5
 
-  public init(patch: Int, window: Int, dim: Int, depths: [Int], heads: [Int], tap: Tap = .merged) {
+  public init(
+    patch: Int, window: Int, dim: Int, depths: [Int], heads: [Int], tap: Tap = .merged, dropPath: Double = 0
+  ) {
     self.patch = patch
     self.window = window
     self.dim = dim
     self.depths = depths
     self.heads = heads
     self.tap = tap
+    self.dropPath = dropPath
   }
 
   /// The features of each tap, [batch, visible tokens of the stage, width], those of one patch of the mask following each other.
@@ -51,6 +56,9 @@ public struct Swin {
   }
 
   /// What each stage ends with where all tokens are visible, [batch, tokens, width], line by line.
+  ///
+  /// Blocks are counted through all stages. Layer-wise decay of the learning rate counts from the embedding, layer 0, to what follows the
+  /// last block; a merging counts as the last block before it (SimMIM's fine-tuning).
   public func stages(of images: Tensor, file: String = #fileID, line: Int = #line) -> [Tensor] {
     let builder = images.builder
     return builder.located(file, line) {
@@ -62,7 +70,9 @@ public struct Swin {
         side(stage) == 1 ? all : builder.add(.finerIndices(grid: units, side: side(stage)), [all])
       }
       var results: [Tensor] = []
-      encode(images, places: places) { stage, _, result in
+      let depth = depths.reduce(0, +)
+      let drops = StochasticDepth(rate: dropPath, blocks: depth, batch: images.shape[0], in: builder)
+      encode(images, places: places, drops: drops, layers: depth + 1) { stage, _, result in
         results.append(result.gathered(builder.add(.invertPermutation, [places(stage)])))
       }
       return results
@@ -76,21 +86,37 @@ public struct Swin {
   private func grid(of images: Tensor, _ stage: Int) -> Int { (images.shape[2] / patch) >> stage }
 
   /// Runs through the stages on the tokens at `places` of each stage's grid, and hands on what each begins and ends with.
+  ///
+  /// - Parameters:
+  ///   - drops: Which branches are left out.
+  ///   - layers: How many layers stand above the embedding, each with a learning rate of its own; 0 where all have one.
   private func encode(
-    _ images: Tensor, places: (_ stage: Int) -> Tensor, _ body: (_ stage: Int, _ merged: Tensor, _ result: Tensor) -> Void
+    _ images: Tensor, places: (_ stage: Int) -> Tensor, drops: StochasticDepth? = nil, layers: Int = 0,
+    _ body: (_ stage: Int, _ merged: Tensor, _ result: Tensor) -> Void
   ) {
     let builder = images.builder
-    let patches = PatchEmbedding(patch: patch, width: dim)(images, channels: images.shape[1])
-    let embedded = builder.scoped("patch_embed") { LayerNorm(epsilon: epsilon)(patches, name: "norm") }
+    let embedded = builder.grouped(layersAbove: layers) {
+      let patches = PatchEmbedding(patch: patch, width: dim)(images, channels: images.shape[1])
+      return builder.scoped("patch_embed") { LayerNorm(epsilon: epsilon)(patches, name: "norm") }
+    }
     var x = embedded.gathered(places(0))
+    var done = 0
     for stage in depths.indices where builder.error == nil {
-      if stage > 0 { x = builder.scoped("layers.\(stage).downsample") { PatchMerging(epsilon: epsilon)(x) } }
+      if stage > 0 {
+        x = builder.grouped(layersAbove: max(0, layers - done)) {
+          builder.scoped("layers.\(stage).downsample") { PatchMerging(epsilon: epsilon)(x) }
+        }
+      }
       let merged = x
       let windows = StageWindows(grid: grid(of: images, stage), window: window, places: places(stage))
       for block in 0..<depths[stage] where builder.error == nil {
         let attention = WindowAttention(heads: heads[stage], window: windows.window, groups: windows.groups(ofBlock: block))
         let layer = TransformerBlock(heads: heads[stage], epsilon: epsilon)
-        x = layer(x, name: "layers.\(stage).blocks.\(block)", attention: attention.callAsFunction)
+        x = builder.grouped(layersAbove: max(0, layers - 1 - done)) {
+          layer(
+            x, name: "layers.\(stage).blocks.\(block)", droppedBy: drops?[done], attention: attention.callAsFunction)
+        }
+        done += 1
       }
       body(stage, merged, x)
     }
@@ -102,6 +128,10 @@ public struct Swin {
     guard (1...8).contains(depths.count), heads.count == depths.count, !depths.contains(where: { $0 < 1 || $0 > 10_000 }) else {
       builder.fail(
         "depths and heads have to say for each of 1 to 8 stages how many blocks and heads it has, but are \(depths) and \(heads)")
+      return false
+    }
+    guard (0..<1).contains(dropPath) else {
+      builder.fail("the rate of stochastic depth has to be from 0 to below 1, but is \(dropPath)")
       return false
     }
     guard dim > 0, patch > 0, window > 0, dim <= 1 << 20, patch <= 1 << 20 else {

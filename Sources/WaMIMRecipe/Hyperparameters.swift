@@ -90,6 +90,11 @@ public struct Hyperparameters: Sendable {
     "std", of: "normalize", default: [0.229, 0.224, 0.225], argument: .required, .positive, isOfChannels: true,
     "Standard deviation of each channel")
 
+  // What is kept beside the parameters.
+  public let ema = Hyperparameter(
+    "ema", of: "ema", label: "keep", default: 0.0, argument: .or(0.9999), .belowOne,
+    "What a running mean of the parameters keeps of itself in a step; 0 keeps no mean")
+
   // How a trained model is looked at.
   public let viewSize = Hyperparameter(
     "view_size", of: "evaluate.center_crop", label: "resize", default: 0, .pixels,

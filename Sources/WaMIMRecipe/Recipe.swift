@@ -43,9 +43,11 @@ public struct Recipe: Hashable, Sendable {
   public var optimizer: String { self[choice: .optimizer] }
 
   /// The hyperparameters that mean something to programs of the recipe: those of settings that others were chosen over are left out, and
-  /// the layer decay where all layers have one rate.
-  public var meaningful: [any AnyHyperparameter] {
-    let idle = Setting.all.filter { !$0.clause.isList && self[choice: $0.clause] != $0.name }.map(\.key)
+  /// the layer decay where all layers have one rate, and what is about classes where models take no labels.
+  public func meaningful(takesLabels: Bool) -> [any AnyHyperparameter] {
+    let idle = Setting.all.filter { setting in
+      !setting.clause.isList && self[choice: setting.clause] != setting.name || setting.needsLabels && !takesLabels
+    }.map(\.key)
     return Hyperparameters.all.filter { hyperparameter in
       !hyperparameter.settings.allSatisfy(idle.contains) && (hyperparameter.name != "layer_decay" || self.layerDecay != 1)
     }

@@ -30,6 +30,9 @@ public struct ScheduleScalar: Sendable {
     self.value = value
   }
 
+  /// What a running mean of parameters takes in of them in a step.
+  public static let averageShare = "average_share"
+
   /// Every number that follows from hyperparameters and the run's position; hyperparameters that are numbers come by their names.
   public static let all: [ScheduleScalar] =
     [
@@ -39,6 +42,7 @@ public struct ScheduleScalar: Sendable {
       ScheduleScalar("second_moment_correction") { recipe, run in 1 / (1 - pow(recipe.beta(1), Double(run.step))) },
       ScheduleScalar("progress") { _, run in run.progress },
       ScheduleScalar("peak_lr") { recipe, run in recipe.baseLearningRate * Double(run.imagesPerStep) / 256 },
+      ScheduleScalar(averageShare) { recipe, _ in 1 - recipe.ema },
       ScheduleScalar("batch_share") { _, run in 1 / Double(run.batchesPerStep) },
     ] + Hyperparameters.all.compactMap(ofHyperparameter)
 
@@ -54,11 +58,18 @@ public struct ScheduleScalar: Sendable {
   /// The name of the learning rate's share for a layer with `layers` layers above it: layer_decay to the power of `layers`.
   public static func layerRateName(layersAbove layers: Int) -> String { "\(layerRatePrefix)\(layers)" }
 
-  private static func layerRate(named name: String) -> ScheduleScalar? {
+  /// How many layers stand above the one whose share is called `name`, or nil where it is no such name.
+  public static func layersAbove(inRateName name: String) -> Int? {
     guard name.hasPrefix(layerRatePrefix), let layers = Int(name.dropFirst(layerRatePrefix.count)),
       name == layerRateName(layersAbove: layers), layers >= 0
     else { return nil }
-    return ScheduleScalar(name) { recipe, _ in pow(recipe.layerDecay, Double(layers)) }
+    return layers
+  }
+
+  private static func layerRate(named name: String) -> ScheduleScalar? {
+    layersAbove(inRateName: name).map { layers in
+      ScheduleScalar(name) { recipe, _ in recipe.layerRate(layersAbove: layers) }
+    }
   }
 
   private static func ofHyperparameter(_ hyperparameter: any AnyHyperparameter) -> ScheduleScalar? {
@@ -75,6 +86,9 @@ public struct ScheduleScalar: Sendable {
 }
 
 extension Recipe {
+  /// The share of the learning rate for a layer with `layers` layers above it.
+  public func layerRate(layersAbove layers: Int) -> Double { pow(self.layerDecay, Double(layers)) }
+
   /// The optimiser's beta of number `index`, from 0.
   fileprivate func beta(_ index: Int) -> Double {
     self.betas.indices.contains(index) ? self.betas[index] : Recipe().betas[index]

@@ -8,6 +8,8 @@ public struct Setting: Sendable {
   /// The clauses of the blocks.
   public enum Clause: String, CaseIterable, Sendable {
     case optimizer, schedule, augment
+    /// What is kept of the parameters beside them.
+    case averages
     /// What is done to an image to evaluate on it.
     case view
     case metrics
@@ -17,7 +19,7 @@ public struct Setting: Sendable {
 
     public var block: Block {
       switch self {
-      case .optimizer, .schedule, .augment: .train
+      case .optimizer, .schedule, .augment, .averages: .train
       case .view, .metrics: .evaluate
       }
     }
@@ -26,7 +28,7 @@ public struct Setting: Sendable {
     public var isList: Bool {
       switch self {
       case .optimizer, .schedule: false
-      case .augment, .view, .metrics: true
+      case .augment, .averages, .view, .metrics: true
       }
     }
 
@@ -44,16 +46,20 @@ public struct Setting: Sendable {
   public let defaults: [String: HyperparameterValue]
   /// Whether the setting can be named several times, each adding a number to its list.
   public let isRepeatable: Bool
+  /// Whether it is about classes, and so means nothing to models that take no labels.
+  public let needsLabels: Bool
 
   private init(
     _ name: String, _ clause: Clause, implies implied: [String: HyperparameterValue] = [:],
-    defaults: [String: HyperparameterValue] = [:], isRepeatable: Bool = false, _ summary: String
+    defaults: [String: HyperparameterValue] = [:], isRepeatable: Bool = false, needsLabels: Bool = false,
+    _ summary: String
   ) {
     self.name = name
     self.clause = clause
     self.implied = implied
     self.defaults = defaults
     self.isRepeatable = isRepeatable
+    self.needsLabels = needsLabels
     self.summary = summary
   }
 
@@ -125,21 +131,27 @@ public struct Setting: Sendable {
       "random_erasing", .augment,
       "With `probability`, a rectangle of 0.02 to 1/3 of the image filled with normal noise, after the image is normalised."),
     Setting(
-      "mixup", .augment,
+      "mixup", .augment, needsLabels: true,
       "Two images of a batch blended, with a share from the distribution Beta(alpha, alpha), and their labels with them; beside "
         + "`cutmix`, in half of the batches. Batches have to be even."),
     Setting(
-      "cutmix", .augment,
+      "cutmix", .augment, needsLabels: true,
       "A rectangle of each image of a batch taken from another one, and their labels mixed by area; beside `mixup`, in half of the "
         + "batches. Batches have to be even."),
     Setting(
-      "label_smoothing", .augment,
+      "label_smoothing", .augment, needsLabels: true,
       "A `share` of each target spread evenly over all classes."),
     Setting(
       "normalize", .augment,
       "Each channel, in [0, 1], less its mean and over its standard deviation; ImageNet's where nothing is said."),
+    Setting(
+      "ema", .averages,
+      "A running mean of each parameter, of which a step keeps the share `keep`: evaluated beside the parameters, and taken where a command "
+        + "says `--ema`."),
     Setting("center_crop", .view, "The middle of the image, whose shorter side is resized to `resize` pixels first."),
-    Setting("top", .metrics, isRepeatable: true, "The share of images whose class is among the `k` likeliest."),
+    Setting(
+      "top", .metrics, isRepeatable: true, needsLabels: true,
+      "The share of images whose class is among the `k` likeliest."),
   ]
 
   /// The settings that a clause knows.

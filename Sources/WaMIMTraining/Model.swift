@@ -53,7 +53,7 @@ public struct Model: Hashable, Sendable {
     let givesOthers = evaluated.outputs.contains { $0.name != Graph.featuresName }
     return ScheduleRole.allCases.filter { role in
       switch role {
-      case .step, .gradients, .update: graph.loss != nil || !hasFeatures
+      case .step, .gradients, .update, .average: graph.loss != nil || !hasFeatures
       case .forward: graph.loss != nil || givesOthers || !hasFeatures
       case .features: hasFeatures
       }

@@ -65,4 +65,9 @@ extension GraphBuilder {
     let prefix = order == 1 ? "first_moment" : "second_moment"
     return add(.state(name: "\(prefix).\(name)", shape: shape, role: .moment(order: order, of: name)))
   }
+
+  /// Keeps a state for the parameter `name`: its running mean.
+  package func average(of name: String, _ shape: Shape) -> Tensor {
+    add(.state(name: "ema.\(name)", shape: shape, role: .average(of: name)))
+  }
 }

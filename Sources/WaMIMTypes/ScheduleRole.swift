@@ -10,12 +10,14 @@ public enum ScheduleRole: String, Hashable, Sendable, Codable, CaseIterable {
   case forward
   /// Gives the features of images, whole.
   case features
+  /// Takes the parameters into their running means, after a step.
+  case average
 
-  /// Whether the schedule is part of a training step.
+  /// Whether the schedule is part of a training step, which all runs make.
   public var trains: Bool {
     switch self {
     case .step, .gradients, .update: true
-    case .forward, .features: false
+    case .forward, .features, .average: false
     }
   }
 }

@@ -83,6 +83,11 @@ struct ClassificationTests {
     try expect(try gradients(workshop, input), expected.filter { $0.key.hasPrefix("eval.") })
   }
 
+  /// A small Swin whose last grid is smaller than its window.
+  private static let swin = [
+    "image=32", "patch=2", "window=4", "dim=8", "depths=[1, 2, 2, 1]", "heads=[1, 2, 2, 4]", "classes=5", "batch=3",
+  ]
+
   /// Classifiers that differ in everything that can be set.
   static let models: [(job: String, settings: [String], options: [String])] = [
     ("finetune_vit", golden, []),
@@ -94,8 +99,10 @@ struct ClassificationTests {
     ("finetune_vit", golden + ["image=48", "patch=16", "dim=20", "heads=1", "batch=2"], ["--micro-batch", "1"]),
     ("finetune_vit", golden + ["image=24", "dim=192", "depth=2", "classes=100"], []),
     ("probe_vit", ["image=32", "patch=8", "dim=48", "depth=2", "heads=3", "classes=5", "batch=6"], []),
+    ("finetune_swin", swin + ["drop_path=0.4", "epsilon=1e-4"], ["--micro-batch", "1"]),
     ("probe_vit", ["image=32", "patch=4", "dim=32", "depth=1", "heads=2", "classes=3", "batch=5", "pool=mean"], []),
     ("wamim_vit_demo", AgreementTests.golden, []),
+    ("probe_swin", swin, []),
   ]
 
   @Test(arguments: Array(models.indices).sampled(oneOf: 3)) func classifiersAgreeWithTheInterpreter(index: Int) throws {

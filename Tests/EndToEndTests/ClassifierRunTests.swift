@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs of compiled classifiers, from drawn images with classes to what they take other images for.
@@ -21,13 +22,55 @@ struct ClassifierRunTests {
       let result = try workshop.run(workshop.path("train"), ["fit"] + words)
       try #require(result.status == 0, "\(result.errors)")
     }
-    let words = ["--data", "synthetic:22", "--val", "synthetic:7", "--epochs", "2", "--base-lr", "1e-2"]
+    let words = ["--data", "synthetic:22", "--val", "synthetic:7", "--epochs", "2", "--base-lr", "1e-2", "--ema", "0.9"]
     try fit(words + ["--out", "whole", "--threads", "1", "--loader-threads", "1"])
     try fit(words + ["--out", "parts", "--threads", "2", "--limit-steps", "3"])
     try fit(["--resume", "parts", "--threads", "3", "--loader-threads", "4"])
     #expect(try checkpoint(workshop, "parts") == checkpoint(workshop, "whole"))
     let metrics = try String(contentsOfFile: workshop.path("parts/metrics.jsonl"), encoding: .utf8)
     #expect(metrics.split(separator: "\n").count { $0.contains("\"validation_accuracy\":{\"top1\":") } == 2)
+    #expect(metrics.split(separator: "\n").count { $0.contains("\"ema\":{") } == 2)
+  }
+
+  @Test("Running means follow the parameters, and are evaluated and written in their place")
+  func averaged() throws {
+    let workshop = try Workshop()
+    try workshop.compile("finetune_vit", Self.settings)
+    func run(_ words: String..., status: Int32 = 0) throws -> CommandResult {
+      let result = try workshop.run(workshop.path("train"), words)
+      try #require(result.status == status, "\(words): \(result.errors)")
+      return result
+    }
+    func tensors(_ file: String) throws -> [String: [Double]] { try Safetensors(contentsOf: workshop.path(file)).elements }
+    let words = ["fit", "--data", "synthetic:8", "--base-lr", "1e-2", "--log-every", "1", "--threads", "1"]
+    // A run that keeps none goes on keeping some, which begin with its parameters.
+    try #require(try workshop.run(workshop.path("train"), words + ["--epochs", "2", "--limit-steps", "1"]).status == 0)
+    #expect(!(try tensors("run/checkpoint.safetensors").keys.contains { $0.hasPrefix("ema.") }))
+    let refused = try run("evaluate", "--checkpoint", "run", "--data", "synthetic:8", "--ema", status: 1)
+    #expect(refused.errors.contains("has no running means of the parameters"), "\(refused.errors)")
+    _ = try run("fit", "--resume", "run", "--val", "synthetic:8", "--ema", "0.75", "--every", "1", "--keep", "4")
+    let steps = try [1, 2, 3].map { try tensors("run/checkpoint-\($0).safetensors") } + [tensors("run/checkpoint.safetensors")]
+    for (before, after) in zip(steps, steps.dropFirst()) {
+      for (name, average) in after where name.hasPrefix("ema.") {
+        let parameter = String(name.dropFirst(4))
+        let start = try #require(before[name] ?? before[parameter])
+        let expected = zip(start, try #require(after[parameter])).map { 0.75 * $0 + 0.25 * $1 }
+        #expect(relativeError(average, expected) < 1e-6, "\(name)")
+      }
+    }
+    #expect(steps[3].keys.count { $0.hasPrefix("ema.") } == steps[3].keys.count { $0.hasPrefix("first_moment.") })
+
+    let metrics = try String(contentsOfFile: workshop.path("run/metrics.jsonl"), encoding: .utf8).split(separator: "\n")
+    #expect(metrics.contains { $0.contains("\"layer_learning_rates\":[") })
+    let plain = try run("evaluate", "--checkpoint", "run", "--data", "synthetic:8").output
+    let mean = try run("evaluate", "--checkpoint", "run", "--data", "synthetic:8", "--ema").output
+    #expect(plain != mean)
+    for (options, prefix) in [([], ""), (["--ema"], "ema.")] {
+      let words = ["export", "--timm", "--checkpoint", "run", "-o", "timm.safetensors"] + options
+      try #require(try workshop.run(workshop.path("train"), words).status == 0)
+      let exported = try tensors("timm.safetensors")
+      #expect(exported.allSatisfy { steps[3][prefix + $0.key] == $0.value })
+    }
   }
 
   @Test("Each image is evaluated once and asked about once, whatever the batch")

@@ -10,7 +10,7 @@ import time
 
 from trainer import REPOSITORY, compile_model, run
 
-MODELS = ["wamim_vit_base", "wamim_vit_tiny", "wamim_vit_demo"]
+MODELS = {"pretrain": ["wamim_vit_base", "wamim_vit_tiny", "wamim_vit_demo"], "finetune": ["vit_base", "vit_tiny"]}
 # Seconds of a round for each side, more or less.
 ROUND = 3
 
@@ -21,25 +21,47 @@ def peak_bytes():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
 
-def work(model, batch, threads):
-    """Takes as many steps as each line of the input says, and answers with their seconds and the peak memory."""
+def pretraining(model, batch):
+    """A network, its optimiser, and what draws a batch and computes its loss."""
     import torch
 
     from wamim import Configuration, WaMIM, optimizer
 
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
     configuration = Configuration.of_model(os.path.join(REPOSITORY, f"graphs/{model}.wg"), batch=batch)
     network = WaMIM(configuration)
-    adamw = optimizer(network, rate=1e-4)
     images = torch.empty(batch, 3, configuration.image, configuration.image)
     noise = torch.empty(batch, configuration.grid**2)
 
-    def step():
+    def draw():
         images.normal_()
         noise.uniform_()
+
+    return optimizer(network, rate=1e-4), draw, lambda: network(images, noise)[0]
+
+
+def finetuning(model, batch):
+    """The same of a classifier."""
+    import torch
+
+    from classifier import Classifier, loss, optimizer
+
+    network = Classifier(model.removeprefix("vit_")).train()
+    images, targets = torch.empty(batch, 3, 224, 224), torch.full((batch, 1000), 1 / 1000)
+    return optimizer(network, rate=1e-4), images.normal_, lambda: loss(network, images, targets)
+
+
+def work(task, model, batch, threads):
+    """Takes as many steps as each line of the input says, and answers with their seconds and the peak memory."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    adamw, draw, forward = {"pretrain": pretraining, "finetune": finetuning}[task](model, batch)
+
+    def step():
+        draw()
         start = time.perf_counter()
-        loss, _ = network(images, noise)
+        loss = forward()
         loss.backward()
         adamw.step()
         adamw.zero_grad(set_to_none=True)
@@ -56,8 +78,8 @@ def work(model, batch, threads):
 class PyTorch:
     """A process that trains with PyTorch when it is told to, and waits otherwise."""
 
-    def __init__(self, model, batch, threads):
-        words = [sys.executable, __file__, "--work", model, "--batch", str(batch), "--threads", str(threads)]
+    def __init__(self, task, model, batch, threads):
+        words = [sys.executable, __file__, "--work", model, "--task", task, "--batch", str(batch), "--threads", str(threads)]
         # Threads that wait let others work.
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="passive")
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
@@ -79,14 +101,21 @@ def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def compare(model, batch, rounds, threads):
+def source(task, model, batch):
+    """The model's file, and the values to replace in it."""
+    if task == "finetune":
+        return "graphs/finetune_vit.wg", dict(batch=batch, size=json.dumps(model.removeprefix("vit_")))
+    return f"graphs/{model}.wg", dict(batch=batch)
+
+
+def compare(task, model, batch, rounds, threads):
     """Prints each round, and returns the row of the table."""
-    print(f"{model}, batch {batch}, {threads} threads")
-    torch = PyTorch(model, batch, threads)
+    print(f"{task} {model}, batch {batch}, {threads} threads")
+    torch = PyTorch(task, model, batch, threads)
     ours, theirs, others, peak = [], [], [], 0
     with tempfile.TemporaryDirectory() as folder:
         trainer = os.path.join(folder, "train")
-        compile_model(f"graphs/{model}.wg", dict(batch=batch), trainer)
+        compile_model(*source(task, model, batch), trainer)
         # The first step is slower, the second one tells how many make a round.
         usual = torch.steps(2)["seconds"][-1]
         count = max(1, round(ROUND / usual))
@@ -118,17 +147,17 @@ def compare(model, batch, rounds, threads):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    graphs = sorted(os.path.splitext(name)[0] for name in os.listdir(os.path.join(REPOSITORY, "graphs")))
-    parser.add_argument("--model", default="wamim_vit_tiny", choices=graphs + ["all"], help="a model of graphs/, or all")
+    parser.add_argument("--task", default="pretrain", choices=list(MODELS))
+    parser.add_argument("--model", help="a model of graphs/, of finetune vit_tiny to vit_large; or all")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--work", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return work(options.work, options.batch, options.threads)
-    models = MODELS if options.model == "all" else [options.model]
-    rows = [compare(model, options.batch, options.rounds, options.threads) for model in models]
+        return work(options.task, options.work, options.batch, options.threads)
+    models = MODELS[options.task] if options.model in (None, "", "all") else [options.model]
+    rows = [compare(options.task, model, options.batch, options.rounds, options.threads) for model in models]
     titles = ["model", "batch", "wamimc, images/s", "PyTorch, images/s", "ratio", "wamimc, memory", "PyTorch, memory", "ratio"]
     print()
     for row in [titles, ["---"] * len(titles)] + rows:

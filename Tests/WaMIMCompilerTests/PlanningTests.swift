@@ -79,12 +79,23 @@ struct PlanningTests {
       case .step:
         let loss = try #require(described.lossPhase)
         #expect(!written[...loss].contains(true) && written[(loss + 1)...].contains(true))
-      case .update: #expect(written.contains(true))
+      case .update, .average: #expect(written.contains(true))
       default: #expect(!written.contains(true), "\(schedule.name)")
       }
       #expect(schedule.usesAccumulators == ["gradients", "update"].contains(schedule.name))
       #expect(described.usesAccumulators == schedule.usesAccumulators)
     }
+  }
+
+  /// Running means are memory of their own, which a run without them leaves alone.
+  @Test func runningMeansLieBehindAllElse() throws {
+    let program = try Compilation().program(for: Model(WaMIMModel().graph()), text: "", compiler: "test")
+    let (averages, others) = (program.manifest.states.filter(\.role.isAverage), program.schedules.filter { $0.name != "average" })
+    #expect(averages.count == program.manifest.states.count { $0.role == .parameter } && others.count == program.schedules.count - 1)
+    let end = try #require(others.map(\.arenaBytes).max())
+    #expect(averages.allSatisfy { $0.tensor.offset >= end && $0.tensor.offset + $0.tensor.byteCount <= program.arenaBytes })
+    let plans = [[], [.average]].map { program.manifest.memoryPlan(schedules: [.step] + $0, threads: 1) }
+    #expect(plans[1].total - plans[0].total >= averages.reduce(0) { $0 + $1.tensor.byteCount })
   }
 
   /// The gradient of a weight is added to its accumulator by the product that computes it.

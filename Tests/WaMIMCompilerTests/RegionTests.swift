@@ -34,7 +34,7 @@ struct RegionTests {
       #expect(zip(regions, regions.dropFirst()).allSatisfy { $0.order <= $1.order }, "\(moment)")
       #expect(graph.misplaced.isEmpty && graph.isUpdatedByUpdates, "\(moment)")
       #expect(graph.loss.map { graph[$0].region == .forward } ?? true, "\(moment)")
-      #expect(regions.contains(.update) == (role == .update || isDifferentiated), "\(moment)")
+      #expect(regions.contains(.update) == ([.update, .average].contains(role) || isDifferentiated), "\(moment)")
       #expect(!regions.contains(.backward) || isDifferentiated, "\(moment)")
     }
   }

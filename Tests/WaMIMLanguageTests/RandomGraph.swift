@@ -100,7 +100,7 @@ struct RandomGraph {
       let group = ParameterGroup(
         rateScale: flag() ? 1 : float(), decay: decays[number(0...decays.count - 1)], isFrozen: flag())
       add(.parameter(name: name, shape: shape(), initializer: initializers[number(0...2)], group: group))
-    case 2: add(.state(name: name, shape: shape(), role: .moment(order: number(1...2), of: text())))
+    case 2: add(.state(name: name, shape: shape(), role: flag() ? .average(of: text()) : .moment(order: number(1...2), of: text())))
     case 3: add(.accumulator(name: name, shape: shape()))
     case 4: add(.constant(value: float(), shape: shape()))
     default: add(.positionTable(width: 4 * number(1...3), grid: number(1...4), classToken: flag()))

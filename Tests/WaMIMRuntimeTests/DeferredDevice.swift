@@ -127,6 +127,11 @@ final class DeferredDevice: Device {
     return inner.downloadScalars(tensors)
   }
 
+  func exchange(_ tensors: [Manifest.Tensor], with others: [Manifest.Tensor]) throws(TrainerError) {
+    try flush()
+    inner.exchange(tensors, with: others)
+  }
+
   func clearAccumulators() {
     waiting.append(.clearAccumulators)
   }

@@ -92,10 +92,10 @@ import WaMIMRuntime
           seed, "--val", folder["val"], "--out", folder["run"], "--overwrite", "--threads", threads, "--loaders", threads) == 0)
       let lines = try folder.read("run/metrics.jsonl").split(separator: UInt8(ascii: "\n"))
       let validated = lines.compactMap { try? JSONDecoder().decode(ValidationLine.self, from: $0) }.filter {
-        $0.validationLoss != nil
+        $0.figures.loss != nil
       }
       #expect(validated.map(\.step) == [3, 6])
-      found.formUnion(validated.compactMap(\.validationLoss))
+      found.formUnion(validated.compactMap(\.figures.loss))
     }
     #expect(found.count == 1 && found.allSatisfy { $0 > 0 })
   }
@@ -110,7 +110,7 @@ import WaMIMRuntime
     func validated(_ name: String) throws -> [ValidationLine] {
       try folder.read("\(name)/metrics.jsonl").split(separator: UInt8(ascii: "\n")).compactMap {
         try? JSONDecoder().decode(ValidationLine.self, from: $0)
-      }.filter { $0.validationLoss != nil }
+      }.filter { $0.figures.loss != nil }
     }
     #expect(try validated("run") == validated("whole") && validated("run").count == 2)
   }

@@ -69,6 +69,13 @@ public struct Manifest: Codable, Sendable {
 }
 
 extension Manifest {
+  /// The hyperparameters that mean something to the program.
+  public var meaningfulHyperparameters: [any AnyHyperparameter] {
+    recipe.meaningful(takesLabels: inputs.contains { $0.binding == .labels })
+  }
+}
+
+extension Manifest {
   /// The processor that code was generated for.
   public struct Processor: Codable, Sendable {
     /// LLVM's name of the processor, such as `znver3`.

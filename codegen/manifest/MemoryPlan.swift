@@ -45,6 +45,11 @@ extension Manifest {
   /// Bytes of the memory in which gradients add up.
   private var accumulatorBytes: Int { accumulators.map { $0.offset + $0.byteCount }.max() ?? 0 }
 
+  /// Bytes of the running means of parameters, or of all other states.
+  private func byteCount(ofAverages averaged: Bool) -> Int {
+    states.reduce(0) { $1.role.isAverage == averaged ? $0 + $1.tensor.byteCount : $0 }
+  }
+
   /// What `loaders` threads and the batches take that they fill from `sources` sources of images.
   public func imageBytes(sources: Int, loaders: Int) -> Int {
     let pixels = inputs.reduce(0) { $0 + ($1.binding == .images ? $1.tensor.count : 0) }
@@ -57,12 +62,14 @@ extension Manifest {
     schedules roles: [ScheduleRole], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
   ) -> MemoryPlan {
     let run = schedules.filter { roles.contains($0.role) }
-    let states = states.reduce(0) { $0 + $1.tensor.byteCount }
+    let states = byteCount(ofAverages: false)
+    let averages = roles.contains(.average) ? byteCount(ofAverages: true) : 0
     let arena = run.map(\.arenaBytes).max() ?? 0
     let scratch = run.map(\.scratchBytes).max() ?? 0
     var rows = [
       MemoryPlan.Row(name: "parameters and the optimiser's moments", bytes: states),
-      MemoryPlan.Row(name: "inputs, activations and gradients", bytes: max(0, arena - states)),
+      MemoryPlan.Row(name: "inputs, activations and gradients", bytes: max(0, arena - states - averages)),
+      MemoryPlan.Row(name: "running means of the parameters", bytes: averages),
       MemoryPlan.Row(name: "gradients that add up", bytes: run.contains(where: \.usesAccumulators) ? accumulatorBytes : 0),
       MemoryPlan.Row(name: "scratch of \(threads) thread\(threads == 1 ? "" : "s")", bytes: threads * scratch),
     ]

@@ -8,6 +8,7 @@ public enum Passes {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
     if role == .update { return [updateFromAccumulators(rule)] + tidy }
+    if role == .average { return [averageParameters] + tidy }
     let hoisting = [hoistGathers, hoistSlices, hoistInvariantRows, hoistColumns]
     let forward = [selectOutputs(role)] + tidy + hoisting.flatMap { [$0] + tidy }
     let backward = role.trains ? [differentiate(role, rule)] : []
@@ -89,6 +90,7 @@ extension Passes {
       reduced.outputs = graph.outputs.filter { output in
         switch role {
         case .features: output.name == Graph.featuresName
+        case .average: false
         case .forward: output.name != Graph.featuresName
         // Training reports losses and logits: predictions and targets need not outlive their last use.
         case .step, .gradients, .update:
@@ -110,6 +112,10 @@ extension Passes {
       return try role == .step ? differentiated.with(rule) : differentiated.withAccumulation()
     }
   }
+
+  static let averageParameters = Pass(
+    "average-parameters", "Leaves of the graph its parameters, and moves their running means toward them.", isOptional: false
+  ) { try $0.averagingParameters() }
 
   static func updateFromAccumulators(_ rule: UpdateRule) -> Pass {
     Pass(

@@ -32,6 +32,12 @@ struct PersistentLayout {
 
   /// Lays out what `graphs` use.
   init(_ graphs: [Graph]) {
+    add(graphs)
+  }
+
+  /// Lays out what `graphs` use besides; in the arena from the byte `start` on, where that is not taken.
+  mutating func add(_ graphs: [Graph], from start: Int = 0) {
+    arenaBytes = max(arenaBytes, ArenaPlanner.aligned(start))
     for node in graphs.flatMap(\.nodes) {
       guard let key = PersistentLayout.key(of: node.operation), allocations[key] == nil else { continue }
       let allocation: Allocation

@@ -54,10 +54,13 @@ struct ProgramBuilder {
       return Source(
         role: source.role, graph: fuses ? separated.withSumsWithinUnits() : separated, combinations: source.combinations)
     }
-    let layout = PersistentLayout(sources.map(\.graph))
+    let (always, averaging) = (sources.filter { $0.role != .average }, sources.filter { $0.role == .average })
+    var layout = PersistentLayout(always.map(\.graph))
     var schedules: [Schedule] = []
     var described: [Manifest.Schedule] = []
-    for source in sources {
+    for source in always + averaging {
+      // Behind all else, running means are memory that a run without them never touches.
+      if source.role == .average { layout.add([source.graph], from: schedules.map(\.arenaBytes).max() ?? 0) }
       let (schedule, description) = try plan(source, layout)
       schedules.append(schedule)
       described.append(description)

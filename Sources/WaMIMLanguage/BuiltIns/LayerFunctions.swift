@@ -11,8 +11,8 @@ extension BuiltIn {
   static let classification: [BuiltIn] = [
     BuiltIn(
       "pooled", [Parameter("tokens", .tensor), pool, Parameter("norm", .text, default: .text("norm")), epsilon, frozen],
-      "The features [batch, width] of tokens [batch, 1 + patches, width] that nothing has normalised yet: a layer norm called `norm`, "
-        + "then the class token or the mean of the patches."
+      "The features [batch, width] of tokens [batch, tokens, width] that nothing has normalised yet: a layer norm called `norm`, then the "
+        + "class token, which comes first, the mean of the patches behind it, or the mean of all where there is no class token."
     ) { arguments in
       let norm = LayerNorm(epsilon: try arguments.float("epsilon"))
       let tokens = try arguments.tensor("tokens")
@@ -20,11 +20,13 @@ extension BuiltIn {
       return try arguments.frozen { .tensor(norm(tokens, name: try arguments.text("norm")).pooled(pooling)) }
     },
     BuiltIn(
-      "classifier", [Parameter("tokens", .tensor), Parameter("classes", .integer), pool],
-      "Logits [batch, classes] of tokens [batch, 1 + patches, width]: `fc_norm` of the patches' mean, or the class token of `norm`; "
-        + "then `head`."
+      "classifier", [Parameter("tokens", .tensor), Parameter("classes", .integer), pool, epsilon],
+      "Logits [batch, classes] of tokens [batch, tokens, width]: `fc_norm` of the patches' mean, or the class token of `norm`, then "
+        + "`head`; without a class token (`all`) the mean of `norm`, then `head.fc`."
     ) { arguments in
-      let head = Classifier(classes: try arguments.integer("classes"), pooling: try arguments.option("pool", Pooling.init))
+      let head = Classifier(
+        classes: try arguments.integer("classes"), pooling: try arguments.option("pool", Pooling.init),
+        epsilon: try arguments.float("epsilon"))
       return .tensor(head(try arguments.tensor("tokens")))
     },
     BuiltIn(
@@ -97,6 +99,7 @@ extension BuiltIn {
         Parameter("images", .tensor), Parameter("mask", .optionalMask, default: .symbol("none")), Parameter("patch", .integer),
         Parameter("window", .integer), Parameter("dim", .integer), Parameter("depths", .integers), Parameter("heads", .integers),
         Parameter("tap", .symbol(Swin.Tap.allCases.map(\.rawValue)), default: .symbol("merged")),
+        Parameter("drop_path", .number, default: .number(0)), frozen,
       ],
       "A Swin transformer on the tokens of visible patches, of which each covers one token of the last stage; gives the features of each "
         + "stage behind a layer norm, as the next stage gets them (`merged`) or before (`stage`). Without a mask it sees all tokens and "
@@ -105,10 +108,15 @@ extension BuiltIn {
       let encoder = Swin(
         patch: try arguments.integer("patch"), window: try arguments.integer("window"), dim: try arguments.integer("dim"),
         depths: try arguments.integers("depths"), heads: try arguments.integers("heads"),
-        tap: try arguments.option("tap", Swin.Tap.init))
+        tap: try arguments.option("tap", Swin.Tap.init), dropPath: try arguments.number("drop_path"))
       let images = try arguments.tensor("images")
-      guard let mask = try arguments.optionalMask("mask") else { return .list(encoder.stages(of: images).map(Value.tensor)) }
-      return .list(encoder(images, visibleIn: mask).map(Value.tensor))
+      return try arguments.frozen {
+        guard let mask = try arguments.optionalMask("mask") else { return .list(encoder.stages(of: images).map(Value.tensor)) }
+        guard encoder.dropPath == 0 else {
+          throw GraphError("'drop_path' is for an encoder that sees all tokens: leave out the mask, or it")
+        }
+        return .list(encoder(images, visibleIn: mask).map(Value.tensor))
+      }
     },
     BuiltIn(
       "dwt",

@@ -104,5 +104,8 @@ extension BuiltIn {
     ) { arguments in
       .role(.moment(order: try arguments.integer("order"), of: try arguments.text("of")))
     },
+    BuiltIn("average", [Parameter("of", .text)], "What a state is for: the running mean over steps of a parameter.") { arguments in
+      .role(.average(of: try arguments.text("of")))
+    },
   ]
 }

@@ -71,6 +71,7 @@ private struct Printer {
     case .binding(.random(let samples)): "random(samples: \(samples ?? -1))"
     case .binding(.hyperparameter(let name)): "hyperparameter(\(quoted(name)))"
     case .role(.moment(let order, let parameter)): "moment(\(order), of: \(quoted(parameter)))"
+    case .role(.average(let parameter)): "average(of: \(quoted(parameter)))"
     case .role(.parameter): "parameter()"
     case .role(.buffer): "buffer()"
     case .initializer(.constant(let value)): "filled(\(written(value)))"
@@ -111,7 +112,7 @@ private struct Printer {
     Setting.Clause.all(in: block).compactMap { clause in
       let settings = Setting.all(in: clause)
       let isDefault = settings.flatMap(\.hyperparameters).allSatisfy { model.recipe[$0] == $0.anyDefault }
-      if block == .evaluate, isDefault { return nil }
+      if isDefault, block == .evaluate || clause == .averages { return nil }
       let calls = settings.flatMap(calls)
       return clause.label + ": " + (clause.isList ? "[\(calls.joined(separator: ", "))]" : calls.joined())
     }

@@ -18,6 +18,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A run's folder or checkpoint.", valueName: "run"))
   var checkpoint: String
 
+  @OptionGroup var average: AverageOption
+
   @OptionGroup var data: DataOptions
 
   @OptionGroup var labels: LabelOptions
@@ -31,7 +33,7 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     let classifier = try TrainedClassifier(
-      checkpoint: checkpoint, data: data, labels: labels, loaders: loaders, threads: threads)
+      checkpoint: checkpoint, averaged: average.isAveraged, data: data, labels: labels, loaders: loaders, threads: threads)
     let source = classifier.source
     guard let classes = source.classes else {
       throw TrainerError("this model takes no labels, so there is nothing to hold its guesses against; `predict` tells them")

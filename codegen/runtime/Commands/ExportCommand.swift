@@ -18,6 +18,8 @@ struct ExportCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A run's folder or checkpoint.", valueName: "run"))
   var checkpoint: String
 
+  @OptionGroup var average: AverageOption
+
   @Option(name: .shortAndLong, help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
   var output: String
 
@@ -32,7 +34,7 @@ struct ExportCommand: ParsableCommand {
     var protected = ProtectedFiles()
     protected.protect(path, as: "the checkpoint")
     try protected.check(output, option: "-o")
-    try encoder.write(to: output, parameters: try SafetensorsReader(path), of: program)
+    try encoder.write(to: output, parameters: try SafetensorsReader(path), of: program, averaged: average.isAveraged)
     Console.print("wrote \(output)")
     Console.print("model = \(encoder.createModel)")
     let quoted = output.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
@@ -42,8 +44,11 @@ struct ExportCommand: ParsableCommand {
 
 extension TimmEncoder {
   /// Writes the encoder with the values of the parameters in `reader`'s file.
-  func write(to path: String, parameters reader: SafetensorsReader, of program: Program) throws(TrainerError) {
+  func write(
+    to path: String, parameters reader: SafetensorsReader, of program: Program, averaged: Bool
+  ) throws(TrainerError) {
     try Checkpoint.check(reader, of: program)
+    let names = try Checkpoint.names(in: reader, of: program, averaged: averaged)
     let layouts = tensors.map { tensor in
       Safetensors.Layout(name: tensor.name, shape: tensor.shape, byteCount: 4 * tensor.shape.reduce(1, *))
     }
@@ -55,7 +60,7 @@ extension TimmEncoder {
       case .parameter(let name):
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: layouts[index].byteCount, alignment: 8)
         defer { bytes.deallocate() }
-        try reader.read(name, into: bytes)
+        try reader.read(names[name] ?? name, into: bytes)
         try file.write(UnsafeRawBufferPointer(bytes))
       }
     }

@@ -11,7 +11,7 @@ struct FeatureExtractor {
   private let model: TrainedModel
   private let loaders: Int
 
-  init(checkpoint: String, loaders: LoaderOptions, threads: ThreadOptions) throws(TrainerError) {
+  init(checkpoint: String, averaged: Bool, loaders: LoaderOptions, threads: ThreadOptions) throws(TrainerError) {
     program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
     guard FeaturePass.givesFeatures(program) else {
@@ -25,8 +25,13 @@ struct FeatureExtractor {
     model = try TrainedModel(
       program: program, schedules: [.features], threads: threads.count, sources: 1, loaders: loaders.count)
     if position != nil {
-      try Checkpoint.loadParameters(file, into: model)
+      try Checkpoint.loadParameters(file, into: model, averaged: averaged)
     } else {
+      guard !averaged else {
+        throw TrainerError(
+          "--ema: \(file) is no checkpoint of this program's runs, so it is not known which running means are whose; "
+            + "`export --ema` of its own program writes them as parameters")
+      }
       try model.initializeStates(seed: 0)
       try InitialParameters.load(file, into: model).report()
     }

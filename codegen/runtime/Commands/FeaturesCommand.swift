@@ -17,6 +17,8 @@ struct FeaturesCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A run's folder, its checkpoint, or a safetensors file that --init of `fit` takes.", valueName: "run"))
   var checkpoint: String
 
+  @OptionGroup var average: AverageOption
+
   @OptionGroup var data: DataOptions
 
   @Flag(help: "Write the classes of the images, too.")
@@ -32,7 +34,7 @@ struct FeaturesCommand: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   func run() throws {
-    let extractor = try FeatureExtractor(checkpoint: checkpoint, loaders: loaders, threads: threads)
+    let extractor = try FeatureExtractor(checkpoint: checkpoint, averaged: average.isAveraged, loaders: loaders, threads: threads)
     var protected = ProtectedFiles()
     protected.protect(extractor.file, as: "the checkpoint")
     try protected.check(output, option: "-o")

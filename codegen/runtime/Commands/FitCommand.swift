@@ -124,6 +124,7 @@ struct FitCommand: ParsableCommand {
     } else {
       try model.initializeStates(seed: seed)
       if let initial { try InitialParameters.load(try RunFolder.checkpoint(from: initial), into: model).report() }
+      if model.keepsAverages { try model.beginAverages() }
     }
     let folder = try RunFolder(
       outPath, lock: lock, origin: checkpoint.map { RunFolder.Origin(checkpoint: $0, step: position?.step ?? 0) },
@@ -183,6 +184,7 @@ struct FitCommand: ParsableCommand {
     var schedules = OptimizerStep.schedules(program, batches: settings.recipe.batchAccumulation)
     if evaluates || settings.drawsPictures(program.manifest) { schedules.append(.forward) }
     if !settings.neighbours.isEmpty { schedules.append(.features) }
+    if settings.recipe.ema > 0 { schedules.append(.average) }
     return try TrainedModel(
       program: program, schedules: schedules,
       threads: threads.count, sources: sources.count, loaders: loaders.count,

@@ -38,7 +38,7 @@ struct HyperparameterOptions {
 
   /// What the executable's program has a use for.
   private static var offered: [any AnyHyperparameter] {
-    (try? Trainer.program().manifest.recipe.meaningful) ?? Hyperparameters.all
+    (try? Trainer.program().manifest.meaningfulHyperparameters) ?? Hyperparameters.all
   }
 
   /// The flag that an option turns on or off, or nil where it is no flag.
@@ -59,7 +59,7 @@ struct HyperparameterOptions {
 
   /// The options as a command's help lists them, with the defaults of `recipe`; lines are short enough to be left as they are.
   static func help(_ recipe: Recipe) -> String {
-    recipe.meaningful.map { hyperparameter in
+    offered.map { hyperparameter in
       let isFlag = if case .flag = hyperparameter.anyDefault { true } else { false }
       let option = hyperparameter.option + (isFlag ? "/\(hyperparameter.negatedOption)" : " <\(hyperparameter.valueName)>")
       let lines = wrapped(hyperparameter.help + ".", columns: 72).map { "      " + $0 }

@@ -50,7 +50,7 @@ struct InfoCommand: ParsableCommand {
     let manifest = program.manifest
     let count = program.parameters.reduce(0) { $0 + $1.count }
     Console.print("parameters    \(count) (\(Format.count(Double(count))))")
-    let states = manifest.states.reduce(0) { $0 + $1.tensor.byteCount }
+    let states = program.states(withAverages: false).reduce(0) { $0 + $1.byteCount }
     Console.print("states        \(Format.bytes(states)) with the optimiser's moments")
     for schedule in manifest.schedules {
       let flops = program.flops(schedule: schedule.role).all
@@ -74,7 +74,7 @@ struct InfoCommand: ParsableCommand {
     Console.print(
       "images a step \(images), so a learning rate of \(recipe.baseLearningRate * Double(images) / 256) after the warm-up")
     let settings =
-      recipe.meaningful.map { ($0.option, "\(recipe[$0].text)  \($0.help)") }
+      manifest.meaningfulHyperparameters.map { ($0.option, "\(recipe[$0].text)  \($0.help)") }
       + [("--seed", "0  Seed of everything random"), ("--threads", "\(threads.count)  Threads that compute")]
     Console.print("Training with `fit`, where its options say nothing else:")
     let width = (settings.map(\.0.count).max() ?? 0) + 2

@@ -9,6 +9,8 @@ struct LabelledFeatureOptions: ParsableArguments {
         + "that `features` wrote.", valueName: "run"))
   var checkpoint: String?
 
+  @OptionGroup var average: AverageOption
+
   @Option(help: ArgumentHelp("Labelled images to learn from: a folder, or a file that `features` wrote.", valueName: "images"))
   var train: [String]
 
@@ -31,7 +33,7 @@ struct LabelledFeatureOptions: ParsableArguments {
     var extractor: FeatureExtractor?
     if !isKept(train) || !isKept(val) {
       guard let checkpoint else { throw TrainerError("say whose features to compare: --checkpoint RUN") }
-      extractor = try FeatureExtractor(checkpoint: checkpoint, loaders: loaders, threads: threads)
+      extractor = try FeatureExtractor(checkpoint: checkpoint, averaged: average.isAveraged, loaders: loaders, threads: threads)
     }
     func table(
       _ paths: [String], _ labels: String?, _ classes: ClassTable?, _ option: String

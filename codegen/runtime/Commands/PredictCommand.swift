@@ -16,6 +16,8 @@ struct PredictCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A run's folder or checkpoint.", valueName: "run"))
   var checkpoint: String
 
+  @OptionGroup var average: AverageOption
+
   @OptionGroup var data: DataOptions
 
   @Option(name: .shortAndLong, help: ArgumentHelp("The CSV file to write.", valueName: "file"))
@@ -26,7 +28,8 @@ struct PredictCommand: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   func run() throws {
-    let classifier = try TrainedClassifier(checkpoint: checkpoint, data: data, labels: nil, loaders: loaders, threads: threads)
+    let classifier = try TrainedClassifier(
+      checkpoint: checkpoint, averaged: average.isAveraged, data: data, labels: nil, loaders: loaders, threads: threads)
     let source = classifier.source
     try classifier.protected.check(output, option: "-o", sources: [source])
     let pass = try classifier.pass()

@@ -13,6 +13,8 @@ struct ReconstructCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A run's folder or checkpoint.", valueName: "run"))
   var checkpoint: String
 
+  @OptionGroup var average: AverageOption
+
   @OptionGroup var data: DataOptions
 
   @Option(help: ArgumentHelp("Images to draw.", valueName: "n"))
@@ -50,7 +52,7 @@ struct ReconstructCommand: ParsableCommand {
     protected.protect(file, as: "the checkpoint")
     try protected.check(output, option: "-o", sources: [source])
     let model = try TrainedModel(program: program, schedules: [.forward], threads: threads.count)
-    try Checkpoint.loadParameters(file, into: model)
+    try Checkpoint.loadParameters(file, into: model, averaged: average.isAveraged)
     let unreadable = UnreadableImages()
     let gallery = try Gallery(
       model, batch: batch, source: source, count: count, seed: seed, showsLevels: levels, unreadable: unreadable)

@@ -13,9 +13,11 @@ struct TrainedClassifier {
   let file: String
   private let loaders: Int
 
-  /// - Parameter labels: Where the images' classes are told; nil where they are not asked for.
+  /// - Parameters:
+  ///   - averaged: Whether the parameters are the run's running means.
+  ///   - labels: Where the images' classes are told; nil where they are not asked for.
   init(
-    checkpoint: String, data: DataOptions, labels: LabelOptions?, loaders: LoaderOptions, threads: ThreadOptions
+    checkpoint: String, averaged: Bool, data: DataOptions, labels: LabelOptions?, loaders: LoaderOptions, threads: ThreadOptions
   ) throws(TrainerError) {
     let program = try Trainer.program()
     try ProcessorCheck.check(program.manifest.processor)
@@ -42,7 +44,7 @@ struct TrainedClassifier {
     model = try TrainedModel(
       program: program, schedules: [.forward], threads: threads.count, sources: 1, loaders: loaders.count,
       indexBytes: source.indexByteCount, orderBytes: EpochOrder.byteCount(images: source.count))
-    try Checkpoint.loadParameters(file, into: model)
+    try Checkpoint.loadParameters(file, into: model, averaged: averaged)
     wamim_catch_interruptions()
   }
 

@@ -34,6 +34,9 @@ package protocol Device: AnyObject {
   /// The first elements of tensors of the arena, all in one transfer.
   func downloadScalars(_ tensors: [Manifest.Tensor]) throws(TrainerError) -> [Float]
 
+  /// Exchanges the elements of tensors of the arena with those of as many others, each pair of one shape.
+  func exchange(_ tensors: [Manifest.Tensor], with others: [Manifest.Tensor]) throws(TrainerError)
+
   /// Zeroes the accumulators, where there are any.
   func clearAccumulators() throws(TrainerError)
 

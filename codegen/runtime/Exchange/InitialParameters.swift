@@ -15,6 +15,9 @@ package struct InitialParameters {
   /// Tables of positions that were made for another grid, and how.
   package private(set) var resized: [String] = []
 
+  /// What stands before the file's names of parameters.
+  private var prefix = ""
+
   /// How many parameters the model has of each layer, how many of them the file gave, and under which names.
   private var layers: [Layer] = []
 
@@ -36,6 +39,7 @@ package struct InitialParameters {
     let tensors = try GivenTensors(reader)
     let names = Names(entries: Set(tensors.byName.keys), parameters: parameters.map(\.name))
     var result = InitialParameters(path: path)
+    result.prefix = names.prefix
     var problems: [String] = []
     var matches: [(parameter: Manifest.Tensor, tensor: GivenTensors.Tensor)] = []
     var resizings: [String: PositionTables.Grids] = [:]
@@ -134,21 +138,29 @@ package struct InitialParameters {
     if !untouched.isEmpty {
       Console.print("not in it, so begun afresh: \(Self.list(Self.layers(untouched), separator: ", "))")
     }
-    if !surplus.isEmpty { Console.print("in it, but not in this model: \(Self.list(surplus, separator: ", "))") }
+    if !surplus.isEmpty {
+      let layers = Self.list(Self.layers(surplus, below: prefix), separator: ", ")
+      Console.print("in it, but not in this model: \(layers)")
+    }
   }
 
-  /// The layers of the model that `names` belong to, with how many there are of each.
-  private static func layers(_ names: [String]) -> [String] {
+  /// The layers that `names` belong to, with how many there are of each; a lone one by its whole name.
+  ///
+  /// - Parameter prefix: What stands before names.
+  private static func layers(_ names: [String], below prefix: String = "") -> [String] {
     var counts: [(layer: String, count: Int)] = []
     for name in names {
-      let layer = Names.layer(of: name)
+      let isBelow = name.hasPrefix(prefix)
+      let layer = isBelow ? prefix + Names.layer(of: String(name.dropFirst(prefix.count))) : Names.layer(of: name)
       if let index = counts.firstIndex(where: { $0.layer == layer }) {
         counts[index].count += 1
       } else {
         counts.append((layer, 1))
       }
     }
-    return counts.map { $0.count == 1 ? $0.layer : "\($0.layer) (\($0.count) tensors)" }
+    return counts.map { (layer, count) in
+      count == 1 ? names.first { $0 == layer || $0.hasPrefix(layer + ".") } ?? layer : "\(layer) (\(count) tensors)"
+    }
   }
 
   private static func list(_ items: [String], separator: String) -> String {

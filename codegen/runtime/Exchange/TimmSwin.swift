@@ -4,7 +4,7 @@ import WaMIMManifest
 struct TimmSwin {
   /// All tensors, in timm's order.
   let tensors: [TimmEncoder.Tensor]
-  /// Python that builds the model, without a head.
+  /// Python that builds the model, with a head where the program has one.
   let createModel: String
 
   /// The sizes of an encoder, as timm's arguments name them.
@@ -13,6 +13,9 @@ struct TimmSwin {
     var depths: [Int]
     var heads: [Int]
   }
+
+  /// The weight of a classifier's head.
+  private static let head = "head.fc.weight"
 
   /// Finds the encoder of `program` by its `parameters`, and checks that timm has one of these shapes.
   init(_ program: Program, _ parameters: [String: [Int]]) throws(TrainerError) {
@@ -30,7 +33,8 @@ struct TimmSwin {
     let sizes = Sizes(dim: embedding[0], depths: depths, heads: heads)
     tensors = try Self.tensors(parameters, embedding: embedding, sizes, biases: biases)
     createModel = Self.call(
-      image: images[2], channels: images[1], patch: embedding[2], window: Int(Double(most).squareRoot() + 1) / 2, sizes)
+      image: images[2], channels: images[1], patch: embedding[2], window: Int(Double(most).squareRoot() + 1) / 2, sizes,
+      classes: parameters[Self.head]?.first ?? 0)
   }
 
   private static func error(_ reason: String) -> TrainerError {
@@ -71,8 +75,11 @@ struct TimmSwin {
         }
       }
     }
-    guard let last = TimmEncoder.lastNorm(parameters) else { throw error("it lacks a norm after its last stage, `norms.0`") }
-    try addPair("norm", [sizes.dim << (sizes.depths.count - 1)], from: last)
+    let last = parameters["norm.weight"] != nil ? "norm" : TimmEncoder.lastNorm(parameters)
+    guard let last else { throw error("it lacks a norm after its last stage, `norm` or `norms.0`") }
+    let width = sizes.dim << (sizes.depths.count - 1)
+    try addPair("norm", [width], from: last)
+    if let classes = parameters[head]?.first { try addPair("head.fc", [classes, width]) }
     return tensors
   }
 
@@ -84,7 +91,7 @@ struct TimmSwin {
   ]
 
   /// The call, with those arguments that timm's model of the nearest name does not have anyway.
-  private static func call(image: Int, channels: Int, patch: Int, window: Int, _ sizes: Sizes) -> String {
+  private static func call(image: Int, channels: Int, patch: Int, window: Int, _ sizes: Sizes, classes: Int) -> String {
     let name = named.first { $0.sizes == sizes }?.name
     var arguments = ["'swin_\(name ?? "base")_patch4_window7_224'"]
     if image != 224 { arguments.append("img_size=\(image)") }
@@ -92,7 +99,7 @@ struct TimmSwin {
     if window != 7 { arguments.append("window_size=\(window)") }
     if channels != 3 { arguments.append("in_chans=\(channels)") }
     if name == nil { arguments += ["embed_dim=\(sizes.dim)", "depths=\(sizes.depths)", "num_heads=\(sizes.heads)"] }
-    arguments.append("num_classes=0")
+    arguments.append("num_classes=\(classes)")
     return "timm.create_model(\(arguments.joined(separator: ", ")))"
   }
 }

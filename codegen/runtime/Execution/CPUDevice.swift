@@ -65,6 +65,13 @@ package final class CPUDevice: Device {
     tensors.map { memory.elements($0).first ?? 0 }
   }
 
+  package func exchange(_ tensors: [Manifest.Tensor], with others: [Manifest.Tensor]) {
+    let memory = memory
+    executor.forEach(min(tensors.count, others.count)) { index in
+      memory.bytes(tensors[index]).exchange(with: memory.bytes(others[index]))
+    }
+  }
+
   package func clearAccumulators() {
     memory.clearAccumulators()
   }
@@ -114,5 +121,20 @@ package final class CPUDevice: Device {
 
   package func makeLimitMeter() throws(TrainerError) -> any LimitMeter {
     try CPULimitMeter(program, threads: threadCount)
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  /// Exchanges the bytes with those of `other`, by way of some that caches hold.
+  fileprivate func exchange(with other: UnsafeMutableRawBufferPointer) {
+    withUnsafeTemporaryAllocation(byteCount: 1 << 14, alignment: 64) { piece in
+      for start in stride(from: 0, to: Swift.min(count, other.count), by: piece.count) {
+        let range = start..<Swift.min(start + piece.count, count, other.count)
+        let (mine, theirs) = (Self(rebasing: self[range]), Self(rebasing: other[range]))
+        piece.copyMemory(from: UnsafeRawBufferPointer(mine))
+        mine.copyMemory(from: UnsafeRawBufferPointer(theirs))
+        theirs.copyMemory(from: UnsafeRawBufferPointer(rebasing: piece[..<range.count]))
+      }
+    }
   }
 }

@@ -142,7 +142,8 @@ final class Executor: @unchecked Sendable {
     var start = 0
     let end = manifest.schedules[schedule].arenaBytes
     for range in kept.sorted(by: { $0.lowerBound < $1.lowerBound }) + [end..<end] {
-      if range.lowerBound > start { memset(memory.arena.base + start, 0, min(range.lowerBound, end) - start) }
+      let gap = min(range.lowerBound, end) - start
+      if gap > 0 { memset(memory.arena.base + start, 0, gap) }
       start = max(start, range.upperBound)
     }
     memset(scratch[0].base, 0, program.scratchBytes)

@@ -64,6 +64,22 @@ package struct Program: @unchecked Sendable {
     manifest.states.filter { $0.role == .parameter || $0.role == .buffer }.map(\.tensor)
   }
 
+  /// The running means of parameters, each with its parameter.
+  package var averages: [(average: Manifest.Tensor, parameter: Manifest.Tensor)] {
+    let parameters = Dictionary(parameters.map { ($0.name, $0) }) { first, _ in first }
+    return manifest.states.compactMap { state in
+      guard case .average(let name) = state.role, let parameter = parameters[name], parameter.shape == state.tensor.shape else {
+        return nil
+      }
+      return (state.tensor, parameter)
+    }
+  }
+
+  /// What steps leave for the next ones, in the graph's order: with the running means of parameters, or without.
+  package func states(withAverages: Bool) -> [Manifest.Tensor] {
+    manifest.states.filter { withAverages || !$0.role.isAverage }.map(\.tensor)
+  }
+
   /// The input that is bound to `binding`.
   package func input(_ binding: Binding) -> Manifest.Tensor? {
     manifest.inputs.first { $0.binding == binding }?.tensor

@@ -5,6 +5,8 @@ extension TrainedModel {
   package func setScalars(_ recipe: Recipe, at position: RunPosition) {
     for input in program.manifest.inputs {
       guard case .hyperparameter(let name) = input.binding, let scalar = ScheduleScalar.named(name) else { continue }
+      // The share of running means lies among them, in memory that others leave alone.
+      guard keepsAverages || name != ScheduleScalar.averageShare else { continue }
       set(input.tensor, to: scalar.value(recipe, position))
     }
   }

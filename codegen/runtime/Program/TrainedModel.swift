@@ -8,6 +8,8 @@ package final class TrainedModel {
   package let memoryPlan: MemoryPlan
   /// Whether schedules that use the accumulators can be run.
   private let accumulates: Bool
+  /// Whether running means of the parameters are kept.
+  package let keepsAverages: Bool
   /// Whether nothing has been written to states yet, so that they are zero.
   private var isFresh = true
   /// Inputs of one value that have been set since the last run of a schedule.
@@ -34,6 +36,7 @@ package final class TrainedModel {
     try MemoryCheck.check(memoryPlan, held: indexBytes)
     self.program = program
     self.accumulates = accumulates
+    keepsAverages = schedules.contains(.average)
     device = try DeviceMaker.current.make(program, accumulates, threads)
   }
 
@@ -45,12 +48,14 @@ package final class TrainedModel {
     scalars.append(ScalarInput(tensor: input, value: Float(value)))
   }
 
-  /// Gives every state its first value.
+  /// Gives every state its first value, but for running means of parameters.
   package func initializeStates(
     seed: UInt64, where isIncluded: (Manifest.State) -> Bool = { _ in true }
   ) throws(TrainerError) {
     // Fresh memory is zero, and large moments that stay untouched until the first step make for a quick start.
-    let states = program.manifest.states.filter { isIncluded($0) && !(isFresh && $0.initializer == .constant(0)) }
+    let states = program.manifest.states.filter {
+      isIncluded($0) && !$0.role.isAverage && !(isFresh && $0.initializer == .constant(0))
+    }
     isFresh = false
     try device.fill(states.map(\.tensor)) { index, elements in
       elements.withUnsafeMutableBufferPointer {
@@ -98,6 +103,7 @@ package final class TrainedModel {
     for run in program.manifest.stepRuns(batches: batches) {
       runs.append((try program.schedule(run.schedule), steps * run.count))
     }
+    if keepsAverages { runs.append((try program.schedule(.average), steps)) }
     return try device.startTimeline(runs: runs)
   }
 

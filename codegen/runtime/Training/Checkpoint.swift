@@ -43,7 +43,7 @@ package enum Checkpoint {
     metadata.merge(position.basis?.metadata ?? [:]) { $1 }
     metadata["classes"] = try position.classes?.json
     for (name, value) in position.options { metadata["option.\(name)"] = value }
-    let states = model.program.manifest.states.map(\.tensor)
+    let states = model.program.states(withAverages: model.keepsAverages)
     try Safetensors.write(states.map { Safetensors.Layout($0) }, metadata: metadata, to: path) {
       (index, file) throws(TrainerError) in
       try model.device.download(states[index], in: .arena) { (piece) throws(TrainerError) in try file.write(piece) }
@@ -51,12 +51,16 @@ package enum Checkpoint {
   }
 
   /// Fills the states of `model` from the file at `path`, which has to hold exactly those, and says where the run stands.
+  ///
+  /// Running means of parameters are what a model may keep, and a file have, alone: those that the file lacks begin with the parameters.
   package static func load(_ path: String, into model: TrainedModel) throws(TrainerError) -> TrainingPosition {
     let reader = try SafetensorsReader(path)
-    try reader.check(holds: model.program.manifest.states.map(\.tensor))
+    let hasAverages = hasAverages(reader, of: model.program)
+    try reader.check(holds: model.program.states(withAverages: hasAverages))
     let position = try position(in: reader, model: model.program.manifest.model)
-    let states = model.program.manifest.states.map(\.tensor)
+    let states = model.program.states(withAverages: hasAverages && model.keepsAverages)
     for state in states { try reader.read(state, of: model) }
+    if model.keepsAverages && !hasAverages { try model.beginAverages() }
     if let index = try model.device.firstNonFinite(among: states) {
       throw TrainerError("\(path): tensor `\(states[index].name)` holds a number that is not finite; no run can go on from it")
     }
@@ -66,18 +70,34 @@ package enum Checkpoint {
   /// Fills the parameters and buffers of `model` from the file at `path`, and leaves the optimiser's moments alone.
   ///
   /// The file may be a whole checkpoint, or hold those only.
-  package static func loadParameters(_ path: String, into model: TrainedModel) throws(TrainerError) {
+  /// - Parameter averaged: Whether parameters become the running means that the file has of them.
+  package static func loadParameters(_ path: String, into model: TrainedModel, averaged: Bool = false) throws(TrainerError) {
     let reader = try SafetensorsReader(path)
     try check(reader, of: model.program)
-    for tensor in model.program.weights { try reader.read(tensor, of: model) }
+    let names = try names(in: reader, of: model.program, averaged: averaged)
+    for tensor in model.program.weights { try reader.read(tensor, of: model, from: names[tensor.name]) }
   }
 
-  /// Checks that a file holds the parameters and buffers of `program`, either alone or with the optimiser's moments.
+  /// The names in a file of what stands for parameters and has another name: of their running means where those are asked for.
+  static func names(in reader: SafetensorsReader, of program: Program, averaged: Bool) throws(TrainerError) -> [String: String] {
+    guard averaged else { return [:] }
+    guard hasAverages(reader, of: program) else {
+      throw TrainerError("\(reader.path) has no running means of the parameters: train with --ema 0.9999, or leave --ema out")
+    }
+    return Dictionary(program.averages.map { ($0.parameter.name, $0.average.name) }) { first, _ in first }
+  }
+
+  /// Checks that a file holds the parameters and buffers of `program`, either alone or with what else runs keep.
   static func check(_ reader: SafetensorsReader, of program: Program) throws(TrainerError) {
-    let states = program.manifest.states
     let weights = Set(program.weights.map(\.name))
-    let holdsMoments = states.contains { !weights.contains($0.tensor.name) && reader.header.entries[$0.tensor.name] != nil }
-    try reader.check(holds: holdsMoments ? states.map(\.tensor) : program.weights)
+    let states = program.states(withAverages: hasAverages(reader, of: program))
+    let holdsStates = states.contains { !weights.contains($0.name) && reader.header.entries[$0.name] != nil }
+    try reader.check(holds: holdsStates ? states : program.weights)
+  }
+
+  /// Whether a file has running means of the parameters of `program`.
+  private static func hasAverages(_ reader: SafetensorsReader, of program: Program) -> Bool {
+    program.averages.contains { reader.header.entries[$0.average.name] != nil }
   }
 
   /// Reads only where the run in the file at `path` stands.

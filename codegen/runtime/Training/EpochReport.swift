@@ -84,42 +84,53 @@ struct EpochReport {
     if let validation = run.validation { unreadable?.summarize(of: validation.count, areLeftOut: classifier != nil) }
   }
 
+  /// What an evaluation finds, and of a classifier the score and the worst mistakes to draw.
+  private struct Findings {
+    var figures = ValidationFigures()
+    var classified: (score: ClassificationScore, mistakes: Mistakes)?
+  }
+
   private func evaluate(step: Int) throws(TrainerError) {
-    var line = ValidationLine(step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch))
-    var found: [String] = []
-    if let neighbours {
-      guard let accuracy = try neighbours.evaluate() else { return }
-      line.neighbourAccuracy = accuracy
-      found += accuracy.sorted { $0.key < $1.key }.map { "\($0.key) \(Format.fixed(100 * $0.value, decimals: 2)) % of neighbours" }
+    guard let found = try findings(), !found.figures.isEmpty else { return }
+    var line = ValidationLine(
+      step: step, epoch: Double(step) / Double(run.order.stepsPerEpoch), figures: found.figures)
+    // JSON has no way to write numbers that are not finite.
+    if let loss = line.figures.loss, !loss.isFinite { return Console.warn("the validation loss after step \(step) is \(loss)") }
+    if run.model.keepsAverages {
+      guard let averaged = try run.model.withAverages({ () throws(TrainerError) in try findings()?.figures }) else { return }
+      if averaged.loss?.isFinite ?? true { line.averaged = averaged }
     }
-    if let classifier { return try evaluate(classifier, into: line, found: found) }
-    if let validation {
-      guard let losses = try validation.evaluate() else { return }
-      // JSON has no way to write numbers that are not finite.
-      guard losses.total.isFinite else { return Console.warn("the validation loss after step \(step) is \(losses.total)") }
-      (line.validationLoss, line.validationLosses) = (losses.total, losses.targets)
-      found.insert("validation loss \(Format.fixed(losses.total, decimals: 4))", at: 0)
-    }
-    if !found.isEmpty { try tell(line, found) }
-  }
-
-  /// Takes in what an evaluation has found.
-  private func tell(_ line: ValidationLine, _ found: [String]) throws(TrainerError) {
     try log.append(line)
-    Console.print("\(Console.isTerminal ? "\n" : "")\(found.joined(separator: ", ")) after step \(line.step)")
+    let averaged = line.averaged.map { "; running means: \($0.summary)" } ?? ""
+    Console.print("\(Console.isTerminal ? "\n" : "")\(line.figures.summary) after step \(step)\(averaged)")
+    if let (score, mistakes) = found.classified { try draw(score, mistakes, step: step) }
   }
 
-  private func evaluate(_ classifier: ClassifierValidation, into line: ValidationLine, found: [String]) throws(TrainerError) {
-    guard let (score, mistakes) = try classifier.evaluate() else { return }
-    var line = line
-    let step = line.step
-    (line.validationLoss, line.validationLosses) = (score.loss, [])
-    line.validationAccuracy = score.accuracies(isWeighted: run.validation?.isWeighted ?? false)
-    try tell(line, ["validation loss \(Format.fixed(score.loss, decimals: 4)), \(score.summary)"] + found)
+  /// What the model as it is makes of the images to evaluate on; nil where an interruption asks to stop.
+  private func findings() throws(TrainerError) -> Findings? {
+    var found = Findings()
+    if let neighbours {
+      guard let accuracy = try neighbours.evaluate() else { return nil }
+      found.figures.neighbourAccuracy = accuracy
+    }
+    if let classifier {
+      guard let classified = try classifier.evaluate() else { return nil }
+      found.classified = classified
+      (found.figures.loss, found.figures.losses) = (classified.score.loss, [])
+      found.figures.accuracy = classified.score.accuracies(isWeighted: run.validation?.isWeighted ?? false)
+    } else if let validation {
+      guard let losses = try validation.evaluate() else { return nil }
+      (found.figures.loss, found.figures.losses) = (losses.total, losses.targets)
+    }
+    return found
+  }
+
+  /// Shows how a classifier mistakes images.
+  private func draw(_ score: ClassificationScore, _ mistakes: Mistakes, step: Int) throws(TrainerError) {
     guard run.options.pictureEvery > 0 else { return }
     if score.classes.count <= ConfusionPicture.maximumClasses {
       try log.append(ConfusionPicture.draw(score), tag: "confusion", step: step)
     }
-    if let picture = try classifier.draw(mistakes) { try log.append(picture, tag: "mistakes", step: step) }
+    if let picture = try classifier?.draw(mistakes) { try log.append(picture, tag: "mistakes", step: step) }
   }
 }

@@ -9,6 +9,8 @@ package struct MetricsLine: Codable, Sendable, Equatable {
   package var losses: [Float]
   /// The learning rate that the step used.
   package var learningRate: Float
+  /// The rates of all layers, from the embedding to the head, where they differ; at the steps that TensorBoard is told.
+  package var layerRates: [Float]?
   package var imagesPerSecond: Double
   /// The share of the step's time that went by waiting for images.
   package var waitingForData: Double
@@ -19,6 +21,7 @@ package struct MetricsLine: Codable, Sendable, Equatable {
   private enum CodingKeys: String, CodingKey {
     case step, epoch, loss, losses
     case learningRate = "learning_rate"
+    case layerRates = "layer_learning_rates"
     case imagesPerSecond = "images_per_second"
     case waitingForData = "waiting_for_data"
     case gradientNorm = "gradient_norm"
@@ -35,31 +38,5 @@ package struct MetricsLine: Codable, Sendable, Equatable {
     self.learningRate = learningRate
     self.imagesPerSecond = imagesPerSecond
     self.waitingForData = waitingForData
-  }
-}
-
-/// A line of metrics.jsonl after an epoch: how the model does on images that it is not trained on.
-package struct ValidationLine: Codable, Sendable, Equatable {
-  package var step: Int
-  package var epoch: Double
-  /// The mean loss; nil where there are only nearest neighbours to tell.
-  package var validationLoss: Double?
-  /// The loss of each target.
-  package var validationLosses: [Double]?
-  /// Shares of images whose class is among the first guesses, by names such as `top1`; of a classifier.
-  package var validationAccuracy: [String: Double]?
-  /// Shares of images whose nearest neighbours tell their class, by names such as `top1`.
-  package var neighbourAccuracy: [String: Double]?
-
-  private enum CodingKeys: String, CodingKey {
-    case step, epoch
-    case neighbourAccuracy = "knn_accuracy"
-    case validationLoss = "validation_loss"
-    case validationLosses = "validation_losses"
-    case validationAccuracy = "validation_accuracy"
-  }
-
-  package init(step: Int, epoch: Double) {
-    (self.step, self.epoch) = (step, epoch)
   }
 }

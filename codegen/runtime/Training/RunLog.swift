@@ -25,6 +25,7 @@ package final class RunLog {
     var scalars: [(tag: String, value: Double)] = [("loss/total", Double(line.loss))]
     for (index, loss) in line.losses.enumerated() { scalars.append(("loss/\(name(ofTarget: index))", Double(loss))) }
     scalars.append(("learning_rate", Double(line.learningRate)))
+    for (layer, rate) in (line.layerRates ?? []).enumerated() { scalars.append(("learning_rates/layer_\(layer)", Double(rate))) }
     scalars.append(("images_per_second", line.imagesPerSecond))
     if let norm = line.gradientNorm { scalars.append(("norm/gradients", norm)) }
     if let norm = line.parameterNorm { scalars.append(("norm/parameters", norm)) }
@@ -34,17 +35,19 @@ package final class RunLog {
   /// Takes in how the model does on images that it is not trained on.
   package func append(_ line: ValidationLine) throws(TrainerError) {
     try folder.append(line)
-    var scalars: [(tag: String, value: Double)] = line.validationLoss.map { [("validation/total", $0)] } ?? []
-    for (index, loss) in (line.validationLosses ?? []).enumerated() {
-      scalars.append(("validation/\(name(ofTarget: index))", loss))
+    try events.append(scalars(line.figures) + (line.averaged.map { scalars($0, suffix: "_ema") } ?? []), step: line.step)
+  }
+
+  /// What TensorBoard is told of `figures`, in groups whose names end with `suffix`.
+  private func scalars(_ figures: ValidationFigures, suffix: String = "") -> [(tag: String, value: Double)] {
+    var scalars: [(tag: String, value: Double)] = figures.loss.map { [("validation\(suffix)/total", $0)] } ?? []
+    for (index, loss) in (figures.losses ?? []).enumerated() {
+      scalars.append(("validation\(suffix)/\(name(ofTarget: index))", loss))
     }
-    for (rank, accuracy) in (line.validationAccuracy ?? [:]).sorted(by: { $0.key < $1.key }) {
-      scalars.append(("validation/\(rank)", accuracy))
+    for (group, shares) in [("validation", figures.accuracy), ("knn", figures.neighbourAccuracy)] {
+      for (rank, share) in (shares ?? [:]).sorted(by: { $0.key < $1.key }) { scalars.append(("\(group)\(suffix)/\(rank)", share)) }
     }
-    for (rank, accuracy) in (line.neighbourAccuracy ?? [:]).sorted(by: { $0.key < $1.key }) {
-      scalars.append(("knn/\(rank)", accuracy))
-    }
-    try events.append(scalars, step: line.step)
+    return scalars
   }
 
   /// Shows a picture after `step` steps; what the model predicts, where nothing else is said.

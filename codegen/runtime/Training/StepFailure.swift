@@ -72,7 +72,7 @@ extension TrainingRun {
 extension TrainedModel {
   /// The name of the first state that holds a number that is not finite.
   fileprivate func firstNonFiniteState() throws(TrainerError) -> String? {
-    let states = program.manifest.states.map(\.tensor)
+    let states = program.states(withAverages: keepsAverages)
     return try device.firstNonFinite(among: states).map { states[$0].name }
   }
 }

@@ -154,6 +154,7 @@ package struct TrainingRun {
       progress.finish()
       throw try failure(of: result, step: step).error
     }
+    if model.keepsAverages { try model.run(.average) }
     let seconds = Clock.seconds - start
     progress.report(step: step + 1, loss: Float(losses.total), seconds: seconds, waited: waited)
     var line = MetricsLine(
@@ -163,8 +164,16 @@ package struct TrainingRun {
     if let norms, let secondMoments {
       line.gradientNorm = try norms.gradientNorm(since: secondMoments)
       line.parameterNorm = try norms.parameterNorm()
+      line.layerRates = layerRates(learningRate)
     }
     return line
+  }
+
+  /// The learning rates of the layers, from the embedding to the head, where they differ; the last one's is `rate`.
+  private func layerRates(_ rate: Float) -> [Float]? {
+    let layers = model.program.manifest.layersWithRates
+    guard layers > 0 else { return nil }
+    return (0...layers).reversed().map { rate * Float(options.recipe.layerRate(layersAbove: $0)) }
   }
 
   private func save(step: Int) throws(TrainerError) {
