@@ -65,8 +65,9 @@ struct DumpTests {
   @Test func everyPassCanBeShown() throws {
     let workshop = try Workshop()
     for pass in Compiler.passes.map(\.name) where pass != "fuse" {
-      // A step of several rounds ends in a pass of its own.
-      let schedule = Passes.all(for: .step).contains { $0.name == pass } ? "step" : "update"
+      // A step of several rounds ends in a pass of its own, and so do running means.
+      let roles = ScheduleRole.allCases.filter { role in Passes.all(for: role).contains { $0.name == pass } }
+      let schedule = try #require(roles.first).rawValue
       let result = try workshop.wamimc(
         [Workshop.model("wamim_vit_demo"), "--set", "batch=2", "--emit", "after:\(pass)", "--schedule", schedule])
       #expect(result.status == 0 && result.output.contains("model wamim_vit_demo"), "\(pass): \(result.errors)")

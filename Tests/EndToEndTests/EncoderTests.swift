@@ -91,5 +91,27 @@ struct EncoderTests {
     let timm = try TestSupport.Safetensors(contentsOf: workshop.path("timm.safetensors")).tensors
     #expect(timm["pos_embed"] == tensors[0]["pos_embed"] && timm["head.bias"] == tensors[0]["head.bias"])
     #expect(timm["fc_norm.weight"]?.shape == [24] && timm["norm.weight"] == nil && timm.count == 4 + 2 * 12 + 4)
+
+    // As MAE publishes encoders: with a decoder, and a norm in the place of `fc_norm`; as timm does: with a head for other classes.
+    var published = timm.filter { !$0.key.hasPrefix("fc_norm") && !$0.key.hasPrefix("head") }
+    for name in ["norm.weight", "norm.bias"] { published[name] = timm["cls_token"] }
+    for name in ["decoder_blocks.0.norm1.weight", "decoder_blocks.0.norm1.bias", "decoder_embed.bias", "mask_token"] {
+      published[name] = timm["cls_token"]
+    }
+    published["head.bias"] = TestSupport.Safetensors.Tensor(shape: [1], elements: [1])
+    published["head.weight"] = TestSupport.Safetensors.Tensor(shape: [1, 24], elements: [Double](repeating: 1, count: 24))
+    for prefix in ["", "model."] {
+      let tensors = Dictionary(uniqueKeysWithValues: published.map { (prefix + $0.key, $0.value) })
+      try Data(TestSupport.Safetensors.bytes(of: tensors))
+        .write(to: URL(fileURLWithPath: workshop.path("published.safetensors")))
+      let words = [
+        "fit", "--data", "train", "--init", "published.safetensors", "--limit-steps", "1", "--mixup", "0", "--cutmix", "0",
+      ]
+      let begun = try workshop.run(workshop.path("tune"), words + ["--out", "begun", "--overwrite"])
+      try #require(begun.status == 0, "\(begun.errors)")
+      #expect(begun.output.contains("begun afresh: fc_norm (2 tensors), head (2 tensors)"), "\(begun.output)")
+      let surplus = ["decoder_blocks (2 tensors)", "decoder_embed.bias"].map { prefix + $0 }.joined(separator: ", ")
+      #expect(begun.output.contains("in it, but not in this model: \(surplus)"), "\(begun.output)")
+    }
   }
 }

@@ -90,8 +90,10 @@ struct PlanningTests {
   /// Running means are memory of their own, which a run without them leaves alone.
   @Test func runningMeansLieBehindAllElse() throws {
     let program = try Compilation().program(for: Model(WaMIMModel().graph()), text: "", compiler: "test")
-    let (averages, others) = (program.manifest.states.filter(\.role.isAverage), program.schedules.filter { $0.name != "average" })
-    #expect(averages.count == program.manifest.states.count { $0.role == .parameter } && others.count == program.schedules.count - 1)
+    let averages = program.manifest.states.filter(\.role.isAverage)
+    let others = program.schedules.filter { $0.name != "average" }
+    #expect(averages.count == program.manifest.states.count { $0.role == .parameter })
+    #expect(others.count == program.schedules.count - 1)
     let end = try #require(others.map(\.arenaBytes).max())
     #expect(averages.allSatisfy { $0.tensor.offset >= end && $0.tensor.offset + $0.tensor.byteCount <= program.arenaBytes })
     let plans = [[], [.average]].map { program.manifest.memoryPlan(schedules: [.step] + $0, threads: 1) }

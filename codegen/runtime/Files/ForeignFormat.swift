@@ -5,7 +5,7 @@ enum ForeignFormat {
 
   private static let conversion =
     "in Python, safetensors.torch.save_file(torch.load('FILE', weights_only=True), 'FILE.safetensors') converts one that holds a "
-    + "state dict"
+    + "state dict; one like MAE's holds it under 'model': torch.load('FILE', weights_only=True)['model']"
   private static let pickle = "a pickle, as older versions of PyTorch write; \(conversion)"
 
   private static let beginnings: [(bytes: [UInt8], description: String)] = [

@@ -20,8 +20,10 @@ package struct ClassTable: Sendable, Equatable {
   package var count: Int { names.count }
 
   /// The class called `name`; where there is none and the name is a number, the class of that number.
+  ///
+  /// A name that is no UTF-8 goes by the text that stands for it.
   func index(of name: [UInt8]) -> Int32? {
-    if let index = indices[name] { return index }
+    if let index = indices[name] ?? indices[Array(FilePath.text(name).utf8)] { return index }
     return Self.number(name).flatMap { $0 < names.count ? Int32($0) : nil }
   }
 
