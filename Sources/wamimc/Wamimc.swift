@@ -50,7 +50,8 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The schedule that after:PASS shows: step, gradients, update, forward, features or average (default: step).", valueName: "name"))
+      "The schedule that after:PASS shows: step, gradients, update, forward, features or average (default: step).",
+      valueName: "name"))
   var schedule: String?
 
   @Option(
