@@ -40,6 +40,11 @@ struct EncoderTests {
     let metrics = try String(contentsOfFile: workshop.path("run/metrics.jsonl"), encoding: .utf8)
     #expect(metrics.components(separatedBy: "\"knn_accuracy\":{\"top1\":").count == 3)
     #expect(metrics.components(separatedBy: "\"validation_loss\":").count == 3)
+    try writeImages(workshop, "three", count: 1)
+    let few = try workshop.run(workshop.path("pretrain"), ["fit", "--data", "train", "--knn", "three", "--out", "few"])
+    #expect(
+      few.status == 1 && few.errors.contains("at least 5 images") && !FileManager.default.fileExists(atPath: workshop.path("few")),
+      "\(few.errors)")
 
     // Colours are far apart even for an encoder that has hardly been trained.
     let neighbours = try run(

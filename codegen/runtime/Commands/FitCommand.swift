@@ -171,10 +171,12 @@ struct FitCommand: ParsableCommand {
     }
     let source = try data.source(for: batch, seed: 0, data: settings.neighbours, isTurned: settings.isTurned)
     guard let dataset = source as? ImageDataset else { throw TrainerError("--knn: drawn images have no classes; give a folder") }
-    return try LabelSearch(
+    let labelled = try LabelSearch(
       dataset, name: "--knn \(settings.neighbours.joined(separator: " "))", file: settings.neighbourLabels, count: nil,
       purpose: .evaluation
     ).labelled()
+    try NeighbourWatch.check(labelled)
+    return labelled
   }
 
   private func makeModel(

@@ -43,12 +43,12 @@ package struct ImageLocation: Sendable, Equatable {
     case .file:
       let isArchive = Self.isArchive(Array(text.utf8)) ? true : try Self.beginsLikeArchive(text)
       guard isArchive else {
-        throw TrainerError("\(text) is neither a folder nor a tar archive; give --data the folder that holds the images")
+        throw TrainerError("\(text) is neither a folder nor a tar archive; name the folder that holds the images")
       }
       kind = .shards([Self.absolute(text)])
     case .missing:
       guard text.utf8.contains(UInt8(ascii: "{")) else {
-        throw TrainerError("no such folder: \(text); give --data the folder that holds the images")
+        throw TrainerError("no such folder: \(text); name the folder that holds the images")
       }
       let shards = try BraceExpansion.expand(text)
       let missing = shards.filter { FileSystem.kind(of: $0) != .file }

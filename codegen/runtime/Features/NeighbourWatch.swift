@@ -2,7 +2,7 @@ import WaMIMManifest
 
 /// How well nearest neighbours of the features tell classes while a run goes on: every fifth image is told by the others.
 struct NeighbourWatch {
-  /// Neighbours that vote, as DINO has it.
+  /// Neighbours that vote, as DINO has it; where classes have fewer images, as many as those have on average.
   private static let neighbours = 20
   /// Of so many images that follow each other, the last is tried.
   private static let stride = 5
@@ -13,12 +13,15 @@ struct NeighbourWatch {
 
   init(_ model: TrainedModel, source: any ImageSource, batch: ImageBatch, loaders: Int, threads: Int) throws(TrainerError) {
     guard let classes = source.classes else { throw TrainerError("the images of --knn have no classes") }
-    guard source.count >= Self.stride else {
-      throw TrainerError("--knn needs at least \(Self.stride) images, and there are \(source.count)")
-    }
     self.classes = classes.count
     self.threads = threads
     pass = try FeaturePass(model, source: source, batch: batch, loaders: loaders, unreadable: UnreadableImages())
+  }
+
+  /// Throws where `source` has too few images for one of them to be tried.
+  static func check(_ source: any ImageSource) throws(TrainerError) {
+    guard source.count < stride else { return }
+    throw TrainerError("--knn needs at least \(stride) images, and there \(source.count == 1 ? "is 1" : "are \(source.count)")")
   }
 
   /// The shares of right answers by names such as `top1`; nil where an interruption asks to stop.
@@ -35,8 +38,8 @@ struct NeighbourWatch {
         train.labels.append(table.labels[row])
       }
     }
-    let accuracy = try NeighbourAccuracy(
-      of: trial, in: train, classes: classes, neighbours: [Self.neighbours], threads: threads)
+    let neighbours = min(Self.neighbours, max(1, train.count / max(1, classes)))
+    let accuracy = try NeighbourAccuracy(of: trial, in: train, classes: classes, neighbours: [neighbours], threads: threads)
     guard let row = accuracy.rows.first else { return [:] }
     return classes > 5 ? ["top1": row.top1, "top5": row.top5] : ["top1": row.top1]
   }

@@ -42,7 +42,7 @@ struct LabelFile {
         do throws(TrainerError) {
           return try labels(in: bytes, of: dataset)
         } catch {
-          throw TrainerError("--labels \(path): \(error.message)")
+          throw TrainerError("\(path): \(error.message)")
         }
       }
     }

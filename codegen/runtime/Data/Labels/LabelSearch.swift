@@ -47,7 +47,7 @@ package struct LabelSearch {
     let images = "\(missing) of \(Format.counted(dataset.count, "image"))"
     switch raw.origin {
     case .file:
-      guard missing < dataset.count else { throw TrainerError("--labels \(file ?? "") has no line for any image of \(name)") }
+      guard missing < dataset.count else { throw TrainerError("\(file ?? "") has no line for any image of \(name)") }
       Console.warn("\(images) of \(name) have no line in \(file ?? "") and are left out, such as \(example)")
     case .folders:
       throw TrainerError(
