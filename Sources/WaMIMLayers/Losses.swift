@@ -7,6 +7,18 @@ extension Tensor {
   /// patches, that is the mean over the hidden patches, and nothing else is compared. The prediction, the target and the loss
   /// become the outputs `prediction.K`, `target.K` and `loss.K`, where K counts the calls.
   public func meanSquaredError(_ target: Tensor, on mask: Mask, file: String = #fileID, line: Int = #line) -> Tensor {
+    error(against: target, on: mask, file, line) { $0 * $0 }
+  }
+
+  /// The absolute error against `target` [batch, channels, side, side], averaged and kept as `meanSquaredError` is.
+  public func meanAbsoluteError(_ target: Tensor, on mask: Mask, file: String = #fileID, line: Int = #line) -> Tensor {
+    error(against: target, on: mask, file, line) { $0.maximum(-$0) }
+  }
+
+  /// What `measure` makes of the differences to `target`, averaged over what `mask` hides.
+  private func error(
+    against target: Tensor, on mask: Mask, _ file: String, _ line: Int, by measure: (Tensor) -> Tensor
+  ) -> Tensor {
     builder.located(file, line) {
       guard shape == target.shape, shape.rank == 4, shape[2] == shape[3] else {
         builder.fail("a prediction \(type) cannot be compared with a target \(target.type)")
@@ -17,26 +29,28 @@ extension Tensor {
         builder.fail("a mask of \(mask.grid) × \(mask.grid) patches does not fit a target of \(cells) × \(cells)")
         return self
       }
-      let mask = builder[PredictionNotes.self].masks[value] ?? mask
-      let loss = cells >= mask.grid ? hiddenPatchError(target, mask) : weightedError(target, mask, cells)
+      let notes = builder[PredictionNotes.self]
+      // The fewer tokens a row has to do with, the fewer are computed.
+      let mask = notes.masks[value] ?? (notes.tokenMaps.contains(value) ? mask.refined(toFit: cells) : mask)
+      let loss = cells >= mask.grid ? hiddenPatchError(target, mask, measure) : weightedError(target, mask, cells, measure)
       builder.recordPrediction(self, target: target, loss: loss)
       return loss
     }
   }
 
-  /// The mean squared error over the hidden patches, each of which holds as many positions as any other.
-  private func hiddenPatchError(_ target: Tensor, _ mask: Mask) -> Tensor {
+  /// The mean error over the hidden patches, each of which holds as many positions as any other.
+  private func hiddenPatchError(_ target: Tensor, _ mask: Mask, _ measure: (Tensor) -> Tensor) -> Tensor {
     let predicted = patches(grid: mask.grid).gathered(mask.hiddenIndices)
     let difference = predicted - target.patches(grid: mask.grid).gathered(mask.hiddenIndices)
     let count = Swift.max(1, difference.shape.count)
-    return (difference * difference).sum([2]).total() * (1 / Float(count))
+    return measure(difference).sum([2]).total() * (1 / Float(count))
   }
 
-  /// The mean squared error over channels, averaged over `cells` · `cells` positions by the share of hidden pixels under each.
-  private func weightedError(_ target: Tensor, _ mask: Mask, _ cells: Int) -> Tensor {
+  /// The mean error over channels, averaged over `cells` · `cells` positions by the share of hidden pixels under each.
+  private func weightedError(_ target: Tensor, _ mask: Mask, _ cells: Int, _ measure: (Tensor) -> Tensor) -> Tensor {
     let weights = mask.scaled(to: cells)
     let difference = self - target
-    let errors = (difference * difference).mean([1]).reshaped(weights.shape)
+    let errors = measure(difference).mean([1]).reshaped(weights.shape)
     // Every sample hides as many patches as any other, so what the weights add up to is known.
     let patchesOfCell = (mask.grid / cells) * (mask.grid / cells)
     let total = Float(shape[0] * (mask.grid * mask.grid - mask.visibleCount)) / Float(patchesOfCell)

@@ -23,9 +23,10 @@ public struct Mask {
 extension GraphBuilder {
   /// Hides `ratio` of the patches of each image, at random: MAE's masking (arXiv 2111.06377, section 3).
   ///
-  /// Each patch gets a uniform number; the patches with the lowest ones, floor(patches · (1 - ratio)) of them, stay visible.
+  /// Each patch gets a uniform number; the patches with the lowest ones, floor(patches · (1 - ratio)) of them, stay visible. A mask that is
+  /// shared hides the same patches of all images.
   public func randomMask(
-    of images: Tensor, patch: Int, ratio: Double, file: String = #fileID, line: Int = #line
+    of images: Tensor, patch: Int, ratio: Double, isShared: Bool = false, file: String = #fileID, line: Int = #line
   ) -> Mask {
     located(file, line) {
       guard images.shape.rank == 4, patch > 0, images.shape[2] == images.shape[3], images.shape[2] % patch == 0 else {
@@ -43,7 +44,8 @@ extension GraphBuilder {
         fail("a ratio of \(ratio) leaves none of the \(patches) patches visible")
         return standInMask(images)
       }
-      let noise = input("noise", [batch, patches], from: .random)
+      let drawn = input("noise", [isShared ? 1 : batch, patches], from: .random(samples: isShared ? nil : 0))
+      let noise = isShared ? drawn.broadcast(to: [batch, patches]) : drawn
       let restore = add(.rank, [noise])
       let shuffle = add(.invertPermutation, [restore])
       let mask = Mask(
@@ -76,6 +78,12 @@ extension Mask {
       hidden: scaled(to: fine))
   }
 
+  /// The same mask by the cells of a grid of `cells` × `cells` where doublings lead there, else by its own patches.
+  func refined(toFit cells: Int) -> Mask {
+    let side = cells % grid == 0 ? cells / grid : 1
+    return side.nonzeroBitCount == 1 && patch % side == 0 ? refined(by: side) : self
+  }
+
   /// The share of hidden pixels under each cell of a grid of `cells` × `cells`: [batch, cells · cells].
   ///
   /// A finer grid repeats the mask; a cell of a coarser one holds the mean of its patches.
@@ -90,5 +98,21 @@ extension Mask {
     }
     let factor = grid / cells
     return hidden.reshaped([batch, cells, factor, cells, factor]).mean([2, 4]).reshaped([batch, cells * cells])
+  }
+}
+
+extension Tensor {
+  /// Tokens [batch, side · side, width], line by line, with a learned one, `mask_token`, in the place of those that `mask` hides.
+  func replaced(hiddenIn mask: Mask) -> Tensor {
+    let side = Int(Double(shape[1]).squareRoot().rounded())
+    guard side.isMultiple(of: mask.grid) else {
+      builder.fail(
+        "the mask's \(mask.grid) × \(mask.grid) patches hide no whole tokens of a grid of \(side) × \(side): choose a patch of the mask "
+          + "that tokens tile")
+      return self
+    }
+    let token = builder.parameter("mask_token", [1, 1, shape[2]], .normal(standardDeviation: 0.02))
+    let hidden = mask.scaled(to: side).reshaped([shape[0], shape[1], 1])
+    return self * (builder.constant(1) - hidden) + token * hidden
   }
 }

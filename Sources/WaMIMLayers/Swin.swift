@@ -24,7 +24,13 @@ public struct Swin {
   public var tap: Tap
   /// The rate at which the last block's branches are left out, where all tokens are visible.
   public var dropPath: Double
+  /// The stages, counted from 1, whose features are wanted; all where none are named.
+  public var taps: [Int] = []
   public var epsilon: Float = 1e-5
+  /// Whether weight decay shrinks the tables of biases.
+  public var decaysBiases = false
+  /// What the weights of linear layers start with, or nil for Xavier's uniform distribution.
+  public var initializer: Initializer?
 
   public init(
     patch: Int, window: Int, dim: Int, depths: [Int], heads: [Int], tap: Tap = .merged, dropPath: Double = 0
@@ -46,23 +52,27 @@ public struct Swin {
     return builder.located(file, line) {
       guard check(images, mask) else { return depths.map { _ in images } }
       var features: [Tensor] = []
-      func keep(_ x: Tensor) { features.append(LayerNorm(epsilon: epsilon)(x, name: "norms.\(features.count)")) }
+      func keep(_ x: Tensor, _ stage: Int) {
+        guard taps.isEmpty || taps.contains(stage + 1) else { return }
+        features.append(LayerNorm(epsilon: epsilon)(x, name: "norms.\(features.count)"))
+      }
       encode(images, places: { mask.refined(by: side($0)).visible }) { stage, merged, result in
-        if tap == .merged, stage > 0 { keep(merged) }
-        if tap == .stage || stage == depths.count - 1 { keep(result) }
+        if tap == .merged, stage > 0 { keep(merged, stage - 1) }
+        if tap == .stage || stage == depths.count - 1 { keep(result, stage) }
       }
       return features
     }
   }
 
-  /// What each stage ends with where all tokens are visible, [batch, tokens, width], line by line.
+  /// What each stage ends with where all tokens are there, [batch, tokens, width], line by line.
   ///
-  /// Blocks are counted through all stages. Layer-wise decay of the learning rate counts from the embedding, layer 0, to what follows the
-  /// last block; a merging counts as the last block before it (SimMIM's fine-tuning).
-  public func stages(of images: Tensor, file: String = #fileID, line: Int = #line) -> [Tensor] {
+  /// Tokens that a mask hides are replaced by a learned one, `mask_token`. Blocks are counted through all stages. Layer-wise decay of the
+  /// learning rate counts from the embedding, layer 0, to what follows the last block; a merging counts as the last block before it
+  /// (SimMIM's fine-tuning).
+  public func stages(of images: Tensor, replacing mask: Mask? = nil, file: String = #fileID, line: Int = #line) -> [Tensor] {
     let builder = images.builder
     return builder.located(file, line) {
-      guard check(images, nil) else { return depths.map { _ in images } }
+      guard check(images, mask) else { return depths.map { _ in images } }
       let units = images.shape[2] / (patch * side(0))
       // Equal numbers are ranked in the order they stand in.
       let all = builder.add(.rank, [builder.constant(0, [images.shape[0], units * units])])
@@ -72,7 +82,7 @@ public struct Swin {
       var results: [Tensor] = []
       let depth = depths.reduce(0, +)
       let drops = StochasticDepth(rate: dropPath, blocks: depth, batch: images.shape[0], in: builder)
-      encode(images, places: places, drops: drops, layers: depth + 1) { stage, _, result in
+      encode(images, replacing: mask, places: places, drops: drops, layers: depth + 1) { stage, _, result in
         results.append(result.gathered(builder.add(.invertPermutation, [places(stage)])))
       }
       return results
@@ -91,27 +101,29 @@ public struct Swin {
   ///   - drops: Which branches are left out.
   ///   - layers: How many layers stand above the embedding, each with a learning rate of its own; 0 where all have one.
   private func encode(
-    _ images: Tensor, places: (_ stage: Int) -> Tensor, drops: StochasticDepth? = nil, layers: Int = 0,
-    _ body: (_ stage: Int, _ merged: Tensor, _ result: Tensor) -> Void
+    _ images: Tensor, replacing hidden: Mask? = nil, places: (_ stage: Int) -> Tensor, drops: StochasticDepth? = nil,
+    layers: Int = 0, _ body: (_ stage: Int, _ merged: Tensor, _ result: Tensor) -> Void
   ) {
     let builder = images.builder
     let embedded = builder.grouped(layersAbove: layers) {
       let patches = PatchEmbedding(patch: patch, width: dim)(images, channels: images.shape[1])
       return builder.scoped("patch_embed") { LayerNorm(epsilon: epsilon)(patches, name: "norm") }
     }
-    var x = embedded.gathered(places(0))
+    var x = (hidden.map(embedded.replaced(hiddenIn:)) ?? embedded).gathered(places(0))
     var done = 0
     for stage in depths.indices where builder.error == nil {
       if stage > 0 {
+        let merging = PatchMerging(epsilon: epsilon, initializer: initializer)
         x = builder.grouped(layersAbove: max(0, layers - done)) {
-          builder.scoped("layers.\(stage).downsample") { PatchMerging(epsilon: epsilon)(x) }
+          builder.scoped("layers.\(stage).downsample") { merging(x) }
         }
       }
       let merged = x
       let windows = StageWindows(grid: grid(of: images, stage), window: window, places: places(stage))
       for block in 0..<depths[stage] where builder.error == nil {
-        let attention = WindowAttention(heads: heads[stage], window: windows.window, groups: windows.groups(ofBlock: block))
-        let layer = TransformerBlock(heads: heads[stage], epsilon: epsilon)
+        let attention = WindowAttention(
+          heads: heads[stage], window: windows.window, groups: windows.groups(ofBlock: block), decays: decaysBiases)
+        let layer = TransformerBlock(heads: heads[stage], epsilon: epsilon, initializer: initializer)
         x = builder.grouped(layersAbove: max(0, layers - 1 - done)) {
           layer(
             x, name: "layers.\(stage).blocks.\(block)", droppedBy: drops?[done], attention: attention.callAsFunction)
@@ -128,6 +140,10 @@ public struct Swin {
     guard (1...8).contains(depths.count), heads.count == depths.count, !depths.contains(where: { $0 < 1 || $0 > 10_000 }) else {
       builder.fail(
         "depths and heads have to say for each of 1 to 8 stages how many blocks and heads it has, but are \(depths) and \(heads)")
+      return false
+    }
+    guard taps.allSatisfy(depths.indices.map({ $0 + 1 }).contains), taps == Array(Set(taps)).sorted() else {
+      builder.fail("taps have to be stages from 1 to \(depths.count) in ascending order, each once, but are \(taps)")
       return false
     }
     guard (0..<1).contains(dropPath) else {
@@ -169,11 +185,12 @@ public struct Swin {
 /// Four tokens to one of twice the width, each four following each other.
 private struct PatchMerging {
   var epsilon: Float
+  var initializer: Initializer?
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let (tokens, width) = (x.shape[1] / 4, 4 * x.shape[2])
     let merged = LayerNorm(epsilon: epsilon)(x.reshaped([x.shape[0], tokens, width]), name: "norm")
-    return Linear(width: width / 2, hasBias: false)(merged, name: "reduction")
+    return Linear(width: width / 2, hasBias: false, initializer: initializer)(merged, name: "reduction")
   }
 }
 
@@ -203,12 +220,15 @@ private struct WindowAttention {
   var heads: Int
   var window: Int
   var groups: Tensor
+  /// Whether weight decay shrinks the table of biases.
+  var decays: Bool
 
   func callAsFunction(_ parts: [Tensor]) -> Tensor {
     let builder = groups.builder
     let side = 2 * window - 1
     let table = builder.parameter(
-      "relative_position_bias_table", [side * side, heads], .normal(standardDeviation: 0.02), group: ParameterGroup(decay: .never))
+      "relative_position_bias_table", [side * side, heads], .normal(standardDeviation: 0.02),
+      group: ParameterGroup(decay: decays ? .byRank : .never))
     return builder.add(.groupAttention(heads: heads), parts + [table, groups])
   }
 }

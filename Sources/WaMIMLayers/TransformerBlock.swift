@@ -8,11 +8,14 @@ public struct TransformerBlock {
   /// The width of the hidden layer of the MLP, over the width of the tokens.
   public var expansion = 4
   public var epsilon: Float = 1e-6
+  /// What the weights of linear layers start with, or nil for Xavier's uniform distribution.
+  public var initializer: Initializer?
 
-  public init(heads: Int, expansion: Int = 4, epsilon: Float = 1e-6) {
+  public init(heads: Int, expansion: Int = 4, epsilon: Float = 1e-6, initializer: Initializer? = nil) {
     self.heads = heads
     self.expansion = expansion
     self.epsilon = epsilon
+    self.initializer = initializer
   }
 
   public func callAsFunction(_ x: Tensor, name: String) -> Tensor { self(x, name: name, droppedBy: nil) }
@@ -24,7 +27,7 @@ public struct TransformerBlock {
   ) -> Tensor {
     x.builder.scoped(name) {
       let norm = LayerNorm(epsilon: epsilon)
-      let layer = SelfAttention(heads: heads)
+      let layer = SelfAttention(heads: heads, initializer: initializer)
       let attended = layer(norm(x, name: "norm1"), name: "attn", attention: attention ?? layer.among)
       let sum = x + (depth?.kept(attended, branch: 0) ?? attended)
       let hidden = mlp(norm(sum, name: "norm2"))
@@ -35,8 +38,9 @@ public struct TransformerBlock {
   private func mlp(_ x: Tensor) -> Tensor {
     x.builder.scoped("mlp") {
       let width = x.shape[-1]
-      let hidden = Linear(width: width.multipliedReportingOverflow(by: expansion).partialValue)(x, name: "fc1").gelu()
-      return Linear(width: width)(hidden, name: "fc2")
+      let widened = width.multipliedReportingOverflow(by: expansion).partialValue
+      let hidden = Linear(width: widened, initializer: initializer)(x, name: "fc1").gelu()
+      return Linear(width: width, initializer: initializer)(hidden, name: "fc2")
     }
   }
 }
@@ -44,9 +48,12 @@ public struct TransformerBlock {
 /// Multi-head softmax attention of tokens [batch, tokens, width] over themselves.
 public struct SelfAttention {
   public var heads: Int
+  /// What the weights of linear layers start with, or nil for Xavier's uniform distribution.
+  public var initializer: Initializer?
 
-  public init(heads: Int) {
+  public init(heads: Int, initializer: Initializer? = nil) {
     self.heads = heads
+    self.initializer = initializer
   }
 
   public func callAsFunction(_ x: Tensor, name: String) -> Tensor {
@@ -67,9 +74,9 @@ public struct SelfAttention {
         builder.fail("\(heads) heads do not divide a width of \(width): choose a number of heads that does")
         return x
       }
-      let joined = Linear(width: 3 * width)(x, name: "qkv")
+      let joined = Linear(width: 3 * width, initializer: initializer)(x, name: "qkv")
       let operands = (0..<3).map { joined.sliced(-1, $0 * width..<($0 + 1) * width) }
-      return Linear(width: width)(attention(operands), name: "proj")
+      return Linear(width: width, initializer: initializer)(attention(operands), name: "proj")
     }
   }
 }

@@ -104,12 +104,15 @@ public struct ViT {
 struct PatchEmbedding {
   var patch: Int
   var width: Int
+  /// What the weight starts with, or nil for Xavier's uniform distribution.
+  var initializer: Initializer?
 
   func callAsFunction(_ images: Tensor, channels: Int) -> Tensor {
     let builder = images.builder
     return builder.scoped("patch_embed.proj") {
       let inputs = channels * patch * patch
-      let weight = builder.parameter("weight", [width, channels, patch, patch], .xavierUniform(fanIn: inputs, fanOut: width))
+      let weight = builder.parameter(
+        "weight", [width, channels, patch, patch], initializer ?? .xavierUniform(fanIn: inputs, fanOut: width))
       let bias = builder.parameter("bias", [width], .constant(0))
       return images.patches(patch).matmul(weight.reshaped([width, inputs]), transposeRight: true) + bias
     }

@@ -47,8 +47,8 @@ extension Tensor {
       }
       let targets = levels.map { found[$0] ?? self }
       for (level, target) in zip(levels, targets) {
-        builder[PredictionNotes.self].origins[target.value] = TargetOrigin(
-          wavelet: wavelet, level: level, subbands: subbands, normalization: .none)
+        builder[PredictionNotes.self].origins[target.value] = .wavelet(
+          WaveletOrigin(wavelet: wavelet, level: level, subbands: subbands, normalization: .none))
       }
       return targets
     }
@@ -67,9 +67,9 @@ extension Tensor {
     case .subband: result = positions.standardized([2], epsilon: epsilon).reshaped(shape)
     case .token: result = positions.standardized([1], epsilon: epsilon).reshaped(shape)
     }
-    if var origin = builder[PredictionNotes.self].origins[value] {
+    if case .wavelet(var origin)? = builder[PredictionNotes.self].origins[value] {
       origin.normalization = normalization
-      builder[PredictionNotes.self].origins[result.value] = origin
+      builder[PredictionNotes.self].origins[result.value] = .wavelet(origin)
     }
     return result
   }

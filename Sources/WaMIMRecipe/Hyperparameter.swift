@@ -19,11 +19,13 @@ public struct Hyperparameter<Value: HyperparameterType>: Sendable {
   public let isFixed: Bool
   /// Whether it is a list of a number for each of the image's channels.
   public let isOfChannels: Bool
+  /// Whether programs are made by it, so that no run can be told otherwise.
+  public let isCompiled: Bool
 
   init(
     _ name: String, of settings: String..., label: String?? = nil, default defaultValue: Value, argument: Argument = .sameDefault,
     unlisted: Value? = nil, _ allowed: Allowed<Value>, isFixed: Bool = false,
-    isOfChannels: Bool = false, _ help: String
+    isOfChannels: Bool = false, isCompiled: Bool = false, _ help: String
   ) {
     self.name = name
     self.settings = settings
@@ -33,6 +35,7 @@ public struct Hyperparameter<Value: HyperparameterType>: Sendable {
     self.allowed = allowed
     self.isFixed = isFixed
     self.isOfChannels = isOfChannels
+    self.isCompiled = isCompiled
     self.help = help
     argumentDefault =
       switch argument {
@@ -90,6 +93,18 @@ extension Allowed where Value == [Double] {
   }
 }
 
+extension Allowed where Value == [Double] {
+  static let stages = Allowed("epochs above 0 in ascending order, such as 700") { epochs in
+    epochs.allSatisfy { $0 > 0 && $0 <= 1e6 } && zip(epochs, epochs.dropFirst()).allSatisfy { $0 < $1 }
+  }
+}
+
+extension Allowed where Value == Words {
+  static let words = Allowed("a list of words without commas, such as [\"token\"]") {
+    $0.all.allSatisfy { !$0.isEmpty && !$0.contains(",") && $0 != "none" }
+  }
+}
+
 extension Allowed where Value == Bool {
   static let any = Allowed("true or false") { _ in true }
 }
@@ -123,6 +138,7 @@ public protocol AnyHyperparameter: Sendable {
   var help: String { get }
   var isFixed: Bool { get }
   var isOfChannels: Bool { get }
+  var isCompiled: Bool { get }
   /// What values are called where one is asked for, such as `number`.
   var valueName: String { get }
   /// The values that are allowed, in words.

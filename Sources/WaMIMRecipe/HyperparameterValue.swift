@@ -4,6 +4,7 @@ public enum HyperparameterValue: Hashable, Sendable {
   case integer(Int)
   case flag(Bool)
   case numbers([Double])
+  case texts([String])
   case interval(Interval)
   /// No interval, where there may be none.
   case none
@@ -16,6 +17,8 @@ public enum HyperparameterValue: Hashable, Sendable {
     case .flag(let value): "\(value)"
     case .numbers([]): "none"
     case .numbers(let values): values.map { "\($0)" }.joined(separator: ",")
+    case .texts([]): "none"
+    case .texts(let values): values.joined(separator: ",")
     case .interval(let value): value.text
     case .none: "none"
     }
@@ -102,6 +105,29 @@ extension [Double]: HyperparameterType {
     let numbers = words.compactMap { Double($0) }
     guard numbers.count == words.count else { return nil }
     self = numbers
+  }
+}
+
+/// A list of words.
+public struct Words: HyperparameterType {
+  public var all: [String]
+
+  public init(_ all: [String]) {
+    self.all = all
+  }
+
+  public static let valueName = "words"
+  public var hyperparameterValue: HyperparameterValue { .texts(all) }
+
+  public init?(_ value: HyperparameterValue) {
+    guard case .texts(let texts) = value else { return nil }
+    self.init(texts)
+  }
+
+  public init?(hyperparameterText text: String) {
+    let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    guard !words.contains("") else { return nil }
+    self.init(text == "none" ? [] : words)
   }
 }
 

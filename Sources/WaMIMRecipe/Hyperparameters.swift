@@ -16,6 +16,12 @@ public struct Hyperparameters: Sendable {
     "Batches whose gradients a step takes the mean of")
   public let layerDecay = Hyperparameter(
     "layer_decay", of: "adamw", default: 1.0, .factor, "What a layer's learning rate is of that of the layer above it")
+  public let clip = Hyperparameter(
+    "clip", of: "adamw", default: 0.0, .notNegative,
+    "The norm that all gradients together are scaled down to; 0 leaves them as they are")
+  public let spared = Hyperparameter(
+    "spared", of: "adamw", default: Words([]), .words, isCompiled: true,
+    "Words in the names of parameters that weight decay spares")
   public let momentum = Hyperparameter(
     "momentum", of: "lars", "sgd", default: 0.9, .belowOne, "What the momentum keeps of itself")
   public let trust = Hyperparameter(
@@ -23,11 +29,14 @@ public struct Hyperparameters: Sendable {
 
   // The schedule of the learning rate.
   public let epochs = Hyperparameter(
-    "epochs", of: "cosine", default: 400.0, argument: .required, .epochs, "Epochs of the whole run")
+    "epochs", of: "cosine", "plateaus", default: 400.0, argument: .required, .epochs, "Epochs of the whole run")
   public let warmupEpochs = Hyperparameter(
-    "warmup", of: "cosine", default: 40.0, argument: .or(0), .notNegative, "Epochs of linear warm-up, then half a cosine")
+    "warmup", of: "cosine", "plateaus", default: 40.0, argument: .or(0), .notNegative, "Epochs of linear warm-up")
   public let minimumLearningRate = Hyperparameter(
     "min_lr", of: "cosine", default: 0.0, .notNegative, "Learning rate at the end of the run, whatever the batch")
+  public let tenthAt = Hyperparameter(
+    "tenth_at", of: "plateaus", default: [Double](), argument: .required, .stages,
+    "Epochs at which the learning rate falls to a tenth of what it was")
 
   // What happens to an image between its file and the input.
   public let cropArea = Hyperparameter(
@@ -36,6 +45,9 @@ public struct Hyperparameters: Sendable {
   public let cropAspect = Hyperparameter(
     "crop_aspect", of: "random_resized_crop", label: "aspect", default: Interval(3.0 / 4.0, 4.0 / 3.0), .positive,
     "Ratio of width to height of a random crop")
+  public let cropBilinear = Hyperparameter(
+    "crop_bilinear", of: "random_resized_crop", label: "bilinear", default: false, .any,
+    "Resize random crops bilinearly, not bicubically")
   public let horizontalFlip = Hyperparameter(
     "horizontal_flip", of: "horizontal_flip", label: .some(nil), default: true, unlisted: false, .any,
     "Flip half of the images left to right")

@@ -43,13 +43,16 @@ public struct Recipe: Hashable, Sendable {
   public var optimizer: String { self[choice: .optimizer] }
 
   /// The hyperparameters that mean something to programs of the recipe: those of settings that others were chosen over are left out, and
-  /// the layer decay where all layers have one rate, and what is about classes where models take no labels.
+  /// the layer decay where all layers have one rate, the limit of gradients where there is none, and what is about classes where models take
+  /// no labels.
   public func meaningful(takesLabels: Bool) -> [any AnyHyperparameter] {
     let idle = Setting.all.filter { setting in
       !setting.clause.isList && self[choice: setting.clause] != setting.name || setting.needsLabels && !takesLabels
     }.map(\.key)
+    // Programs do not compute what would change nothing.
+    let missing = (self.layerDecay == 1 ? ["layer_decay"] : []) + (self.clip == 0 ? ["clip"] : [])
     return Hyperparameters.all.filter { hyperparameter in
-      !hyperparameter.settings.allSatisfy(idle.contains) && (hyperparameter.name != "layer_decay" || self.layerDecay != 1)
+      !hyperparameter.settings.allSatisfy(idle.contains) && !hyperparameter.isCompiled && !missing.contains(hyperparameter.name)
     }
   }
 

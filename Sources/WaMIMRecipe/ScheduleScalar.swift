@@ -43,6 +43,8 @@ public struct ScheduleScalar: Sendable {
       ScheduleScalar("progress") { _, run in run.progress },
       ScheduleScalar("peak_lr") { recipe, run in recipe.baseLearningRate * Double(run.imagesPerStep) / 256 },
       ScheduleScalar(averageShare) { recipe, _ in 1 - recipe.ema },
+      ScheduleScalar("plateau") { recipe, run in pow(0.1, Double(recipe.tenthAt.filter { $0 <= run.progress }.count)) },
+      ScheduleScalar("largest_norm") { recipe, _ in recipe.clip > 0 ? recipe.clip : Double(Float.greatestFiniteMagnitude) },
       ScheduleScalar("batch_share") { _, run in 1 / Double(run.batchesPerStep) },
     ] + Hyperparameters.all.compactMap(ofHyperparameter)
 
@@ -80,7 +82,7 @@ public struct ScheduleScalar: Sendable {
       ScheduleScalar(hyperparameter.name) { recipe, _ in
         if case .integer(let value) = recipe[hyperparameter] { Double(value) } else { 0 }
       }
-    case .flag, .numbers, .interval, .none: nil
+    case .flag, .numbers, .texts, .interval, .none: nil
     }
   }
 }

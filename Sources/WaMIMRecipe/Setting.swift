@@ -97,6 +97,9 @@ public struct Setting: Sendable {
       "cosine", .schedule,
       "A linear warm-up of the learning rate, then half a cosine down to `min_lr`, both counted in epochs."),
     Setting(
+      "plateaus", .schedule,
+      "A linear warm-up of the learning rate, which then stays, and falls to a tenth at each of the epochs `tenth_at`."),
+    Setting(
       "random_resized_crop", .augment,
       "A random crop of the image, with a share `area` of its pixels and a ratio `aspect` of width to height, resized to the input."
     ),

@@ -32,7 +32,7 @@ public struct Model: Hashable, Sendable {
     let evaluated = GraphBuilder(name: name)
     evaluated.isTraining = false
     try body(evaluated)
-    let evaluation = try evaluated.finish()
+    let evaluation = try evaluated.finish().sparing(recipe.spared.all)
     if evaluation != graph { self.evaluation = evaluation }
   }
 
@@ -40,7 +40,7 @@ public struct Model: Hashable, Sendable {
   ///
   /// - Throws: `GraphError`, the first mistake made while building.
   package init(finishing builder: GraphBuilder, recipe: Recipe) throws {
-    self.init(try builder.finish(), recipe: recipe, pictures: Pictures(builder[PredictionNotes.self]))
+    self.init(try builder.finish().sparing(recipe.spared.all), recipe: recipe, pictures: Pictures(builder[PredictionNotes.self]))
   }
 
   /// What the model is called.

@@ -45,6 +45,11 @@ extension Optimizer {
 extension Recipe {
   /// The rule of the recipe's optimiser.
   package var optimizerRule: any Optimizer.Type { optimizers[optimizer] ?? AdamW.self }
+
+  /// The recipe's schedule of the learning rate.
+  package var schedule: any LearningRateSchedule {
+    self[choice: .schedule] == "plateaus" ? PlateauSchedule() : CosineSchedule()
+  }
 }
 
 /// The rules by the names that settings have for them.

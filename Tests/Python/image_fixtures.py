@@ -1,4 +1,4 @@
-"""Makes the fixtures of Tests/WaMIMRuntimeTests that hold metadata, animations and scans, with what Pillow reads in them.
+"""Makes the fixtures of Tests/WaMIMRuntimeTests that hold metadata, animations and scans, or were resized, with what Pillow reads in them.
 
 usage: image_fixtures.py, with Pillow, and cjpeg of libjpeg-turbo for the files of several scans
 """
@@ -112,8 +112,16 @@ def scans():
     script.unlink()
 
 
+def resized():
+    with Image.open(FOLDER / "source.png") as file:
+        source = file.convert("RGB")
+    for name, box, size in (("box-16x16", (7, 5, 52, 44), (16, 16)), ("enlarged-96x80", (11, 9, 40, 30), (96, 80))):
+        source.crop(box).resize(size, Image.BILINEAR).save(FOLDER / f"bilinear-{name}.png")
+
+
 warnings.simplefilter("error")
 orientations()
 animations()
 colors()
 scans()
+resized()

@@ -74,6 +74,17 @@ import WaMIMLanguage
     Mistake(
       "stages that do not tile", "let x = swin(images, patch: 3, window: 4, dim: 8, depths: [1, 1], heads: [1, 1])",
       "covers 6 × 6 pixels, which do not tile square images"),
+    Mistake(
+      "stages that are none",
+      "let x = swin(images, mask, patch: 2, window: 4, dim: 8, depths: [1, 1], heads: [1, 1], taps: [3])",
+      "taps have to be stages from 1 to 2 in ascending order, each once, but are [3]"),
+    Mistake(
+      "rows that are no map", "let x = grid(reshape(images, shape: [2, 6, 512]))",
+      "[batch, side · side, channels], not of f32[2, 6, 512]"),
+    Mistake("cells that do not tile", "let x = pixels(images, patch: 5)", "cells of 5 × 5 pixels do not tile images"),
+    Mistake(
+      "plateaus out of order", "train { schedule: plateaus(epochs: 9, tenth_at: [5, 3]) }", "epochs above 0 in ascending order"),
+    Mistake("words", "train { optimizer: adamw(spared: [1]) }", "'spared' has to be a list of strings"),
     Mistake("ratio of one", "let m = random_mask(images, patch: 4, ratio: 1)", "between 0 and 1, but is 1.0"),
     Mistake("ratio below zero", "let m = random_mask(images, patch: 4, ratio: -0.5)", "between 0 and 1, but is -0.5"),
     Mistake("patch that does not divide", "let m = random_mask(images, patch: 5, ratio: 0.5)", "patches of 5 × 5 do not divide"),

@@ -86,6 +86,37 @@ import WaMIMTraining
     ("tap=middle", "merged or stage, not 'middle'"),
   ]
 
+  @Test("a method of wrong sizes is refused with what to do", arguments: methodMistakes)
+  func wrongSizesOfMethods(model: String, setting: String, message: String) throws {
+    let path = try #require(modelPaths.first { $0.hasSuffix("/\(model).wg") })
+    let error = #expect(throws: DiagnosticError.self) {
+      try Language.model(contentsOf: path, overrides: setting.split(separator: "; ").map { try Override(String($0)) })
+    }
+    #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+  }
+
+  private static let methodMistakes = [
+    ("mae_vit", "decoder_heads=7", "7 heads do not divide the decoder's width of 512"),
+    ("mae_vit", "size=\"huge\"", "huge"),
+    ("mae_vit", "patch=15", "patches of 15 × 15 do not divide square images"),
+    ("localmim_vit", "taps=[2, 4, 10]", "taps and cells have to be as many"),
+    ("localmim_vit", "taps=[2, 4, 10, 13]", "there is no layer 13 to tap"),
+    ("localmim_vit", "cells=[4, 8, 16, 56]", "no power of two leads from the grid of 14 × 14 patches to a target of 4 × 4"),
+    ("localmim_vit", "target=\"pixels\"; cells=[4, 8, 16, 30]", "cells of 30 × 30 pixels do not tile images"),
+    ("localmim_vit", "target=\"edges\"", "the target has to be"),
+    ("simmim_vit", "heads=5", "5 heads do not divide a width of 768"),
+    ("simmim_vit", "unit=24", "patches of 24 × 24 do not divide square images"),
+    ("simmim_vit", "unit=8", "hide no whole tokens of a grid of 14 × 14"),
+    ("simmim_swin", "window=5", "windows of 5 × 5 tokens do not tile the grid of stage 1, 48 × 48"),
+    ("simmim_swin", "image=200", "patches of 32 × 32 do not divide square images"),
+    ("simmim_swin", "heads=[4, 8, 16, 30]", "30 heads do not divide the width of stage 4, 1024"),
+    ("localmim_swin", "depths=[2, 2, 18]", "depths has to have four numbers"),
+    ("localmim_swin", "widths=[64, 128, 128]", "each of the four stages has a decoder"),
+    ("localmim_swin", "decoder_heads=5", "5 heads do not divide the decoder's width of 64"),
+    ("greenmim_swin", "window=8", "windows of 8 × 8 tokens do not tile the grid of stage 2, 28 × 28"),
+    ("greenmim_swin", "ratio=0.99", "leaves none of the 49 patches visible"),
+  ]
+
   @Test("the demo's options reach the graph")
   func options() throws {
     let path = try #require(modelPaths.first { $0.hasSuffix("vit_demo.wg") })

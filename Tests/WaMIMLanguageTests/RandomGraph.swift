@@ -224,11 +224,12 @@ struct RandomGraph {
     mutating get {
       let pictures: [Pictures?] = [
         nil, .patches(patch: number(1...16), normalized: flag()),
+        .cells(patches: [number(1...16), number(1...16)], normalized: flag()),
         .wavelet(
           wavelet: Wavelet.allCases[number(0...Wavelet.allCases.count - 1)], levels: [1, number(2...5)],
           subbands: flag() ? "all" : "detail", normalization: "token"),
       ]
-      return Model(graph, recipe: recipe(), pictures: pictures[number(0...2)])
+      return Model(graph, recipe: recipe(), pictures: pictures[number(0...3)])
     }
   }
 
@@ -240,12 +241,20 @@ struct RandomGraph {
     recipe.weightDecay = double()
     recipe.epochs = Double.random(in: 1e-3...1e6, using: &generator)
     recipe.warmupEpochs = double()
-    recipe.minimumLearningRate = double()
+    if flag() {
+      recipe[choice: .schedule] = "plateaus"
+      recipe.tenthAt = flag() ? [] : [Double(number(1...9)), Double(number(10...20))]
+    } else {
+      recipe.minimumLearningRate = double()
+    }
+    recipe.clip = flag() ? 0 : double()
+    recipe.spared = Words(flag() ? [] : ["token", "bias"])
     recipe.batchAccumulation = number(1...64)
     let area = [Double.random(in: 0.01...1, using: &generator), Double.random(in: 0.01...1, using: &generator)].sorted()
     recipe.cropArea = flag() ? nil : Interval(area[0], area[1])
     let aspect = [double(), double()].sorted()
     recipe.cropAspect = Interval(aspect[0], aspect[1])
+    recipe.cropBilinear = recipe.cropArea != nil && flag()
     recipe.horizontalFlip = flag()
     recipe.verticalFlip = flag()
     recipe.mixup = flag() ? 0 : double()

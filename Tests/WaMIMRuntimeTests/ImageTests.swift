@@ -202,14 +202,16 @@ import WaMIMRuntime
   @Test(
     "Resizing gives Pillow's pixels",
     arguments: [
-      ("resized-whole-24x20.png", Resampling.Box(x: 0, y: 0, width: 61, height: 47)),
-      ("resized-box-16x16.png", Resampling.Box(x: 7, y: 5, width: 45, height: 39)),
-      ("resized-enlarged-96x80.png", Resampling.Box(x: 11, y: 9, width: 29, height: 21)),
+      ("resized-whole-24x20.png", Resampling.Box(x: 0, y: 0, width: 61, height: 47), Resampling.Filter.bicubic),
+      ("resized-box-16x16.png", Resampling.Box(x: 7, y: 5, width: 45, height: 39), .bicubic),
+      ("resized-enlarged-96x80.png", Resampling.Box(x: 11, y: 9, width: 29, height: 21), .bicubic),
+      ("bilinear-box-16x16.png", Resampling.Box(x: 7, y: 5, width: 45, height: 39), .bilinear),
+      ("bilinear-enlarged-96x80.png", Resampling.Box(x: 11, y: 9, width: 29, height: 21), .bilinear),
     ])
-  func resizing(name: String, box: Resampling.Box) throws {
+  func resizing(name: String, box: Resampling.Box, filter: Resampling.Filter) throws {
     let source = try Image(decoding: try fixture("source.png"))
     let reference = try Image(decoding: try fixture(name))
-    let result = Resampling.resize(source, box: box, width: reference.width, height: reference.height)
+    let result = Resampling.resize(source, box: box, width: reference.width, height: reference.height, filter: filter)
     #expect(largestDifference(result, reference) <= 1)
   }
 

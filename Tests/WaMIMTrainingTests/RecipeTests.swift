@@ -12,6 +12,7 @@ struct RecipeTests {
     case .flag(let value): .flag(!value)
     case .numbers(let values):
       .numbers(hyperparameter.allows(.numbers(values.map { $0 / 2 })) ? values.map { $0 / 2 } : values + [7])
+    case .texts(let values): .texts(values + ["token"])
     case .interval(let value): .interval(Interval(value.lower * 0.9, value.upper))
     case .none: .interval(Interval(0.5, 1))
     }
@@ -36,7 +37,8 @@ struct RecipeTests {
         #expect(hyperparameter.value(of: value.text) == value, "\(hyperparameter.name) \(value)")
         #expect(hyperparameter.allows(value), "\(hyperparameter.name) \(value)")
       }
-      #expect(hyperparameter.value(of: "") == nil && hyperparameter.value(of: "x") == nil, "\(hyperparameter.name)")
+      let isText = if case .texts = hyperparameter.anyDefault { true } else { false }
+      #expect(hyperparameter.value(of: "") == nil && (isText || hyperparameter.value(of: "x") == nil), "\(hyperparameter.name)")
     }
   }
 
@@ -49,6 +51,23 @@ struct RecipeTests {
     }
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(Recipe.self, from: Data("{\"base_rl\":\"1\"}".utf8)) }
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(Recipe.self, from: Data("{\"base_lr\":\"one\"}".utf8)) }
+  }
+
+  @Test func ratesFallToATenthAtEachPlateau() throws {
+    let plateau = try #require(ScheduleScalar.named("plateau"))
+    let recipe = Recipe { $0.tenthAt = [3, 5] }
+    let rates = [0, 2.9, 3, 4.9, 5, 9].map { progress in
+      plateau.value(recipe, RunPosition(step: 1, progress: progress, imagesPerStep: 1, batchesPerStep: 1))
+    }
+    #expect(zip(rates, [1, 1, 0.1, 0.1, 0.01, 0.01]).allSatisfy { abs($0 - $1) < 1e-12 })
+    #expect(Recipe { $0.tenthAt = [5, 3] }.problems.count == 1)
+  }
+
+  @Test func onlyProgramsThatComputeAnOptionOfferIt() {
+    func offers(_ name: String, _ recipe: Recipe) -> Bool { recipe.meaningful(takesLabels: false).contains { $0.name == name } }
+    #expect(!offers("clip", Recipe()) && offers("clip", Recipe { $0.clip = 5 }))
+    #expect(!offers("spared", Recipe { $0.spared = Words(["token"]) }))
+    #expect(!offers("tenth_at", Recipe()) && offers("tenth_at", Recipe { $0[choice: .schedule] = "plateaus" }))
   }
 
   @Test func aRecipeSaysWhatNoRunCanHave() {

@@ -67,7 +67,8 @@ extension GraphBuilder {
 
   /// Adds the optimiser's update of each parameter at the scheduled learning rate, which becomes an output.
   fileprivate func add(_ rule: UpdateRule, _ gradients: [(parameter: Tensor, gradient: Tensor)]) {
-    let rate = CosineSchedule().learningRate(in: self)
+    let rate = rule.schedule.learningRate(in: self)
+    let gradients = rule.clips ? clipped(gradients) : gradients
     rule.optimizer.update(gradients, rate: rate, decaysByLayer: rule.decaysByLayer, in: self)
     output("learning_rate", rate)
   }

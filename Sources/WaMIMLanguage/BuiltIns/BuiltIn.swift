@@ -24,6 +24,7 @@ struct Parameter: Sendable {
     case symbol(String)
     case interval(Double, Double)
     case numbers([Double])
+    case texts([String])
 
     var value: Value {
       switch self {
@@ -34,6 +35,7 @@ struct Parameter: Sendable {
       case .symbol(let word): .symbol(word)
       case .interval(let lower, let upper): .interval(lower, upper)
       case .numbers(let values): .list(values.map(Value.number))
+      case .texts(let values): .list(values.map(Value.text))
       }
     }
   }

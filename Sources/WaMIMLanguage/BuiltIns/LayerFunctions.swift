@@ -58,12 +58,18 @@ extension BuiltIn {
   /// What masked image modelling is made of.
   static let maskedModelling: [BuiltIn] = [
     BuiltIn(
-      "random_mask", [Parameter("images", .tensor), Parameter("patch", .integer), Parameter("ratio", .number)],
-      "Hides a share of the square patches of each image, drawn anew in every step; gives a mask."
+      "random_mask",
+      [
+        Parameter("images", .tensor), Parameter("patch", .integer), Parameter("ratio", .number),
+        Parameter("shared", .flag, default: .flag(false)),
+      ],
+      "Hides a share of the square patches of each image, or the same patches of all images where `shared`, drawn anew in every step; "
+        + "gives a mask."
     ) { arguments in
       .mask(
         arguments.builder.randomMask(
-          of: try arguments.tensor("images"), patch: try arguments.integer("patch"), ratio: try arguments.number("ratio")))
+          of: try arguments.tensor("images"), patch: try arguments.integer("patch"), ratio: try arguments.number("ratio"),
+          isShared: try arguments.flag("shared")))
     },
     BuiltIn(
       "vit",
@@ -100,23 +106,53 @@ extension BuiltIn {
         Parameter("window", .integer), Parameter("dim", .integer), Parameter("depths", .integers), Parameter("heads", .integers),
         Parameter("tap", .symbol(Swin.Tap.allCases.map(\.rawValue)), default: .symbol("merged")),
         Parameter("drop_path", .number, default: .number(0)), frozen,
+        Parameter("taps", .integers, default: .numbers([])),
+        Parameter("hidden", .symbol(["absent", "token"]), default: .symbol("absent")),
+        Parameter("epsilon", .number, default: .number(1e-5)), Parameter("decay_biases", .flag, default: .flag(false)),
+        Parameter("initial", .optionalInitializer, default: .symbol("none")),
       ],
       "A Swin transformer on the tokens of visible patches, of which each covers one token of the last stage; gives the features of each "
-        + "stage behind a layer norm, as the next stage gets them (`merged`) or before (`stage`). Without a mask it sees all tokens and "
-        + "gives what each stage ends with, [batch, tokens line by line, width]."
+        + "stage behind a layer norm, as the next stage gets them (`merged`) or before (`stage`), of the stages `taps` or of all. Without a "
+        + "mask, or where a learned token stands for hidden ones (`token`), it sees all tokens and gives what each stage ends with, "
+        + "[batch, tokens line by line, width]."
     ) { arguments in
-      let encoder = Swin(
+      var encoder = Swin(
         patch: try arguments.integer("patch"), window: try arguments.integer("window"), dim: try arguments.integer("dim"),
         depths: try arguments.integers("depths"), heads: try arguments.integers("heads"),
         tap: try arguments.option("tap", Swin.Tap.init), dropPath: try arguments.number("drop_path"))
-      let images = try arguments.tensor("images")
-      return try arguments.frozen {
-        guard let mask = try arguments.optionalMask("mask") else { return .list(encoder.stages(of: images).map(Value.tensor)) }
+      encoder.taps = try arguments.integers("taps")
+      encoder.epsilon = try arguments.float("epsilon")
+      encoder.decaysBiases = try arguments.flag("decay_biases")
+      encoder.initializer = try arguments.optionalInitializer("initial")
+      return try arguments.frozen { [encoder] in
+        let (images, mask) = (try arguments.tensor("images"), try arguments.optionalMask("mask"))
+        guard let mask, try arguments.symbol("hidden") == "absent" else {
+          guard encoder.taps.isEmpty else {
+            throw GraphError("'taps' are for an encoder of visible tokens alone: pick from the list that this one gives")
+          }
+          return .list(encoder.stages(of: images, replacing: mask).map(Value.tensor))
+        }
         guard encoder.dropPath == 0 else {
           throw GraphError("'drop_path' is for an encoder that sees all tokens: leave out the mask, or it")
         }
         return .list(encoder(images, visibleIn: mask).map(Value.tensor))
       }
+    },
+    BuiltIn(
+      "beit",
+      [
+        Parameter("images", .tensor), Parameter("mask", .optionalMask, default: .symbol("none")), Parameter("patch", .integer),
+        Parameter("dim", .integer), Parameter("depth", .integer), Parameter("heads", .integer),
+        Parameter("layer_scale", .number, default: .number(0.1)), Parameter("drop_path", .number, default: .number(0)),
+      ],
+      "timm's Beit on all tokens, a learned one in the place of those that the mask hides: biases of relative positions in place of a table "
+        + "of positions; gives [batch, patches, dim] behind a layer norm."
+    ) { arguments in
+      let encoder = Beit(
+        patch: try arguments.integer("patch"), dim: try arguments.integer("dim"), depth: try arguments.integer("depth"),
+        heads: try arguments.integer("heads"), layerScale: try arguments.float("layer_scale"),
+        dropPath: try arguments.number("drop_path"))
+      return .tensor(encoder(try arguments.tensor("images"), replacing: try arguments.optionalMask("mask")))
     },
     BuiltIn(
       "dwt",
@@ -165,6 +201,12 @@ extension BuiltIn {
       .tensor(try arguments.tensor("prediction").meanSquaredError(try arguments.tensor("target"), on: try arguments.mask("on")))
     },
     BuiltIn(
+      "l1", [Parameter("prediction", .tensor), Parameter("target", .tensor), Parameter("on", .mask)],
+      "The absolute error averaged over what the mask hides; the outputs `prediction.K`, `target.K` and `loss.K` keep what it compares."
+    ) { arguments in
+      .tensor(try arguments.tensor("prediction").meanAbsoluteError(try arguments.tensor("target"), on: try arguments.mask("on")))
+    },
+    BuiltIn(
       "weighted_sum", [Parameter("losses", .tensors), Parameter("weights", .numbers)],
       "The sum of losses, each times its weight."
     ) { arguments in
@@ -180,6 +222,21 @@ extension BuiltIn {
         throw GraphError("a mask of \(mask.grid) × \(mask.grid) patches does not fit a grid of \(cells) × \(cells) cells")
       }
       return .tensor(mask.scaled(to: cells))
+    },
+    BuiltIn(
+      "pixels",
+      [Parameter("images", .tensor), Parameter("patch", .integer), Parameter("normalized", .flag, default: .flag(true))],
+      "Square cells of pixels as maps [batch, patch · patch · channels, rows, columns]: each with zero mean and unit variance, over n - 1, "
+        + "its channels row, column and colour, or as it is, colour, row and column."
+    ) { arguments in
+      .tensor(
+        try arguments.tensor("images").pixelCells(try arguments.integer("patch"), normalized: try arguments.flag("normalized")))
+    },
+    BuiltIn(
+      "grid", [Parameter("rows", .tensor)],
+      "Rows [batch, side · side, channels], line by line, as maps [batch, channels, side, side]."
+    ) { arguments in
+      .tensor(try arguments.tensor("rows").asMaps())
     },
     BuiltIn(
       "patches", [Parameter("images", .tensor), Parameter("patch", .integer)],

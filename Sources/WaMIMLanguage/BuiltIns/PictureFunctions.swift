@@ -25,5 +25,11 @@ extension BuiltIn {
     ) { arguments in
       .pictures(.patches(patch: try arguments.integer("patch"), normalized: try arguments.flag("normalized")))
     },
+    BuiltIn(
+      "cells", [Parameter("patches", .integers), Parameter("normalized", .flag, default: .flag(true))],
+      "The outputs `prediction.K` hold pixels of cells of `patches[K]` pixels a side, as `pixels` orders them."
+    ) { arguments in
+      .pictures(.cells(patches: try arguments.integers("patches"), normalized: try arguments.flag("normalized")))
+    },
   ]
 }

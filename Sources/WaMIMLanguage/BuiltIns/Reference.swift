@@ -33,7 +33,7 @@ extension Language {
   private static func row(_ hyperparameter: any AnyHyperparameter) -> (String, String) {
     let fixed = hyperparameter.isFixed ? " A resumed run keeps it." : ""
     return (
-      "`\(hyperparameter.option)`",
+      hyperparameter.isCompiled ? "`\(hyperparameter.name)`, no option" : "`\(hyperparameter.option)`",
       "\(hyperparameter.help): \(hyperparameter.allowedText). Default: \(hyperparameter.anyDefault.text).\(fixed)"
     )
   }
@@ -52,6 +52,7 @@ extension Language {
     case .symbol(let word): word
     case .interval(let lower, let upper): "\(lower)..\(upper)"
     case .numbers(let values): "\(values)"
+    case .texts(let values): "\(values)"
     }
   }
 }

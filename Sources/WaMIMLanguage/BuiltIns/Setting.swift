@@ -46,6 +46,7 @@ extension AnyHyperparameter {
     case .integer: .integer
     case .flag: .flag
     case .numbers: .numbers
+    case .texts: .list
     case .interval, .none: allows(.none) ? .optionalInterval : .interval
     }
   }
@@ -67,6 +68,7 @@ extension Parameter.Default {
       case .integer(let value): .integer(value)
       case .flag(let value): .flag(value)
       case .numbers(let values): .numbers(values)
+      case .texts(let values): .texts(values)
       case .interval(let value): .interval(value.lower, value.upper)
       case .none: .symbol("none")
       }
@@ -80,6 +82,7 @@ extension Arguments {
     case .integer: .integer(try integer(label))
     case .flag: .flag(try flag(label))
     case .numbers: .numbers(try numbers(label))
+    case .list: .texts(try texts(label))
     case .interval, .optionalInterval: try interval(label).map { .interval(Interval($0.0, $0.1)) } ?? .none
     default: .number(try number(label))
     }

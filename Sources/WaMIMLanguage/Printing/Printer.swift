@@ -104,6 +104,7 @@ private struct Printer {
     case .wavelet(let wavelet, let levels, let subbands, let normalization):
       "wavelet(wavelet: \(wavelet.rawValue), levels: \(levels), subbands: \(subbands), normalization: \(normalization))"
     case .patches(let patch, let normalized): "patches(patch: \(patch), normalized: \(normalized))"
+    case .cells(let patches, let normalized): "cells(patches: \(patches), normalized: \(normalized))"
     }
   }
 
@@ -144,6 +145,7 @@ private struct Printer {
     case .integer(let integer): "\(integer)"
     case .flag(let flag): "\(flag)"
     case .numbers(let numbers): "[\(numbers.map(written).joined(separator: ", "))]"
+    case .texts(let texts): "[\(texts.map(quoted).joined(separator: ", "))]"
     case .interval(let interval): "\(written(interval.lower))..\(written(interval.upper))"
     case .none: "none"
     }

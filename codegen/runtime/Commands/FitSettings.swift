@@ -34,6 +34,10 @@ struct FitSettings {
       // A shorter run warms up for the same share of its epochs.
       changed.warmupEpochs = recipe.warmupEpochs * min(1, changed.epochs / recipe.epochs)
     }
+    if previous["tenth-at"] == nil, options.values["tenth_at"] == nil {
+      // And its steps are at the same shares of them.
+      changed.tenthAt = recipe.tenthAt.map { $0 * min(1, changed.epochs / recipe.epochs) }
+    }
     self.recipe = changed
     data = (command.data.data.isEmpty ? DataOptions.locations("data", in: previous) : command.data.data).map(DataOptions.absolute)
     validation = (command.watching.validation.isEmpty ? DataOptions.locations("val", in: previous) : command.watching.validation)

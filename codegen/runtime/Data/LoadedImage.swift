@@ -30,16 +30,16 @@ package enum LoadedImage: Sendable {
   /// A JPEG file of which the box shrinks to less than a half is decoded at a fraction of its size, which differs a little from
   /// decoding it whole: by about a level of 255 on average.
   package func resized(
-    _ box: Resampling.Box, width: Int, height: Int, window: Resampling.Box? = nil
+    _ box: Resampling.Box, width: Int, height: Int, window: Resampling.Box? = nil, filter: Resampling.Filter = .bicubic
   ) throws(TrainerError) -> Image {
     switch self {
     case .pixels(let image):
-      return Resampling.resize(image, region: Resampling.Region(box), width: width, height: height, window: window)
+      return Resampling.resize(image, region: Resampling.Region(box), width: width, height: height, window: window, filter: filter)
     case .file(let file):
       let eighths = file.sufficientEighths(for: box, width: width, height: height)
       let region = file.region(of: box, eighths: eighths)
       return try file.withPixels(eighths: eighths) { pixels in
-        Resampling.resize(pixels, region: region, width: width, height: height, window: window)
+        Resampling.resize(pixels, region: region, width: width, height: height, window: window, filter: filter)
       }
     }
   }

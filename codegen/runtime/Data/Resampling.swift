@@ -1,5 +1,30 @@
-/// Resizing as Pillow does it: separable, antialiased bicubic, with 8 bits between the passes.
+/// Resizing as Pillow does it: separable, antialiased, with 8 bits between the passes.
 package enum Resampling {
+  /// How much a pixel weighs by its distance.
+  package enum Filter: Sendable {
+    case bicubic, bilinear
+
+    /// The distance, in pixels of the coarser image, from which on pixels weigh nothing.
+    fileprivate var support: Double {
+      switch self {
+      case .bicubic: 2
+      case .bilinear: 1
+      }
+    }
+
+    fileprivate func weight(_ distance: Double) -> Double {
+      let x = abs(distance)
+      switch self {
+      case .bilinear: return max(0, 1 - x)
+      // Keys's cubic with a = -0.5.
+      case .bicubic:
+        if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
+        if x < 2 { return ((-0.5 * x + 2.5) * x - 4) * x + 2 }
+        return 0
+      }
+    }
+  }
+
   /// A rectangle of pixels.
   package struct Box: Sendable, Equatable {
     package var x: Int
@@ -40,30 +65,34 @@ package enum Resampling {
   }
 
   /// The pixels of `image` within `box`, resized to `width` times `height`; pixels outside the box do not count.
-  package static func resize(_ image: Image, box: Box, width: Int, height: Int) -> Image {
-    resize(image, region: Region(box), width: width, height: height)
+  package static func resize(_ image: Image, box: Box, width: Int, height: Int, filter: Filter = .bicubic) -> Image {
+    resize(image, region: Region(box), width: width, height: height, filter: filter)
   }
 
   /// The pixels of `image` that `region` touches, resized so that the region becomes `width` times `height`.
   ///
   /// - Parameter window: The box of the result that is wanted, where it isn't all.
-  package static func resize(_ image: Image, region: Region, width: Int, height: Int, window: Box? = nil) -> Image {
+  package static func resize(
+    _ image: Image, region: Region, width: Int, height: Int, window: Box? = nil, filter: Filter = .bicubic
+  ) -> Image {
     image.pixels.withUnsafeBufferPointer { pixels in
       let view = PixelView(width: image.width, height: image.height, channels: image.channels, pixels: pixels)
-      return resize(view, region: region, width: width, height: height, window: window)
+      return resize(view, region: region, width: width, height: height, window: window, filter: filter)
     }
   }
 
   /// The pixels of `image` that `region` touches, resized so that the region becomes `width` times `height`.
   ///
   /// - Parameter window: The box of the result that is wanted, where it isn't all.
-  static func resize(_ image: PixelView, region: Region, width: Int, height: Int, window: Box?) -> Image {
+  static func resize(
+    _ image: PixelView, region: Region, width: Int, height: Int, window: Box?, filter: Filter = .bicubic
+  ) -> Image {
     let window = window ?? Box(x: 0, y: 0, width: width, height: height)
     let box = Box(
       x: region.columns.firstPixel, y: region.rows.firstPixel, width: region.columns.pixelCount(of: image.width),
       height: region.rows.pixelCount(of: image.height))
-    let horizontal = Weights(of: region.columns, pixels: box.width, to: width, within: window.x..<window.x + window.width)
-    let vertical = Weights(of: region.rows, pixels: box.height, to: height, within: window.y..<window.y + window.height)
+    let horizontal = Weights(of: region.columns, pixels: box.width, to: width, within: window.x..<window.x + window.width, filter)
+    let vertical = Weights(of: region.rows, pixels: box.height, to: height, within: window.y..<window.y + window.height, filter)
     let narrow = resizeRows(of: image, box: box, weights: horizontal)
     return resizeColumns(of: narrow, weights: vertical)
   }
@@ -82,18 +111,18 @@ package enum Resampling {
     static let fractionBits = 22
 
     /// Weights that make `output` positions of `span`, from the `pixels` pixels that it touches; only those `within` a range of them.
-    init(of span: Span, pixels: Int, to output: Int, within range: Range<Int>) {
+    init(of span: Span, pixels: Int, to output: Int, within range: Range<Int>, _ filter: Filter) {
       let scale = span.length / Double(output)
       let offset = span.start - Double(span.firstPixel)
       let stretch = max(scale, 1)
-      let support = 2 * stretch
+      let support = filter.support * stretch
       width = Int(support.rounded(.up)) * 2 + 1
       values = [Int32](repeating: 0, count: width * range.count)
       for position in range {
         let center = offset + (Double(position) + 0.5) * scale
         let start = max(0, Int(center - support + 0.5))
         let end = min(pixels, Int(center + support + 0.5))
-        let weights = (start..<end).map { Self.bicubic((Double($0) - center + 0.5) / stretch) }
+        let weights = (start..<end).map { filter.weight((Double($0) - center + 0.5) / stretch) }
         let sum = weights.reduce(0, +)
         for (index, weight) in weights.enumerated() {
           let fixed = weight / sum * Double(1 << Self.fractionBits)
@@ -102,14 +131,6 @@ package enum Resampling {
         starts.append(start)
         counts.append(end - start)
       }
-    }
-
-    /// Keys's cubic with a = -0.5.
-    private static func bicubic(_ distance: Double) -> Double {
-      let x = abs(distance)
-      if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
-      if x < 2 { return ((-0.5 * x + 2.5) * x - 4) * x + 2 }
-      return 0
     }
   }
 

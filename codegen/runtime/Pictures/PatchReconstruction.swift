@@ -4,10 +4,13 @@ package struct PatchReconstruction {
   package let patch: Int
   /// Whether predictions are of patches brought to zero mean and unit variance.
   package let isNormalized: Bool
+  /// Whether the variance is that of a sample, over one less than there are pixels.
+  package let isSample: Bool
 
-  package init(patch: Int, isNormalized: Bool) {
+  package init(patch: Int, isNormalized: Bool, isSample: Bool = false) {
     self.patch = patch
     self.isNormalized = isNormalized
+    self.isSample = isSample
   }
 
   /// What a picture takes from the input, for its caption.
@@ -49,7 +52,25 @@ package struct PatchReconstruction {
       }
     }
     let mean = values.reduce(0, +) / Float(values.count)
-    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(values.count)
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(max(1, values.count - (isSample ? 1 : 0)))
     return (mean, (variance + 1e-6).squareRoot())
+  }
+
+  /// The picture of one image.
+  ///
+  /// - Parameters:
+  ///   - image: The input, normalised.
+  ///   - cells: The predictions as maps [patch · patch · channels, rows, columns]: row, column, colour where cells are normalised, else
+  ///     colour, row, column.
+  func rebuild(_ image: Planes, cells: Planes, mask: PatchMask) -> Planes {
+    let (positions, area) = (cells.height * cells.width, patch * patch)
+    var rows = [Float](repeating: 0, count: cells.values.count)
+    for channel in 0..<cells.channels {
+      let element = isNormalized ? channel % image.channels * area + channel / image.channels : channel
+      for position in 0..<positions {
+        rows[position * cells.channels + element] = cells.values[channel * positions + position]
+      }
+    }
+    return rebuild(image, prediction: rows, mask: mask)
   }
 }

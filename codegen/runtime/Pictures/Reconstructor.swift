@@ -5,6 +5,8 @@ package struct Reconstructor {
   private enum Method {
     case wavelet(WaveletReconstruction)
     case patches(PatchReconstruction)
+    /// Cells of several sizes, those of each prediction.
+    case cells([PatchReconstruction])
   }
 
   private let method: Method
@@ -19,7 +21,7 @@ package struct Reconstructor {
   package init(_ model: TrainedModel, batch: ImageBatch, showsLevels: Bool) throws(TrainerError) {
     let manifest = model.program.manifest
     guard let pictures = manifest.pictures else {
-      throw TrainerError("the model \(manifest.model) defines no pictures: what it predicts is not said to be wavelets or patches")
+      throw TrainerError("the model \(manifest.model) defines no pictures: what it predicts is not said to be wavelets or pixels")
     }
     let method = try Self.method(pictures)
     var predictions: [Manifest.Tensor] = []
@@ -37,15 +39,21 @@ package struct Reconstructor {
 
   /// What the pictures of a row show.
   package var titles: [String] {
-    let levels: [Int]
-    if case .wavelet(let wavelet) = method, showsLevels { levels = wavelet.levels.sorted() } else { levels = [] }
-    return ["input", "masked", "reconstruction"] + levels.flatMap { ["level \($0) target", "prediction"] }
+    let further: [String]
+    switch method {
+    case .wavelet(let wavelet) where showsLevels:
+      further = wavelet.levels.sorted().flatMap { ["level \($0) target", "prediction"] }
+    case .cells(let cells) where showsLevels: further = cells.dropFirst().map { "cells of \($0.patch)" }
+    case .wavelet, .patches, .cells: further = []
+    }
+    return ["input", "masked", "reconstruction"] + further
   }
 
   /// What the pictures take from the input, for the caption.
   package var explanation: String {
     switch method {
     case .patches(let patches): return patches.explanation
+    case .cells(let cells): return cells[0].explanation
     case .wavelet(let wavelet):
       return wavelet.explanation + (showsLevels ? " Levels show their details alone, of predictions the hidden ones." : "")
     }
@@ -84,11 +92,16 @@ package struct Reconstructor {
       let size = predictions[0].count / predictions[0].shape[0]
       let prediction = Array(results[0][sample * size..<(sample + 1) * size])
       return patches.rebuild(image, prediction: prediction, mask: mask)
+    case .cells(let cells):
+      return cells[0].rebuild(image, cells: coefficients(results, sample: sample)[0], mask: mask)
     }
   }
 
-  /// Target and prediction of each level, the finest first.
+  /// Target and prediction of each level, the finest first, or what each further prediction of pixels makes of the image.
   private func levelPictures(_ image: Planes, from results: [[Float]], sample: Int, mask: PatchMask) -> [Image] {
+    if case .cells(let cells) = method, showsLevels {
+      return zip(cells, coefficients(results, sample: sample)).dropFirst().map { picture($0.rebuild(image, cells: $1, mask: mask)) }
+    }
     guard case .wavelet(let wavelet) = method, showsLevels else { return [] }
     return wavelet.details(of: image, predictions: coefficients(results, sample: sample)).flatMap { target, prediction in
       let level = LevelPicture(scaledTo: target, transform: wavelet.transform, width: image.width, height: image.height)
@@ -129,6 +142,11 @@ package struct Reconstructor {
   private static func method(_ pictures: Pictures) throws(TrainerError) -> Method {
     switch pictures {
     case .patches(let patch, let normalized): return .patches(PatchReconstruction(patch: patch, isNormalized: normalized))
+    case .cells(let patches, let normalized):
+      guard !patches.isEmpty, patches.allSatisfy({ $0 > 0 }) else {
+        throw TrainerError("pictures cannot be made from cells of \(patches) pixels")
+      }
+      return .cells(patches.map { PatchReconstruction(patch: $0, isNormalized: normalized, isSample: true) })
     case .wavelet(let wavelet, let levels, let subbands, let normalization):
       guard let normalization = WaveletReconstruction.Normalization(rawValue: normalization) else {
         throw TrainerError("pictures cannot be made from targets of the normalization `\(normalization)`")
@@ -140,8 +158,11 @@ package struct Reconstructor {
   }
 
   private static func predictionCount(_ pictures: Pictures) -> Int {
-    if case .wavelet(_, let levels, _, _) = pictures { return levels.count }
-    return 1
+    switch pictures {
+    case .wavelet(_, let levels, _, _): levels.count
+    case .cells(let patches, _): patches.count
+    case .patches: 1
+    }
   }
 
   /// Checks that mask and predictions have the shapes that pictures are made from.
@@ -162,6 +183,9 @@ package struct Reconstructor {
         expected = [samples, channels * wavelet.subbands, height >> level, width >> level]
       case .patches(let patches):
         expected = [samples, height / patches.patch * (width / patches.patch), channels * patches.patch * patches.patch]
+      case .cells(let cells):
+        let patch = cells[index].patch
+        expected = [samples, channels * patch * patch, height / patch, width / patch]
       }
       guard tensor.shape == expected else {
         throw TrainerError("the output `\(tensor.name)` has the shape \(Format.shape(tensor.shape)), not \(Format.shape(expected))")

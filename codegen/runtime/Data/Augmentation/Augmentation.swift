@@ -37,7 +37,8 @@ package struct Augmentation: Sendable {
       let box = Self.randomBox(
         width: image.width, height: image.height, area: area.lower...max(area.lower, area.upper),
         aspect: recipe.cropAspect.lower...max(recipe.cropAspect.lower, recipe.cropAspect.upper), numbers: &numbers)
-      result = try image.resized(box, width: width, height: height).converted(toChannels: channels)
+      let filter: Resampling.Filter = recipe.cropBilinear ? .bilinear : .bicubic
+      result = try image.resized(box, width: width, height: height, filter: filter).converted(toChannels: channels)
     } else {
       result = try evaluated(image)
     }
