@@ -17,7 +17,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-wavelets bench matmuls random soak stress numbers fuzz fuzz-runs demo example \
+.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-wavelets bench compare matmuls random soak stress numbers fuzz fuzz-runs demo example \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -94,6 +94,12 @@ ROUNDS ?= 5
 THREADS ?= $(shell nproc)
 bench: build $(PYTHON)
 	$(PYTHON) Tests/Python/bench.py --task $(TASK) --model $(BENCH_MODEL) --batch $(BATCH) --rounds $(ROUNDS) --threads $(THREADS)
+
+## compare: WaMIM and the methods that it is compared with, each beside PyTorch; SIZE=demo for small ones, METHODS=mae_vit,simmim_vit for some.
+SIZE ?= base
+METHODS ?=
+compare: build $(PYTHON)
+	$(PYTHON) Tests/Python/compare.py --size $(SIZE) --methods "$(METHODS)" --batch $(BATCH) --threads $(THREADS)
 
 ## matmuls: the matrix products of MODEL as generated code and in OpenBLAS, beside what the compiler estimates; MODEL=shapes for many.
 matmuls: build
