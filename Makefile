@@ -17,7 +17,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-wavelets bench compare matmuls random soak stress numbers fuzz fuzz-runs demo example \
+.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-wavelets bench compare matmuls random soak stress numbers fuzz fuzz-runs demo example evidence \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -166,6 +166,11 @@ endif
 .PHONY: pip
 pip:
 	$(call install-packages,python3-pip)
+
+## evidence: pre-trains, fine-tunes and probes small models on two sets of images, for hours; goes on where it was interrupted, and
+## writes docs/evidence.md. EVIDENCE= takes options of examples/evidence/evidence.py.
+evidence: build
+	python3 examples/evidence/evidence.py $(EVIDENCE)
 
 ## example: builds the examples' package against this one, compiles its model and trains it.
 example: build

@@ -1,22 +1,22 @@
 // The types of what works on groups of tokens.
 
 extension Operation {
-  func finerIndicesType(_ places: TensorType, _ grid: Int, _ side: Int) throws -> TensorType {
-    try checkIndices(places)
+  func finerIndicesType(_ cells: TensorType, _ grid: Int, _ side: Int) throws -> TensorType {
+    try checkIndices(cells)
     guard side >= 1, side.nonzeroBitCount == 1, side <= Operation.longestSide else {
       throw GraphError("'finer_indices' cuts a cell into a power of two cells a side, not \(side)")
     }
     guard grid >= 1, grid <= Operation.longestSide / side else {
       throw GraphError("'finer_indices' needs a grid of 1 to \(Operation.longestSide / side) cells a side, not \(grid)")
     }
-    guard places.shape[1] <= grid * grid else {
-      throw GraphError("a grid of \(grid) × \(grid) has no \(places.shape[1]) cells")
+    guard cells.shape[1] <= grid * grid else {
+      throw GraphError("a grid of \(grid) × \(grid) has no \(cells.shape[1]) cells")
     }
-    return try TensorType(.int32, [places.shape[0], places.shape[1] * side * side]).checked()
+    return try TensorType(.int32, [cells.shape[0], cells.shape[1] * side * side]).checked()
   }
 
-  func windowGroupsType(_ places: TensorType, _ cut: WindowCut) throws -> TensorType {
-    try checkIndices(places)
+  func windowGroupsType(_ cells: TensorType, _ cut: WindowCut) throws -> TensorType {
+    try checkIndices(cells)
     guard cut.grid >= 1, cut.grid <= Operation.longestSide else {
       throw GraphError("'window_groups' needs a grid of 1 to \(Operation.longestSide) tokens a side, not \(cut.grid)")
     }
@@ -28,10 +28,10 @@ extension Operation {
     guard cut.shift >= 0, cut.shift < cut.window else {
       throw GraphError("a window of \(cut.window) tokens a side can be shifted by 0 to \(cut.window - 1), not by \(cut.shift)")
     }
-    guard places.shape[1] <= cut.grid * cut.grid else {
-      throw GraphError("a grid of \(cut.grid) × \(cut.grid) has no \(places.shape[1]) places for tokens")
+    guard cells.shape[1] <= cut.grid * cut.grid else {
+      throw GraphError("a grid of \(cut.grid) × \(cut.grid) has no \(cells.shape[1]) cells for tokens")
     }
-    return try TensorType(.int32, [places.shape[0], 3, places.shape[1]]).checked()
+    return try TensorType(.int32, [cells.shape[0], 3, cells.shape[1]]).checked()
   }
 
   func groupAttentionType(_ operands: [TensorType], _ heads: Int) throws -> TensorType {
@@ -64,13 +64,13 @@ extension Operation {
     return try TensorType(.float32, Shape([result.shape[0]] + operands[3].shape.dimensions)).checked()
   }
 
-  private func checkIndices(_ places: TensorType) throws {
-    guard places.element == .int32, places.shape.rank == 2 else {
-      throw GraphError("'\(schema.name)' takes places i32[batch, count], not \(places)")
+  private func checkIndices(_ cells: TensorType) throws {
+    guard cells.element == .int32, cells.shape.rank == 2 else {
+      throw GraphError("'\(schema.name)' takes cells i32[batch, count], not \(cells)")
     }
   }
 
-  /// The longest side of a grid whose places are numbers of 32 bits.
+  /// The longest side of a grid whose cells have numbers of 32 bits.
   private static let longestSide = 1 << 15
   /// The longest side of a window.
   private static let longestWindow = 64

@@ -59,7 +59,7 @@ public enum Operation: Hashable, Sendable {
   case attentionGradient(heads: Int, operand: AttentionOperand)
   /// Softmax attention of q, k, v [b, n, c] within groups of tokens, with a bias for each pair of tokens from a table [(2w - 1)², heads].
   ///
-  /// The groups are what `windowGroups` makes of the tokens' places; a group has at most w² tokens. The row of the table for a query and
+  /// The groups are what `windowGroups` makes of the tokens' cells; a group has at most w² tokens. The row of the table for a query and
   /// a key is its middle one plus the difference of their codes.
   case groupAttention(heads: Int)
   /// The gradient of attention within groups, given its operands and the gradient of its result, for one of its operands; that for the
@@ -76,10 +76,10 @@ public enum Operation: Hashable, Sendable {
   case rank
   /// The inverse of the permutation along the last axis.
   case invertPermutation
-  /// The places [b, k · side²] on a grid `side` times as fine of the cells at the places [b, k] of a grid; those of one cell follow each
+  /// The cells [b, k · side²] of a grid `side` times as fine that make up the cells [b, k] of a grid; those of one cell follow each
   /// other in the order of `QuarterOrder`.
   case finerIndices(grid: Int, side: Int)
-  /// The tokens at places [b, n], by the windows that a grid is cut into: [b, 3, n].
+  /// The tokens at cells [b, n], by the windows that a grid is cut into: [b, 3, n].
   ///
   /// The first row has the tokens' indices window by window, those of one window in the order they stand in; the second says where each
   /// group ends there, and is n behind the last group; the third has the codes of the tokens in their windows, in the order of the first.

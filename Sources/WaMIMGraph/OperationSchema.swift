@@ -148,11 +148,11 @@ extension OperationSchema {
     .init("rank", ["x"], [], "The rank of each number in ascending order, from 0 on."),
     .init("invert_permutation", ["x"], [], "The inverse of a permutation."),
     .init(
-      "finer_indices", ["places"], [("grid", .integer), ("side", .integer)],
-      "The places on a grid `side` times as fine of cells of a grid, quarter by quarter in each cell."),
+      "finer_indices", ["cells"], [("grid", .integer), ("side", .integer)],
+      "The cells of a grid `side` times as fine that make up cells of a grid, quarter by quarter."),
     .init(
-      "window_groups", ["places"], [("grid", .integer), ("window", .integer), ("shift", .integer)],
-      "Tokens at places of a grid by the windows that it is cut into: their order, the ends of the groups, their codes."),
+      "window_groups", ["cells"], [("grid", .integer), ("window", .integer), ("shift", .integer)],
+      "Tokens at cells of a grid by the windows that it is cut into: their order, the ends of the groups, their codes."),
     .init(
       "wavelet_analysis", ["images"], [("wavelet", .symbol(Wavelet.allCases.map(\.rawValue)))],
       "One level of a two-dimensional wavelet analysis: PyWavelets' cA, cH, cV and cD of `periodization`."),

@@ -21,16 +21,16 @@ public struct WindowCut: Hashable, Sendable {
   /// The windows along each side, those that the border cuts among them.
   public var windowsPerSide: Int { (grid + lead + window - 1) / window }
 
-  /// The number of the window that the token at `place` is in, the places and the windows counted line by line.
-  public func window(of place: Int) -> Int {
-    (place / grid + lead) / window * windowsPerSide + (place % grid + lead) / window
+  /// The number of the window that the token at `cell` is in, the cells and the windows counted line by line.
+  public func window(of cell: Int) -> Int {
+    (cell / grid + lead) / window * windowsPerSide + (cell % grid + lead) / window
   }
 
-  /// Where in its window the token at `place` lies, as a row of the table of biases.
+  /// Where in its window the token at `cell` lies, as a row of the table of biases.
   ///
   /// The rows of the table for two tokens differ from its middle by the difference of their codes.
-  public func code(of place: Int) -> Int {
-    (place / grid + lead) % window * (2 * window - 1) + (place % grid + lead) % window
+  public func code(of cell: Int) -> Int {
+    (cell / grid + lead) % window * (2 * window - 1) + (cell % grid + lead) % window
   }
 }
 

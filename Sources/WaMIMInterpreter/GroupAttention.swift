@@ -40,7 +40,7 @@ struct GroupAttentionProblem {
     try forEachQuery { row in
       for (other, weight) in zip(row.group, row.weights) {
         for channel in channels(row.head) {
-          result[place(row, row.token, channel)] += weight * value.elements[place(row, other.token, channel)]
+          result[element(row, row.token, channel)] += weight * value.elements[element(row, other.token, channel)]
         }
       }
     }
@@ -54,7 +54,7 @@ struct GroupAttentionProblem {
     try forEachQuery { row in
       let weightGradients = row.group.map { other in
         channels(row.head).reduce(0) {
-          $0 + gradient.elements[place(row, row.token, $1)] * value.elements[place(row, other.token, $1)]
+          $0 + gradient.elements[element(row, row.token, $1)] * value.elements[element(row, other.token, $1)]
         }
       }
       let mean = zip(row.weights, weightGradients).reduce(0) { $0 + $1.0 * $1.1 }
@@ -62,7 +62,7 @@ struct GroupAttentionProblem {
         let score = row.weights[index] * (weightGradients[index] - mean)
         if operand == .bias { result[row.sample * biases + row.biases[index]] += score }
         for channel in channels(row.head) {
-          let (here, there) = (place(row, row.token, channel), place(row, other.token, channel))
+          let (here, there) = (element(row, row.token, channel), element(row, other.token, channel))
           switch operand {
           case .query: result[here] += score * scale * key.elements[there]
           case .key: result[there] += score * scale * query.elements[here]
@@ -105,7 +105,7 @@ struct GroupAttentionProblem {
     var row = Row(sample: sample, head: head, token: token, group: group, biases: rows.map { $0 * heads + head })
     let scores = zip(group, row.biases).map { other, bias in
       let product = channels(head).reduce(0) {
-        $0 + query.elements[place(row, token, $1)] * key.elements[place(row, other.token, $1)]
+        $0 + query.elements[element(row, token, $1)] * key.elements[element(row, other.token, $1)]
       }
       return product * scale + self.bias.elements[bias]
     }
@@ -118,41 +118,41 @@ struct GroupAttentionProblem {
 
   private func channels(_ head: Int) -> Range<Int> { head * width..<(head + 1) * width }
 
-  private func place(_ row: Row, _ token: Int, _ channel: Int) -> Int {
+  private func element(_ row: Row, _ token: Int, _ channel: Int) -> Int {
     (row.sample * query.shape[1] + token) * query.shape[2] + channel
   }
 }
 
-/// The places on a grid `side` times as fine of the cells at `places` [b, k] of a grid, quarter by quarter.
+/// The cells of a grid `side` times as fine that make up `cells` [b, k] of a grid, quarter by quarter.
 ///
-/// - Throws: `GraphError` where a place is outside the grid.
-func finerIndices(_ places: DenseTensor, grid: Int, side: Int) throws -> [Double] {
-  try checked(places, grid: grid).flatMap { place in
+/// - Throws: `GraphError` where a cell is outside the grid.
+func finerIndices(_ cells: DenseTensor, grid: Int, side: Int) throws -> [Double] {
+  try checked(cells, grid: grid).flatMap { cell in
     (0..<side * side).map { index in
-      let cell = QuarterOrder.cell(index)
-      return Double((place / grid * side + cell.row) * grid * side + place % grid * side + cell.column)
+      let inner = QuarterOrder.cell(index)
+      return Double((cell / grid * side + inner.row) * grid * side + cell % grid * side + inner.column)
     }
   }
 }
 
-/// The tokens at `places` [b, n] by the windows of `cut`: their order, the ends of the groups and their codes, [b, 3, n].
+/// The tokens at `cells` [b, n] by the windows of `cut`: their order, the ends of the groups and their codes, [b, 3, n].
 ///
-/// - Throws: `GraphError` where a place is outside the grid.
-func windowGroups(_ places: DenseTensor, _ cut: WindowCut) throws -> [Double] {
-  let (all, count) = (try checked(places, grid: cut.grid), places.shape[1])
+/// - Throws: `GraphError` where a cell is outside the grid.
+func windowGroups(_ cells: DenseTensor, _ cut: WindowCut) throws -> [Double] {
+  let (all, count) = (try checked(cells, grid: cut.grid), cells.shape[1])
   return stride(from: 0, to: all.count, by: count).flatMap { start in
-    let places = all[start..<start + count].map { $0 }
-    let order = places.indices.sorted { (cut.window(of: places[$0]), $0) < (cut.window(of: places[$1]), $1) }
-    let ends = (1...count).filter { $0 == count || cut.window(of: places[order[$0]]) != cut.window(of: places[order[$0 - 1]]) }
-    let rows = [order, ends + [Int](repeating: count, count: count - ends.count), order.map { cut.code(of: places[$0]) }]
+    let cells = all[start..<start + count].map { $0 }
+    let order = cells.indices.sorted { (cut.window(of: cells[$0]), $0) < (cut.window(of: cells[$1]), $1) }
+    let ends = (1...count).filter { $0 == count || cut.window(of: cells[order[$0]]) != cut.window(of: cells[order[$0 - 1]]) }
+    let rows = [order, ends + [Int](repeating: count, count: count - ends.count), order.map { cut.code(of: cells[$0]) }]
     return rows.flatMap { $0.map(Double.init) }
   }
 }
 
-private func checked(_ places: DenseTensor, grid: Int) throws -> [Int] {
-  try places.elements.map { place in
-    guard let index = Int(exactly: place), 0..<grid * grid ~= index else {
-      throw GraphError("a place of \(place) lies outside a grid of \(grid) × \(grid)")
+private func checked(_ cells: DenseTensor, grid: Int) throws -> [Int] {
+  try cells.elements.map { cell in
+    guard let index = Int(exactly: cell), 0..<grid * grid ~= index else {
+      throw GraphError("cell \(cell) lies outside a grid of \(grid) × \(grid)")
     }
     return index
   }

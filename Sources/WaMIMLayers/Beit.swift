@@ -105,7 +105,7 @@ public struct Beit {
 /// Attention of a class token and a square grid of tokens over all of them, with one learned bias for each relative position, and for the
 /// class token as a query, as a key, and as both.
 ///
-/// It is attention within groups, of which there is one. A token's code is its place in the table of biases, so that a pair's bias is that
+/// It is attention within groups, of which there is one. A token's code is its row in the table of biases, so that a pair's bias is that
 /// at the difference of the codes. The class token's code is so far off that its pairs have rows of their own. For the class token as both
 /// the difference is 0, which other pairs have too; as a softmax does not change when all of a query's biases move by the same number,
 /// those of the class token move so that this one fits.

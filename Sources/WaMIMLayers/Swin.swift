@@ -56,7 +56,7 @@ public struct Swin {
         guard taps.isEmpty || taps.contains(stage + 1) else { return }
         features.append(LayerNorm(epsilon: epsilon)(x, name: "norms.\(features.count)"))
       }
-      encode(images, places: { mask.refined(by: side($0)).visible }) { stage, merged, result in
+      encode(images, cells: { mask.refined(by: side($0)).visible }) { stage, merged, result in
         if tap == .merged, stage > 0 { keep(merged, stage - 1) }
         if tap == .stage || stage == depths.count - 1 { keep(result, stage) }
       }
@@ -76,14 +76,14 @@ public struct Swin {
       let units = images.shape[2] / (patch * side(0))
       // Equal numbers are ranked in the order they stand in.
       let all = builder.add(.rank, [builder.constant(0, [images.shape[0], units * units])])
-      func places(_ stage: Int) -> Tensor {
+      func cells(_ stage: Int) -> Tensor {
         side(stage) == 1 ? all : builder.add(.finerIndices(grid: units, side: side(stage)), [all])
       }
       var results: [Tensor] = []
       let depth = depths.reduce(0, +)
       let drops = StochasticDepth(rate: dropPath, blocks: depth, batch: images.shape[0], in: builder)
-      encode(images, replacing: mask, places: places, drops: drops, layers: depth + 1) { stage, _, result in
-        results.append(result.gathered(builder.add(.invertPermutation, [places(stage)])))
+      encode(images, replacing: mask, cells: cells, drops: drops, layers: depth + 1) { stage, _, result in
+        results.append(result.gathered(builder.add(.invertPermutation, [cells(stage)])))
       }
       return results
     }
@@ -95,13 +95,13 @@ public struct Swin {
   /// Tokens of a stage along each side of an image.
   private func grid(of images: Tensor, _ stage: Int) -> Int { (images.shape[2] / patch) >> stage }
 
-  /// Runs through the stages on the tokens at `places` of each stage's grid, and hands on what each begins and ends with.
+  /// Runs through the stages on the tokens at `cells` of each stage's grid, and hands on what each begins and ends with.
   ///
   /// - Parameters:
   ///   - drops: Which branches are left out.
   ///   - layers: How many layers stand above the embedding, each with a learning rate of its own; 0 where all have one.
   private func encode(
-    _ images: Tensor, replacing hidden: Mask? = nil, places: (_ stage: Int) -> Tensor, drops: StochasticDepth? = nil,
+    _ images: Tensor, replacing hidden: Mask? = nil, cells: (_ stage: Int) -> Tensor, drops: StochasticDepth? = nil,
     layers: Int = 0, _ body: (_ stage: Int, _ merged: Tensor, _ result: Tensor) -> Void
   ) {
     let builder = images.builder
@@ -109,7 +109,7 @@ public struct Swin {
       let patches = PatchEmbedding(patch: patch, width: dim)(images, channels: images.shape[1])
       return builder.scoped("patch_embed") { LayerNorm(epsilon: epsilon)(patches, name: "norm") }
     }
-    var x = (hidden.map(embedded.replaced(hiddenIn:)) ?? embedded).gathered(places(0))
+    var x = (hidden.map(embedded.replaced(hiddenIn:)) ?? embedded).gathered(cells(0))
     var done = 0
     for stage in depths.indices where builder.error == nil {
       if stage > 0 {
@@ -119,7 +119,7 @@ public struct Swin {
         }
       }
       let merged = x
-      let windows = StageWindows(grid: grid(of: images, stage), window: window, places: places(stage))
+      let windows = StageWindows(grid: grid(of: images, stage), window: window, cells: cells(stage))
       for block in 0..<depths[stage] where builder.error == nil {
         let attention = WindowAttention(
           heads: heads[stage], window: windows.window, groups: windows.groups(ofBlock: block), decays: decaysBiases)
@@ -199,19 +199,19 @@ private struct StageWindows {
   let grid: Int
   /// Tokens along each side of a window.
   let window: Int
-  /// The tokens' places in the stage's grid, i32 [batch, tokens].
-  let places: Tensor
+  /// The tokens' cells of the stage's grid, i32 [batch, tokens].
+  let cells: Tensor
 
-  init(grid: Int, window: Int, places: Tensor) {
+  init(grid: Int, window: Int, cells: Tensor) {
     self.grid = grid
     self.window = min(window, grid)
-    self.places = places
+    self.cells = cells
   }
 
   /// The groups of a block: every second one has its windows shifted by half of one, where there are several.
   func groups(ofBlock block: Int) -> Tensor {
     let shift = block % 2 == 1 && grid > window ? window / 2 : 0
-    return places.builder.add(.windowGroups(WindowCut(grid: grid, window: window, shift: shift)), [places])
+    return cells.builder.add(.windowGroups(WindowCut(grid: grid, window: window, shift: shift)), [cells])
   }
 }
 

@@ -93,9 +93,9 @@ struct SwinTests {
     var sizes: Set<Int> = []
     for value in graph.values {
       guard case .windowGroups(let cut) = graph[value].operation, cut.grid == 24 else { continue }
-      let places = evaluation[graph[value].operands[0]]
-      for sample in 0..<places.shape[0] {
-        let tokens = places.elements[sample * places.shape[1]..<(sample + 1) * places.shape[1]]
+      let cells = evaluation[graph[value].operands[0]]
+      for sample in 0..<cells.shape[0] {
+        let tokens = cells.elements[sample * cells.shape[1]..<(sample + 1) * cells.shape[1]]
         let counts = Dictionary(grouping: tokens.map { cut.window(of: Int($0)) }) { $0 }.values.map(\.count)
         sizes.formUnion(counts)
         if counts.count < cut.windowsPerSide * cut.windowsPerSide { sizes.insert(0) }

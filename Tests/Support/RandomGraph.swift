@@ -138,15 +138,15 @@ public struct RandomGraph {
     return builder.add(.attention(heads: heads), [x, x * 0.5, -x])
   }
 
-  /// Attention within windows of as many places of a grid as there are tokens.
+  /// Attention within windows of as many cells of a grid as there are tokens.
   private mutating func groupAttention(_ x: Tensor, _ heads: Int) -> Tensor {
     let grid = (1...).first { $0 * $0 >= x.shape[1] } ?? 1
     let window = Int.random(in: 1...grid, using: &generator)
-    // Cells drawn by equal numbers are those at the places in their order.
+    // Cells drawn by equal numbers are in their order.
     let noise = builder.constant(0, [x.shape[0], x.shape[1]])
-    let places = builder.add(.invertPermutation, [builder.add(.rank, [noise])])
+    let cells = builder.add(.invertPermutation, [builder.add(.rank, [noise])])
     let cut = WindowCut(grid: grid, window: window, shift: Int.random(in: 0..<window, using: &generator))
-    let groups = builder.add(.windowGroups(cut), [places])
+    let groups = builder.add(.windowGroups(cut), [cells])
     let side = 2 * window - 1
     let biases = builder.parameter("b\(values.count)", [side * side, heads], .normal(standardDeviation: 1))
     return builder.add(.groupAttention(heads: heads), [x, x * 0.5, -x, biases, groups])

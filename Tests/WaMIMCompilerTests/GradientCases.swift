@@ -86,8 +86,8 @@ extension GradientCase {
       },
       GradientCase("group_attention") { builder, draw in
         let cells = permutation(builder, 4).sliced(1, 0..<3)
-        let places = builder.add(.finerIndices(grid: 2, side: 2), [cells])
-        let groups = builder.add(.windowGroups(WindowCut(grid: 4, window: 3, shift: 1)), [places])
+        let finer = builder.add(.finerIndices(grid: 2, side: 2), [cells])
+        let groups = builder.add(.windowGroups(WindowCut(grid: 4, window: 3, shift: 1)), [finer])
         return builder.add(.groupAttention(heads: 2), (0..<3).map { _ in draw([2, 12, 4]) } + [draw([25, 2]), groups])
       },
     ]

@@ -51,12 +51,12 @@ import WaMIMGraph
   /// The table of one sample's groups.
   private func groups(_ problem: Problem, generator: inout SeededGenerator) -> [Float] {
     let grid = problem.cut.grid
-    let places = (0..<grid * grid).shuffled(using: &generator).prefix(problem.tokens).map { $0 }
-    let order = places.indices.sorted { problem.cut.window(of: places[$0]) < problem.cut.window(of: places[$1]) }
-    let windows = order.map { problem.cut.window(of: places[$0]) }
+    let cells = (0..<grid * grid).shuffled(using: &generator).prefix(problem.tokens).map { $0 }
+    let order = cells.indices.sorted { problem.cut.window(of: cells[$0]) < problem.cut.window(of: cells[$1]) }
+    let windows = order.map { problem.cut.window(of: cells[$0]) }
     let ends = (1...problem.tokens).filter { $0 == problem.tokens || windows[$0] != windows[$0 - 1] }
     let rest = [Int](repeating: problem.tokens, count: problem.tokens - ends.count)
-    return (order + ends + rest + order.map { problem.cut.code(of: places[$0]) }).map { Float($0) }
+    return (order + ends + rest + order.map { problem.cut.code(of: cells[$0]) }).map { Float($0) }
   }
 
   private func gradient(_ problem: Problem, units: Int, generator: inout SeededGenerator) -> KernelCase {

@@ -46,13 +46,13 @@ import WaMIMGraph
     #expect(arrays[1].map { Int($0) }.sorted() == Array(0..<width))
   }
 
-  @Test func placesAndGroupsAgreeWithReference() throws {
+  @Test func cellsAndGroupsAgreeWithReference() throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
     var cases: [KernelCase] = []
     for grid in [1, 3, 8, 14] {
       let (count, side, offset) = (generator.int(1...grid * grid), 1 << generator.int(0...3), generator.int(0...3))
-      let places = (0..<2).flatMap { _ in
+      let cells = (0..<2).flatMap { _ in
         [Float](repeating: 0, count: offset) + (0..<grid * grid).shuffled(using: &generator).prefix(count).map { Float($0) }
       }
       cases.append(
@@ -60,7 +60,7 @@ import WaMIMGraph
           kernel: Kernel(
             arguments: [argument(.int32, .read, offset + count), argument(.int32, .write, count * side * side)],
             body: .index(.finerIndices(count: count, grid: grid, side: side, sourceOffset: offset))),
-          arrays: [places, [Float](repeating: 0, count: 2 * count * side * side)], units: 2, tolerance: 0))
+          arrays: [cells, [Float](repeating: 0, count: 2 * count * side * side)], units: 2, tolerance: 0))
       let window = generator.int(1...grid)
       let cut = WindowCut(grid: grid, window: window, shift: generator.int(0...window - 1))
       cases.append(
@@ -71,7 +71,7 @@ import WaMIMGraph
               KernelArgument(element: .float32, access: .workspace, unitStride: 0, count: 0),
             ],
             body: .index(.windowGroups(count: count, cut, sourceOffset: offset, workspace: 2))),
-          arrays: [places, [Float](repeating: 0, count: 6 * count), []], units: 2, tolerance: 0))
+          arrays: [cells, [Float](repeating: 0, count: 6 * count), []], units: 2, tolerance: 0))
     }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
   }

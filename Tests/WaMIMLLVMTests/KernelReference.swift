@@ -227,16 +227,16 @@ struct KernelReference {
         let cell = Int(arrays[0][start(0) + offset + i])
         for index in 0..<side * side {
           let inner = QuarterOrder.cell(index)
-          let place = (cell / grid * side + inner.row) * grid * side + cell % grid * side + inner.column
-          arrays[1][start(1) + i * side * side + index] = Float(place)
+          let finer = (cell / grid * side + inner.row) * grid * side + cell % grid * side + inner.column
+          arrays[1][start(1) + i * side * side + index] = Float(finer)
         }
       }
     case .windowGroups(let count, let cut, let offset, _):
-      let places = (0..<count).map { Int(arrays[0][start(0) + offset + $0]) }
-      let order = places.indices.sorted { (cut.window(of: places[$0]), $0) < (cut.window(of: places[$1]), $1) }
-      let windows = order.map { cut.window(of: places[$0]) }
+      let cells = (0..<count).map { Int(arrays[0][start(0) + offset + $0]) }
+      let order = cells.indices.sorted { (cut.window(of: cells[$0]), $0) < (cut.window(of: cells[$1]), $1) }
+      let windows = order.map { cut.window(of: cells[$0]) }
       let ends = (1...count).filter { $0 == count || windows[$0] != windows[$0 - 1] }
-      let rows = [order, ends + [Int](repeating: count, count: count - ends.count), order.map { cut.code(of: places[$0]) }]
+      let rows = [order, ends + [Int](repeating: count, count: count - ends.count), order.map { cut.code(of: cells[$0]) }]
       for (element, number) in rows.joined().enumerated() { arrays[1][start(1) + element] = Float(number) }
     case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
       for element in 0..<rows * width { arrays[2][start(2) + element] = 0 }

@@ -119,6 +119,7 @@ import WaMIMRuntime
       let numbers = RandomNumbers(seed: UInt64(image(round)), purpose: .benchmark)
       try model.upload((0..<input.count).map { numbers.uniform(at: UInt64($0)) }, to: input)
       try model.fillNoise(seed: 1, step: 0, round: 0)
+      return true
     }
     guard case .made(let losses, let rate) = result else { throw TrainerError("the step was not made") }
     #expect(rate == 0.01)

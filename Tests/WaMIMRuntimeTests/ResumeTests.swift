@@ -31,6 +31,21 @@ import WaMIMRuntime
     #expect(record.sessions.allSatisfy { $0.graph == record.graph.sha256 && $0.batch == 4 })
   }
 
+  @Test("The images to evaluate on are recorded, and others are no reason to refuse")
+  func validation() throws {
+    let folder = try TemporaryFolder()
+    for name in ["data", "more"] { try makeData(folder, name) }
+    try folder.write(try fixture("color.jpg"), to: "more/d.jpg")
+    let words = ["--data", folder["data"], "--epochs", "4", "--out", folder["run"]]
+    #expect(train(["fit", "--val", folder["data"], "--limit-steps", "1"] + words) == 0)
+    for (step, validation) in [(2, "data"), (3, "more")] {
+      #expect(train("fit", "--resume", folder["run"], "--val", folder[validation], "--limit-steps", "\(step)") == 0)
+    }
+    let record = try JSONDecoder().decode(RunRecord.self, from: try folder.read("run/run.json"))
+    #expect(record.sessions.compactMap { $0.validation?.count } == [3, 3, 4])
+    #expect(record.sessions[0].validation == record.sessions[1].validation)
+  }
+
   @Test("Another program is refused unless it is allowed, and a checkpoint that does not tell is gone on from with the same bits")
   func programs() throws {
     let folder = try TemporaryFolder()

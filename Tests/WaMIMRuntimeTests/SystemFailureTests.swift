@@ -49,6 +49,26 @@ import WaMIMRuntime
     #expect(error?.message == "the disk failed")
     #expect(unreadable.count == 0)
   }
+
+  @Test("Who waits for a file system that does not answer can give up, and its threads hold nobody up")
+  func waiting() throws {
+    let augmentation = Augmentation(recipe: Recipe(), width: 8, height: 8, channels: 3)
+    let source = SilentImages()
+    let loader = try BatchLoader(
+      source: source, order: EpochOrder(images: source.count, batch: 4, seed: 1),
+      staging: TestStaging(slots: 2, samples: 4, augmentation: augmentation), augmentation: augmentation, steps: 0..<2, threads: 2)
+    var questions = 0
+    let waited = try loader.next {
+      questions += 1
+      return questions == 3
+    }
+    #expect(waited == nil && questions == 3)
+    let start = Date()
+    loader.stop()
+    #expect(Date().timeIntervalSince(start) < 60)
+    source.answer.signal()
+    source.answer.signal()
+  }
 }
 
 /// Memory for large images, which there may be too little of.
@@ -122,5 +142,18 @@ private struct FailingImages: ImageSource {
   func load(at index: Int) throws(TrainerError) -> LoadedImage {
     if index == 5 { throw TrainerError("the disk failed", code: EIO) }
     return .pixels(Image(width: 9, height: 9, channels: 3, filledWith: UInt8(index)))
+  }
+}
+
+/// Images on a file system that does not answer until it is told to.
+private final class SilentImages: ImageSource, @unchecked Sendable {
+  let count = 8
+  let answer = DispatchSemaphore(value: 0)
+
+  func name(at index: Int) -> String { "image \(index)" }
+
+  func load(at index: Int) throws(TrainerError) -> LoadedImage {
+    answer.wait()
+    return .pixels(Image(width: 9, height: 9, channels: 3, filledWith: 1))
   }
 }

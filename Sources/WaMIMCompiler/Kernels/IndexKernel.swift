@@ -14,13 +14,13 @@ public enum IndexKernel: Hashable, Sendable {
   ///
   /// Arguments: the source f32, whose rows are `sourceStride` elements apart; the indices i32, contiguous; the result f32, contiguous.
   case scatterAdd(count: Int, rows: Int, width: Int, sourceOffset: Int, sourceStride: Int)
-  /// The places on a grid `side` times as fine of `count` cells of a grid, those of a cell in the order of `QuarterOrder`.
+  /// The cells of a grid `side` times as fine that make up `count` cells of a grid, those of a cell in the order of `QuarterOrder`.
   ///
-  /// Arguments: the cells' places i32, from `sourceOffset` on; the tokens' places i32; both contiguous.
+  /// Arguments: the cells i32, from `sourceOffset` on; the finer cells i32; both contiguous.
   case finerIndices(count: Int, grid: Int, side: Int, sourceOffset: Int)
   /// `count` tokens by windows: their order, the ends of the groups and their codes.
   ///
-  /// Arguments: the tokens' places i32, from `sourceOffset` on; the result i32 [3, count]; both contiguous; a workspace.
+  /// Arguments: the tokens' cells i32, from `sourceOffset` on; the result i32 [3, count]; both contiguous; a workspace.
   case windowGroups(count: Int, WindowCut, sourceOffset: Int, workspace: Int)
 
   /// The kind's name in dumps and profiles.

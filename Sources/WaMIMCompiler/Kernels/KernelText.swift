@@ -197,7 +197,7 @@ extension IndexKernel {
     case .scatterAdd(let count, let rows, let width, let offset, let stride):
       "a2 = \(count) rows a0[\(offset)...; \(stride) a row] added at a1 in zeros \(rows) x \(width)"
     case .finerIndices(let count, let grid, let side, let offset):
-      "a1 = places of \(side) x \(side) tokens in each of \(count) cells a0[\(offset)...] of a grid \(grid) x \(grid)"
+      "a1 = finer cells of \(side) x \(side) tokens in each of \(count) cells a0[\(offset)...] of a grid \(grid) x \(grid)"
     case .windowGroups(let count, let cut, let offset, let workspace):
       "a1 = groups of \(count) tokens a0[\(offset)...] by windows of \(cut.window) shifted by \(cut.shift) of a grid \(cut.grid) x "
         + "\(cut.grid), workspace a\(workspace)"

@@ -11,9 +11,9 @@ struct GroupAttentionEmitter {
   var shape: GroupAttentionShape { layout.shape }
 
   /// One head of one group of one unit.
-  struct Place {
+  struct GroupHead {
     let unit: Value
-    let head: Value
+    let index: Value
     /// The tokens of the group.
     let count: Value
   }
@@ -29,7 +29,7 @@ struct GroupAttentionEmitter {
   // MARK: Groups
 
   /// Runs `start` for each unit, and `body` for each head of each of its groups.
-  func forEachHead(start: (_ unit: Value) -> Void = { _ in }, _ body: (Place) -> Void) {
+  func forEachHead(start: (_ unit: Value) -> Void = { _ in }, _ body: (GroupHead) -> Void) {
     copyBiases()
     emitter.forEachUnit { unit in
       start(unit)
@@ -40,8 +40,8 @@ struct GroupAttentionEmitter {
         copyTables(from: builder.advance(groups, by: carried[0]), count: count)
         // Behind the last group there are empty ones.
         let heads = builder.minimumInteger(builder.multiplyIntegers(count, builder.index(shape.heads)), builder.index(shape.heads))
-        builder.loop(from: builder.index(0), to: heads) { head, _ in
-          body(Place(unit: unit, head: head, count: count))
+        builder.loop(from: builder.index(0), to: heads) { index, _ in
+          body(GroupHead(unit: unit, index: index, count: count))
           return []
         }
         return [end]
@@ -81,38 +81,38 @@ struct GroupAttentionEmitter {
   // MARK: Rows
 
   /// Where the channels of a head lie of token number `position` of the group.
-  private func row(_ rows: TokenRows, _ position: Value, _ place: Place) -> Address {
+  private func row(_ rows: TokenRows, _ position: Value, _ head: GroupHead) -> Address {
     let start = builder.advance(
-      emitter.address(rows.argument, offset: rows.offset, unit: place.unit),
-      by: builder.multiplyIntegers(place.head, builder.index(shape.headWidth)))
+      emitter.address(rows.argument, offset: rows.offset, unit: head.unit),
+      by: builder.multiplyIntegers(head.index, builder.index(shape.headWidth)))
     let token = index(at: builder.advance(tokens, by: position))
     return builder.advance(start, by: builder.multiplyIntegers(token, builder.index(rows.rowStride)))
   }
 
   /// Copies the rows of the group's tokens, times `factor`, one after the other.
-  func copy(_ source: TokenRows, _ place: Place, to target: MatrixView, factor: Float = 1) {
-    builder.loop(from: builder.index(0), to: place.count) { position, _ in
+  func copy(_ source: TokenRows, _ head: GroupHead, to target: MatrixView, factor: Float = 1) {
+    builder.loop(from: builder.index(0), to: head.count) { position, _ in
       emitter.copyRow(
-        row(source, position, place), to: target.moved(rows: position, in: builder).address, width: shape.headWidth, factor: factor)
+        row(source, position, head), to: target.moved(rows: position, in: builder).address, width: shape.headWidth, factor: factor)
       return []
     }
   }
 
   /// Copies rows to where the group's tokens have theirs, times `factor`, and times a number of each row.
-  func copy(_ source: MatrixView, to target: TokenRows, _ place: Place, factor: Float = 1, factors: Address? = nil) {
-    builder.loop(from: builder.index(0), to: place.count) { position, _ in
+  func copy(_ source: MatrixView, to target: TokenRows, _ head: GroupHead, factor: Float = 1, factors: Address? = nil) {
+    builder.loop(from: builder.index(0), to: head.count) { position, _ in
       emitter.copyRow(
-        source.moved(rows: position, in: builder).address, to: row(target, position, place), width: shape.headWidth, factor: factor,
+        source.moved(rows: position, in: builder).address, to: row(target, position, head), width: shape.headWidth, factor: factor,
         rowFactor: factors.map { builder.load(builder.float, builder.advance($0, by: position)) })
       return []
     }
   }
 
   /// Copies the rows of the group's tokens so that tokens are columns, the last one repeated up to a whole vector.
-  func copyTransposed(_ source: TokenRows, _ place: Place, to target: MatrixView) {
+  func copyTransposed(_ source: TokenRows, _ head: GroupHead, to target: MatrixView) {
     let lanes = builder.lanes
-    builder.loop(from: builder.index(0), to: place.count, step: lanes) { first, _ in
-      let rows = (0..<lanes).map { row(source, builder.addIntegers(first, builder.index($0)), place) }
+    builder.loop(from: builder.index(0), to: head.count, step: lanes) { first, _ in
+      let rows = (0..<lanes).map { row(source, builder.addIntegers(first, builder.index($0)), head) }
       emitter.forEachSquareSide(of: shape.headWidth) { channel, channels in
         let lines = rows.map { builder.load(builder.float, builder.advance($0, by: channel), count: channels, lanes: lanes) }
         let to = builder.advance(target.moved(rows: channel, in: builder).address, by: first)
@@ -125,26 +125,26 @@ struct GroupAttentionEmitter {
   // MARK: Products
 
   /// The products of the group's rows with the columns of all its tokens.
-  func productWithColumns(_ left: MatrixView, _ columns: MatrixView, to result: MatrixView, _ place: Place) {
+  func productWithColumns(_ left: MatrixView, _ columns: MatrixView, to result: MatrixView, _ head: GroupHead) {
     MicrokernelProduct(tileRows: layout.tileRows, columns: layout.columns, accumulates: false)
       .emit(
-        rows: place.count, columns: place.count, kBlock: builder.index(shape.headWidth), left: left, right: columns, result: result,
+        rows: head.count, columns: head.count, kBlock: builder.index(shape.headWidth), left: left, right: columns, result: result,
         in: builder)
   }
 
   /// Sums the rows of all tokens, weighted by scores.
-  func productOverTokens(_ scores: MatrixView, _ rows: MatrixView, to result: MatrixView, _ place: Place) {
+  func productOverTokens(_ scores: MatrixView, _ rows: MatrixView, to result: MatrixView, _ head: GroupHead) {
     MicrokernelProduct(tileRows: layout.tileRows, columns: layout.width, accumulates: false)
-      .emit(rows: place.count, kBlock: place.count, left: scores, right: rows, result: result, in: builder)
+      .emit(rows: head.count, kBlock: head.count, left: scores, right: rows, result: result, in: builder)
   }
 
   // MARK: Scores
 
   /// The rows of scores of a group, with the biases of one head.
-  func scoreRows(_ place: Place) -> GroupScoreRows {
+  func scoreRows(_ head: GroupHead) -> GroupScoreRows {
     GroupScoreRows(
-      builder: builder, count: place.count, codes: codes,
-      biases: matrix(tables.biases).moved(rows: place.head, in: builder).address,
+      builder: builder, count: head.count, codes: codes,
+      biases: matrix(tables.biases).moved(rows: head.index, in: builder).address,
       middle: shape.biasCount / 2)
   }
 

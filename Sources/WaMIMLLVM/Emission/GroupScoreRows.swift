@@ -61,9 +61,9 @@ struct GroupScoreRows: ScoreLoops {
     builder.loop(from: builder.index(0), to: count) { key, _ in
       let other = builder.index(fromInt32: builder.load(builder.int32, builder.advance(codes, by: key)))
       let element = builder.multiplyIntegers(builder.subtractIntegers(own, other), builder.index(stride))
-      let place = builder.advance(table, by: element)
+      let entry = builder.advance(table, by: element)
       let gradient = builder.load(builder.float, builder.advance(gradients, by: key))
-      builder.store(builder.add(builder.load(builder.float, place), gradient), place)
+      builder.store(builder.add(builder.load(builder.float, entry), gradient), entry)
       return []
     }
   }

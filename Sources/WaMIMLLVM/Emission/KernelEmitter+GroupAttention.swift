@@ -11,19 +11,19 @@ extension KernelEmitter {
     let (scores, results) = (emitter.matrix(workspace.scores), emitter.matrix(workspace.results))
     let scales = emitter.matrix(workspace.scales).address
 
-    emitter.forEachHead { place in
-      emitter.copyTransposed(attention.key, place, to: keys)
-      emitter.copy(attention.value, place, to: values)
-      emitter.copy(attention.query, place, to: queries, factor: attention.shape.scale)
-      emitter.productWithColumns(queries, keys, to: scores, place)
-      builder.loop(from: builder.index(0), to: place.count) { row, _ in
+    emitter.forEachHead { head in
+      emitter.copyTransposed(attention.key, head, to: keys)
+      emitter.copy(attention.value, head, to: values)
+      emitter.copy(attention.query, head, to: queries, factor: attention.shape.scale)
+      emitter.productWithColumns(queries, keys, to: scores, head)
+      builder.loop(from: builder.index(0), to: head.count) { row, _ in
         let line = scores.moved(rows: row, in: builder).address
-        let scale = emitter.scoreRows(place).exponentials(line, code: emitter.code(row))
+        let scale = emitter.scoreRows(head).exponentials(line, code: emitter.code(row))
         builder.store(scale, builder.advance(scales, by: row))
         return []
       }
-      emitter.productOverTokens(scores, values, to: results, place)
-      emitter.copy(results, to: attention.result, place, factors: scales)
+      emitter.productOverTokens(scores, values, to: results, head)
+      emitter.copy(results, to: attention.result, head, factors: scales)
     }
   }
 
@@ -67,35 +67,35 @@ private struct GroupAttentionGradientEmitter {
     }
   }
 
-  func emitHead(_ place: GroupAttentionEmitter.Place) {
-    emitter.copyTransposed(attention.key, place, to: keyColumns)
-    emitter.copyTransposed(attention.value, place, to: valueColumns)
-    emitter.copy(attention.query, place, to: queries, factor: shape.scale)
-    emitter.copy(attention.result, place, to: gradients)
-    emitter.productWithColumns(queries, keyColumns, to: probabilities, place)
-    emitter.productWithColumns(gradients, valueColumns, to: scoreGradients, place)
-    emitScores(place)
+  func emitHead(_ head: GroupAttentionEmitter.GroupHead) {
+    emitter.copyTransposed(attention.key, head, to: keyColumns)
+    emitter.copyTransposed(attention.value, head, to: valueColumns)
+    emitter.copy(attention.query, head, to: queries, factor: shape.scale)
+    emitter.copy(attention.result, head, to: gradients)
+    emitter.productWithColumns(queries, keyColumns, to: probabilities, head)
+    emitter.productWithColumns(gradients, valueColumns, to: scoreGradients, head)
+    emitScores(head)
     if let target = kernel.valueGradient {
-      emitter.productOverTokens(probabilities.transposed, gradients, to: results, place)
-      emitter.copy(results, to: target, place)
+      emitter.productOverTokens(probabilities.transposed, gradients, to: results, head)
+      emitter.copy(results, to: target, head)
     }
     // The queries are scaled already, their gradients are not.
     if let target = kernel.keyGradient {
-      emitter.productOverTokens(scoreGradients.transposed, queries, to: results, place)
-      emitter.copy(results, to: target, place)
+      emitter.productOverTokens(scoreGradients.transposed, queries, to: results, head)
+      emitter.copy(results, to: target, head)
     }
     if let target = kernel.queryGradient {
-      emitter.copy(attention.key, place, to: keyRows)
-      emitter.productOverTokens(scoreGradients, keyRows, to: results, place)
-      emitter.copy(results, to: target, place, factor: shape.scale)
+      emitter.copy(attention.key, head, to: keyRows)
+      emitter.productOverTokens(scoreGradients, keyRows, to: results, head)
+      emitter.copy(results, to: target, head, factor: shape.scale)
     }
   }
 
   /// The probabilities, the gradients of the scores, and what those add to the gradient of the biases.
-  private func emitScores(_ place: GroupAttentionEmitter.Place) {
-    let table = kernel.biasGradient.map { builder.advance(emitter.emitter.address($0, unit: place.unit), by: place.head) }
-    builder.loop(from: builder.index(0), to: place.count) { row, _ in
-      let (scores, code) = (emitter.scoreRows(place), emitter.code(row))
+  private func emitScores(_ head: GroupAttentionEmitter.GroupHead) {
+    let table = kernel.biasGradient.map { builder.advance(emitter.emitter.address($0, unit: head.unit), by: head.index) }
+    builder.loop(from: builder.index(0), to: head.count) { row, _ in
+      let (scores, code) = (emitter.scoreRows(head), emitter.code(row))
       let line = scoreGradients.moved(rows: row, in: builder).address
       scores.softmaxGradient(probabilities.moved(rows: row, in: builder).address, line, code: code)
       if let table { scores.addBiasGradients(line, code: code, to: table, stride: shape.heads) }

@@ -5,13 +5,13 @@ import WaMIMGraph
 /// Where the kernel that sorts tokens by windows keeps its tables of integers in the workspace.
 struct WindowGroupsWorkspace {
   /// For each window, where its next token goes; for each token, its window and its code.
-  let places, windows, codes: WorkspaceRows
+  let counters, windows, codes: WorkspaceRows
   /// Elements in all.
   let count: Int
 
   init(count tokens: Int, _ cut: WindowCut) {
     var cursor = WorkspaceCursor()
-    places = cursor.take(rows: 1, stride: cut.windowsPerSide * cut.windowsPerSide)
+    counters = cursor.take(rows: 1, stride: cut.windowsPerSide * cut.windowsPerSide)
     windows = cursor.take(rows: 1, stride: tokens)
     codes = cursor.take(rows: 1, stride: tokens)
     count = cursor.used
@@ -19,7 +19,7 @@ struct WindowGroupsWorkspace {
 }
 
 extension KernelEmitter {
-  /// Emits the places of the tokens of `count` cells, quarter by quarter.
+  /// Emits the cells of a grid `side` times as fine that make up `count` cells, quarter by quarter.
   func emitFinerIndices(count: Int, grid: Int, side: Int, source: Address, result: Address) {
     builder.loop(count: count) { i, _ in
       let (row, column) = cell(at: builder.advance(source, by: i), grid: grid)
@@ -27,10 +27,10 @@ extension KernelEmitter {
       builder.loop(count: side * side) { index, _ in
         let inner = quarterCell(index, side: side)
         let line = builder.addIntegers(builder.multiplyIntegers(row, builder.index(side)), inner.row)
-        let place = builder.addIntegers(
+        let finer = builder.addIntegers(
           builder.multiplyIntegers(line, builder.index(grid * side)),
           builder.addIntegers(builder.multiplyIntegers(column, builder.index(side)), inner.column))
-        builder.store(builder.int32(fromIndex: place), builder.advance(start, by: index))
+        builder.store(builder.int32(fromIndex: finer), builder.advance(start, by: index))
         return []
       }
       return []
@@ -51,10 +51,10 @@ extension KernelEmitter {
     return (row, column)
   }
 
-  /// The row and the column of the place that lies at `address`.
+  /// The row and the column of the cell whose index is at `address`.
   private func cell(at address: Address, grid: Int) -> (row: Value, column: Value) {
-    let place = loadIndex(address)
-    return (builder.divideIntegers(place, builder.index(grid)), builder.remainder(place, builder.index(grid)))
+    let index = loadIndex(address)
+    return (builder.divideIntegers(index, builder.index(grid)), builder.remainder(index, builder.index(grid)))
   }
 
   private func loadIndex(_ address: Address) -> Value { builder.index(fromInt32: builder.load(builder.int32, address)) }
@@ -64,26 +64,26 @@ extension KernelEmitter {
   /// Emits the sorting of `count` tokens by windows: windows are counted, then each token goes behind those of its window before it.
   func emitWindowGroups(count: Int, _ cut: WindowCut, source: Address, result: Address, workspace: Address) {
     let layout = WindowGroupsWorkspace(count: count, cut)
-    let (places, windows, codes) = (
-      builder.advance(workspace, by: layout.places.offset), builder.advance(workspace, by: layout.windows.offset),
+    let (counters, windows, codes) = (
+      builder.advance(workspace, by: layout.counters.offset), builder.advance(workspace, by: layout.windows.offset),
       builder.advance(workspace, by: layout.codes.offset)
     )
     let windowCount = cut.windowsPerSide * cut.windowsPerSide
     builder.loop(count: windowCount) { window, _ in
-      storeIndex(builder.index(0), builder.advance(places, by: window))
+      storeIndex(builder.index(0), builder.advance(counters, by: window))
       return []
     }
     builder.loop(count: count) { token, _ in
       let (window, code) = window(cell(at: builder.advance(source, by: token), grid: cut.grid), cut)
       storeIndex(window, builder.advance(windows, by: token))
       storeIndex(code, builder.advance(codes, by: token))
-      let counter = builder.advance(places, by: window)
+      let counter = builder.advance(counters, by: window)
       storeIndex(builder.addIntegers(loadIndex(counter), builder.index(1)), counter)
       return []
     }
-    emitEnds(count: count, windowCount: windowCount, places: places, ends: builder.advance(result, by: count))
+    emitEnds(count: count, windowCount: windowCount, counters: counters, ends: builder.advance(result, by: count))
     builder.loop(count: count) { token, _ in
-      let counter = builder.advance(places, by: loadIndex(builder.advance(windows, by: token)))
+      let counter = builder.advance(counters, by: loadIndex(builder.advance(windows, by: token)))
       let position = loadIndex(counter)
       storeIndex(builder.addIntegers(position, builder.index(1)), counter)
       storeIndex(token, builder.advance(result, by: position))
@@ -109,11 +109,11 @@ extension KernelEmitter {
   }
 
   /// Replaces the number of tokens of each window by where its first one goes, and writes where the groups end.
-  private func emitEnds(count: Int, windowCount: Int, places: Address, ends: Address) {
+  private func emitEnds(count: Int, windowCount: Int, counters: Address, ends: Address) {
     let last = builder.index(count - 1)
     let start = [builder.index(0), builder.index(0)]
     let carried = builder.loop(from: builder.index(0), to: builder.index(windowCount), carrying: start) { window, carried in
-      let counter = builder.advance(places, by: window)
+      let counter = builder.advance(counters, by: window)
       let tokens = loadIndex(counter)
       let end = builder.addIntegers(carried[0], tokens)
       storeIndex(carried[0], counter)

@@ -99,11 +99,11 @@ extension IRBuilder {
     guard lanes > 1 else { return load(float, advance(start, by: index(fromInt32: indices))) }
     var indices = [indices.reference]
     let base = pointer(start)
-    let places = Value(reference: LLVMBuildGEP2(instructions, float.reference, base.reference, &indices, 1, ""))
+    let addresses = Value(reference: LLVMBuildGEP2(instructions, float.reference, base.reference, &indices, 1, ""))
     let type = vector(float, lanes: lanes)
     let all = vector([Value](repeating: Value(reference: LLVMConstInt(LLVMInt1TypeInContext(context), 1, 0)), count: lanes))
     return callIntrinsic(
-      "llvm.masked.gather", overloads: [type, self.type(of: places)], [places, integer(4), all, undefined(type)])
+      "llvm.masked.gather", overloads: [type, self.type(of: addresses)], [addresses, integer(4), all, undefined(type)])
   }
 
   /// Stores the first `count` of a value's lanes and touches nothing else.

@@ -19,9 +19,9 @@ struct Mistakes {
   /// Takes in what a model says of an image, where it is wrong.
   mutating func add(_ index: Int, _ label: Label, _ prediction: Prediction) {
     guard prediction.category != label.category else { return }
-    let place = mistakes.firstIndex { $0.prediction.probability < prediction.probability } ?? mistakes.count
-    guard place < Self.limit else { return }
-    mistakes.insert(Mistake(index: index, label: label.category, prediction: prediction), at: place)
+    let position = mistakes.firstIndex { $0.prediction.probability < prediction.probability } ?? mistakes.count
+    guard position < Self.limit else { return }
+    mistakes.insert(Mistake(index: index, label: label.category, prediction: prediction), at: position)
     if mistakes.count > Self.limit { mistakes.removeLast() }
   }
 

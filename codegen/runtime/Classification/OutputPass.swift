@@ -50,15 +50,15 @@ package struct OutputPass {
       steps: 0..<order.stepsPerEpoch, threads: loaders, unreadable: unreadable)
     defer { loader.stop() }
     for step in 0..<order.stepsPerEpoch {
-      if wamim_interruption() != 0 { return false }
-      _ = try loader.next()
+      let isInterrupted = { wamim_interruption() != 0 }
+      guard !isInterrupted(), try loader.next(isInterrupted: isInterrupted) != nil else { return false }
       try model.fillNoise(seed: 0, step: step, round: 0)
       try model.run(role)
       let values = try model.values(output)
-      for place in 0..<samples {
-        let index = step * samples + place
+      for sample in 0..<samples {
+        let index = step * samples + sample
         guard index < source.count, !unreadable.contains(index) else { continue }
-        let row = values[place * width..<(place + 1) * width]
+        let row = values[sample * width..<(sample + 1) * width]
         guard row.allSatisfy(\.isFinite) else {
           throw TrainerError("what the model says of \(source.name(at: index)) is not finite")
         }

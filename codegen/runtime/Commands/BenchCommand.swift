@@ -110,6 +110,7 @@ struct BenchCommand: ParsableCommand {
       if round > 0 { busy += Clock.nanoseconds - start }
       try fillInputs(of: model, step: step, round: round)
       start = Clock.nanoseconds
+      return true
     }
     let end = Clock.nanoseconds
     busy += end - start

@@ -113,7 +113,9 @@ struct FitCommand: ParsableCommand {
     try batch.checkMixing()
     let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath, classes: position?.classes)
     if let position, let checkpoint {
-      try check(position, of: checkpoint, program: program, batches: settings.recipe.batchAccumulation, source: source)
+      let basis = RunBasis(
+        program.manifest, batches: settings.recipe.batchAccumulation, source: source, validation: validation)
+      try check(position, of: checkpoint, program: program, basis: basis)
     }
     let neighbours = try neighbourSource(settings, program: program, batch: batch)
     let all = [source, validation, neighbours].compactMap { $0 }
@@ -196,10 +198,9 @@ struct FitCommand: ParsableCommand {
 
   /// Throws where the run that `checkpoint` is of had another model or other images, and that is not allowed.
   private func check(
-    _ position: TrainingPosition, of checkpoint: String, program: Program, batches: Int, source: any ImageSource
+    _ position: TrainingPosition, of checkpoint: String, program: Program, basis: RunBasis
   ) throws(TrainerError) {
-    let basis = RunBasis(program.manifest, batches: batches, source: source)
-    let order = EpochOrder(images: source.count, batch: basis.batch, seed: 0)
+    let order = EpochOrder(images: basis.images.count, batch: basis.batch, seed: 0)
     try ResumeCheck(
       checkpoint: checkpoint, position: position, basis: basis, stepsPerEpoch: order.stepsPerEpoch,
       allowsChangedModel: allowChangedModel, allowsChangedData: allowChangedData

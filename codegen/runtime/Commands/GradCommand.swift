@@ -74,6 +74,7 @@ struct GradCommand: ParsableCommand {
       batch.setScalars(step: step)
       let result = try OptimizerStep(model, batches: 1).make { (round) throws(TrainerError) in
         try batch.fillInputs(round: round)
+        return true
       }
       guard case .made(let made, _) = result else { throw TrainerError("the loss of step \(step) is not finite") }
       losses.append(Float(made.total))

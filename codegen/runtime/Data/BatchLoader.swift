@@ -36,11 +36,17 @@ package final class BatchLoader: @unchecked Sendable {
   private var permutations: [Int: [Int32]] = [:]
   private var failure: TrainerError?
   private var isStopping = false
+  /// Threads that have not ended.
+  private var runningCount = 0
 
   private var threads: [WorkerThread] = []
 
   /// An image of more pixels is large.
   private static let largePixels = 1 << 24
+  /// Seconds between two looks at whether waiting for images still makes sense.
+  private static let patience = 0.1
+  /// Seconds that threads are given to end; a file system that does not answer can hold one for hours.
+  private static let grace = 5.0
 
   /// Starts `threads` threads that read the batches of `steps`.
   ///
@@ -66,32 +72,46 @@ package final class BatchLoader: @unchecked Sendable {
     firstKeptPortion = nextPortion
     ready = [Int](repeating: 0, count: staging.slotCount)
     for index in 0..<max(1, threads) {
-      self.threads.append(try WorkerThread(name: "loader \(index)") { self.work() })
+      let thread = try WorkerThread(name: "loader \(index)") {
+        self.work()
+        self.lock.withLock {
+          self.runningCount -= 1
+          self.lock.wakeAll()
+        }
+      }
+      lock.withLock { runningCount += 1 }
+      self.threads.append(thread)
     }
   }
 
-  /// Ends the threads; no batch can be taken afterwards.
+  /// Ends the threads; no batch can be taken afterwards. A thread that waits for a file all the time is left to itself.
   package func stop() {
-    lock.withLock {
+    let start = Clock.seconds
+    let haveEnded = lock.withLock {
       isStopping = true
       lock.wakeAll()
+      while runningCount > 0 && Clock.seconds - start < Self.grace { lock.sleep(atMost: Self.patience) }
+      return runningCount == 0
     }
-    for thread in threads { thread.join() }
+    for thread in threads { haveEnded ? thread.join() : thread.abandon() }
     threads = []
   }
 
   /// Waits for the next portion, hands it to the device, finished, and frees its slot.
   ///
-  /// - Returns: Seconds spent waiting.
-  package func next() throws(TrainerError) -> Double {
+  /// - Parameter isInterrupted: Asked while images are waited for whether to give up.
+  /// - Returns: Seconds spent waiting, or nil where it has given up.
+  package func next(isInterrupted: () -> Bool = { false }) throws(TrainerError) -> Double? {
     let start = Clock.seconds
     let portion = currentPortion
     let needed = grouping.isNeeded ? grouping.portions(with: portion) : portion..<portion + 1
-    let problem = lock.withLock {
-      while needed.contains(where: { ready[$0 % staging.slotCount] < staging.samplesPerSlot }) && failure == nil { lock.sleep() }
-      return failure
+    let (isReady, problem) = lock.withLock {
+      func isReady() -> Bool { needed.allSatisfy { ready[$0 % staging.slotCount] == staging.samplesPerSlot } }
+      while !isReady(), failure == nil, !isInterrupted() { lock.sleep(atMost: Self.patience) }
+      return (isReady(), failure)
     }
     if let problem { throw problem }
+    guard isReady else { return nil }
     let waited = Clock.seconds - start
     try staging.upload(slot: portion % staging.slotCount, finish: grouping.finish(of: portion))
     lock.withLock {

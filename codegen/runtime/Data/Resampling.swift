@@ -13,14 +13,9 @@ package enum Resampling {
     }
 
     fileprivate func weight(_ distance: Double) -> Double {
-      let x = abs(distance)
       switch self {
-      case .bilinear: return max(0, 1 - x)
-      // Keys's cubic with a = -0.5.
-      case .bicubic:
-        if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
-        if x < 2 { return ((-0.5 * x + 2.5) * x - 4) * x + 2 }
-        return 0
+      case .bilinear: max(0, 1 - abs(distance))
+      case .bicubic: CubicConvolution.pillow.weight(at: distance)
       }
     }
   }

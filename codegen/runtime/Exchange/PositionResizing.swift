@@ -31,21 +31,13 @@ package enum PositionResizing {
     return result
   }
 
-  /// The places of the old grid that make up the place `index` of the new one, and their weights.
+  /// The cells along a side of the old grid that make up the cell `index` of the new one, and their weights.
   private static func taps(of index: Int, from old: Int, to new: Int) -> [(Int, Double)] {
     let centre = (Double(index) + 0.5) * Double(old) / Double(new) - 0.5
     let first = Int(centre.rounded(.down))
     let fraction = centre - Double(first)
     return (-1...2).map { offset in
-      (min(max(first + offset, 0), old - 1), weight(at: abs(Double(offset) - fraction)))
+      (min(max(first + offset, 0), old - 1), CubicConvolution.pytorch.weight(at: Double(offset) - fraction))
     }
-  }
-
-  /// Keys' cubic convolution at a distance of up to 2, with a = -0.75.
-  private static func weight(at distance: Double) -> Double {
-    let a = -0.75
-    if distance <= 1 { return ((a + 2) * distance - (a + 3)) * distance * distance + 1 }
-    guard distance < 2 else { return 0 }
-    return ((distance - 5) * distance + 8) * distance * a - 4 * a
   }
 }

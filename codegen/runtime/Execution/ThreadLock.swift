@@ -31,6 +31,16 @@ package final class ThreadLock: @unchecked Sendable {
     pthread_cond_wait(condition, mutex)
   }
 
+  /// Does what `sleep` does, for `seconds` at most.
+  package func sleep(atMost seconds: Double) {
+    var end = timespec()
+    clock_gettime(CLOCK_REALTIME, &end)
+    let nanoseconds = end.tv_nsec + Int(seconds * 1e9)
+    end.tv_sec += nanoseconds / 1_000_000_000
+    end.tv_nsec = nanoseconds % 1_000_000_000
+    pthread_cond_timedwait(condition, mutex, &end)
+  }
+
   /// Wakes every thread that sleeps in `sleep`.
   package func wakeAll() {
     pthread_cond_broadcast(condition)

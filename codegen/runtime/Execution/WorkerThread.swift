@@ -30,6 +30,11 @@ package final class WorkerThread: @unchecked Sendable {
     pthread_join(identifier, nil)
   }
 
+  /// Lets the thread end by itself; to be called in place of `join`.
+  package func abandon() {
+    pthread_detach(identifier)
+  }
+
   private final class Start {
     let body: @Sendable () -> Void
 

@@ -58,14 +58,14 @@ package final class LinearProbe {
     var losses = 0.0
     for step in 0..<options.epochs * order.stepsPerEpoch {
       let epoch = step / order.stepsPerEpoch
-      let place = step % order.stepsPerEpoch
-      if place == 0 { losses = 0 }
-      let images = order.permutation(epoch: epoch)[place * batch..<(place + 1) * batch]
+      let position = step % order.stepsPerEpoch
+      if position == 0 { losses = 0 }
+      let images = order.permutation(epoch: epoch)[position * batch..<(position + 1) * batch]
       let progress = Double(step) / Double(order.stepsPerEpoch)
       let rate = Self.learningRate(at: progress, options, batch: batch)
       losses += try self.step(
         features, images: Array(images), labels: images.map { table.labels[Int($0)] }, rate: Float(rate), options)
-      if place == order.stepsPerEpoch - 1 { report(epoch, losses / Double(order.stepsPerEpoch)) }
+      if position == order.stepsPerEpoch - 1 { report(epoch, losses / Double(order.stepsPerEpoch)) }
     }
   }
 
@@ -95,7 +95,7 @@ package final class LinearProbe {
         let label = Int(labels[index])
         losses[index][0] = Self.loss(row, label: label)
         row[label] -= 1
-        for place in row.indices { row[place] *= share }
+        for category in row.indices { row[category] *= share }
       }
     }
     try update(rows, errors, rate: rate, options)
@@ -176,9 +176,9 @@ extension LinearProbe {
     let (weight, bias, classes) = (weight, bias, classes)
     try ranges.run(rows.rows, size: 64) { range in
       for start in stride(from: 0, to: classes, by: 4) {
-        let places = (0..<4).map { min(start + $0, classes - 1) }
+        let columns = (0..<4).map { min(start + $0, classes - 1) }
         for index in range {
-          let dots = RowArithmetic.dot(rows[index], weight[places[0]], weight[places[1]], weight[places[2]], weight[places[3]])
+          let dots = RowArithmetic.dot(rows[index], weight[columns[0]], weight[columns[1]], weight[columns[2]], weight[columns[3]])
           for lane in 0..<min(4, classes - start) { logits[index][start + lane] = dots[lane] + bias[0][start + lane] }
         }
       }

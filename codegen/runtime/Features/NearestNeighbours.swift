@@ -30,9 +30,9 @@ package struct NearestNeighbours: Sendable {
     try ranges.run(rows.rows, size: Self.block) { [train, labels] range in
       var nearest = range.map { _ in Nearest(capacity: most) }
       for start in stride(from: 0, to: train.rows, by: 4) {
-        let places = (0..<4).map { min(start + $0, train.rows - 1) }
+        let others = (0..<4).map { min(start + $0, train.rows - 1) }
         for (index, row) in range.enumerated() {
-          let s = RowArithmetic.dot(rows[row], train[places[0]], train[places[1]], train[places[2]], train[places[3]])
+          let s = RowArithmetic.dot(rows[row], train[others[0]], train[others[1]], train[others[2]], train[others[3]])
           for lane in 0..<min(4, train.rows - start) { nearest[index].add(s[lane], image: Int32(start + lane)) }
         }
       }

@@ -31,19 +31,20 @@ package struct OptimizerStep {
     case found(Manifest.Call, phase: Int)
   }
 
-  /// Makes the step, for which scalars have been set; `fill` writes what the round of that number takes besides.
+  /// Makes the step, for which scalars have been set; `fill` writes what the round of that number takes besides, or returns false where
+  /// an interruption came first.
   ///
   /// - Parameters:
   ///   - checksValues: Whether each kernel's result is looked at, on one thread.
   ///   - isInterrupted: Asked before each round whether to leave the step.
   package func make(
-    checksValues: Bool = false, isInterrupted: () -> Bool = { false }, fill: (Int) throws(TrainerError) -> Void
+    checksValues: Bool = false, isInterrupted: () -> Bool = { false }, fill: (Int) throws(TrainerError) -> Bool
   ) throws(TrainerError) -> Result {
     let schedules = Self.schedules(model.program, batches: batches)
     var losses = RoundLosses(model, schedule: schedules[0])
     for round in 0..<rounds {
       if isInterrupted() { return .interrupted }
-      try fill(round)
+      guard try fill(round) else { return .interrupted }
       if let problem = try run(schedules[0], checksValues: checksValues) { return problem }
       try losses.addRound()
     }

@@ -7,18 +7,25 @@ package struct RunBasis: Sendable, Equatable {
   /// Images a step.
   package var batch: Int
   package var images: Images
+  /// The images to evaluate on, or nil where there are none.
+  package var validation: Images?
 
-  /// The images to train on.
+  /// A list of images.
   package struct Images: Codable, Sendable, Equatable {
     package var count: Int
     /// What tells lists of images apart.
     package var digest: String
+
+    fileprivate init(count: Int, digest: String) { (self.count, self.digest) = (count, digest) }
+
+    fileprivate init(_ source: any ImageSource) { self.init(count: source.count, digest: source.digest) }
   }
 
-  init(_ manifest: Manifest, batches: Int, source: any ImageSource) {
+  init(_ manifest: Manifest, batches: Int, source: any ImageSource, validation: (any ImageSource)?) {
     graph = SecureHash.sha256(Array(manifest.graph.utf8))
     batch = batches * manifest.batch
-    images = Images(count: source.count, digest: source.digest)
+    images = Images(source)
+    self.validation = validation.map(Images.init)
   }
 
   private enum Key {
@@ -26,6 +33,8 @@ package struct RunBasis: Sendable, Equatable {
     static let batch = "batch"
     static let count = "images"
     static let digest = "images_digest"
+    static let validationCount = "validation_images"
+    static let validationDigest = "validation_images_digest"
   }
 
   /// What the metadata of a checkpoint tells; nil where it tells nothing, as older ones do.
@@ -34,11 +43,17 @@ package struct RunBasis: Sendable, Equatable {
       let count = metadata[Key.count].flatMap({ Int($0) }), let digest = metadata[Key.digest]
     else { return nil }
     (self.graph, self.batch, images) = (graph, batch, Images(count: count, digest: digest))
+    if let count = metadata[Key.validationCount].flatMap({ Int($0) }), let digest = metadata[Key.validationDigest] {
+      validation = Images(count: count, digest: digest)
+    }
   }
 
   /// As the metadata of a checkpoint tells it.
   var metadata: [String: String] {
-    [Key.graph: graph, Key.batch: "\(batch)", Key.count: "\(images.count)", Key.digest: images.digest]
+    var result = [Key.graph: graph, Key.batch: "\(batch)", Key.count: "\(images.count)", Key.digest: images.digest]
+    result[Key.validationCount] = validation.map { "\($0.count)" }
+    result[Key.validationDigest] = validation?.digest
+    return result
   }
 }
 
@@ -63,7 +78,7 @@ struct ResumeCheck {
     if let data, !allowsChangedData {
       throw TrainerError("\(data); give --data the images that the run began with, or say --allow-changed-data")
     }
-    for difference in [model, data].compactMap({ $0 }) { Console.warn(difference) }
+    for difference in [model, data, validationDifference].compactMap({ $0 }) { Console.warn(difference) }
     if position.stepsPerEpoch != stepsPerEpoch {
       let (before, now) = (epochs(position.stepsPerEpoch), epochs(stepsPerEpoch))
       Console.warn("step \(position.step) was at epoch \(before), and with \(stepsPerEpoch) steps an epoch it is at \(now)")
@@ -99,6 +114,13 @@ struct ResumeCheck {
     let line = zip(old, new).first { $0 != $1 }
     return line.map { "its graph has `\($0.0)` where this one has `\($0.1)`" }
       ?? "its graph has \(old.count) lines, and this one \(new.count)"
+  }
+
+  /// How the images to evaluate on differ from those before, which changes no bit of what is trained.
+  private var validationDifference: String? {
+    guard let earlier = position.basis?.validation, let now = basis.validation, earlier != now else { return nil }
+    let images = earlier.count == now.count ? "other images, as many" : "\(now.count) images, \(earlier.count) before"
+    return "--val has \(images): losses on them do not compare with those before step \(position.step + 1)"
   }
 
   /// How the images differ from those of the run.

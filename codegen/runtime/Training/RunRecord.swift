@@ -50,6 +50,8 @@ package struct RunRecord: Codable, Sendable {
     /// The SHA-256 of its graph, and its images; nil in records of earlier versions.
     package var graph: String?
     package var images: RunBasis.Images?
+    /// The images to evaluate on, where there are some.
+    package var validation: RunBasis.Images?
     /// Images a step.
     package var batch: Int?
   }
@@ -83,7 +85,7 @@ package struct RunRecord: Codable, Sendable {
       Session(
         command: command, folder: FileManager.default.currentDirectoryPath, started: Clock.timestamp, step: step,
         threads: run.model.device.threadCount, machine: machine, graph: run.basis.graph, images: run.basis.images,
-        batch: run.basis.batch)
+        validation: run.basis.validation, batch: run.basis.batch)
     ]
   }
 

@@ -39,7 +39,7 @@ package struct TrainingRun {
     self.folder = folder
     self.options = options
     self.recordedOptions = recordedOptions
-    basis = RunBasis(model.program.manifest, batches: options.recipe.batchAccumulation, source: source)
+    basis = RunBasis(model.program.manifest, batches: options.recipe.batchAccumulation, source: source, validation: validation)
     self.profile = profile
   }
 
@@ -118,13 +118,16 @@ package struct TrainingRun {
     var waited = 0.0
     setScalars(step)
     let maker = OptimizerStep(model, batches: options.recipe.batchAccumulation)
+    let isInterrupted = { wamim_interruption() != 0 }
     let fill = { (round: Int) throws(TrainerError) in
       let start = Clock.nanoseconds
-      waited += try loader.next()
+      guard let seconds = try loader.next(isInterrupted: isInterrupted) else { return false }
+      waited += seconds
       profile?.noteImages(from: start)
       try model.fillNoise(seed: options.seed, step: step, round: round)
+      return true
     }
-    let result = try maker.make(checksValues: checksValues, isInterrupted: { wamim_interruption() != 0 }, fill: fill)
+    let result = try maker.make(checksValues: checksValues, isInterrupted: isInterrupted, fill: fill)
     return (result, waited)
   }
 

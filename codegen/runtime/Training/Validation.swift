@@ -42,8 +42,8 @@ package struct Validation {
     var losses = RoundLosses(model, schedule: .forward)
     for step in 0..<order.stepsPerEpoch {
       for round in 0..<program.microBatches {
-        if wamim_interruption() != 0 { return nil }
-        _ = try loader.next()
+        let isInterrupted = { wamim_interruption() != 0 }
+        guard !isInterrupted(), try loader.next(isInterrupted: isInterrupted) != nil else { return nil }
         try model.fillNoise(seed: Self.seed, step: step, round: round)
         try model.run(.forward)
         try losses.addRound()
