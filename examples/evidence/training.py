@@ -22,7 +22,7 @@ TUNING_BATCH = 32
 
 # Recipes: the same learning rate, schedule and crops for every method, chosen on a fifth of the training images (`--tune`).
 PRETRAINING = {"base-lr": 4e-3, "warmup": None, "crop-area": "0.3..1", "weight-decay": 0.05}
-FLIPS = {"ELPV": ["--vertical-flip", "true", "--quarter-turns", "true"], "Fashion-MNIST": []}
+FLIPS = {"ELPV": ["--vertical-flip", "--quarter-turns"], "Fashion-MNIST": []}
 FINE_TUNING = {
     "ELPV": [
         "--epochs", "20", "--warmup", "2", "--crop-area", "none", "--rotate", "3", "--translate", "0.02", "--rand-augment", "0",
