@@ -80,7 +80,7 @@ class Evidence:
             trainer, run = self.shop.pretrained(
                 data, method, seed, images[method], name, count=len(data.train_rows))
             figures = self.shop.fine_tuned(data, seed, f"{name}-tuned", initial=run)
-            return dict(figures, knn=self.shop.neighbours(trainer, run, data), probe=self.shop.probed(trainer, run, data))
+            return {**figures, **self.shop.worth(trainer, run, data)}
 
         self.results.add(name, lambda: self._cleared(make, name))
 
@@ -95,8 +95,7 @@ class Evidence:
             if method != "scratch":
                 trainer, initial = self.shop.pretrained(data, method, seed, images[method], name)
                 for part, train in (("", data.train), (" 1 %", data.hundredth)):
-                    row["knn" + part] = self.shop.neighbours(trainer, initial, data, train)
-                    row["probe" + part] = self.shop.probed(trainer, initial, data, train)
+                    row |= {figure + part: share for figure, share in self.shop.worth(trainer, initial, data, train).items()}
             for part, train, epochs in ((" 1 %", data.hundredth, 60), ("", data.train, 3)):
                 figures = self.shop.fine_tuned(data, seed, f"{name}-tuned{epochs}", initial, train, epochs)
                 row["fine-tuned" + part] = figures["accuracy"]
@@ -114,7 +113,7 @@ class Evidence:
 
             def make():
                 trainer, run = self.shop.pretrained(data, "wamim", seed, images, name, settings)
-                return dict(knn=self.shop.neighbours(trainer, run, data), probe=self.shop.probed(trainer, run, data))
+                return self.shop.worth(trainer, run, data)
 
             self.results.add(name, lambda: self._cleared(make, name))
 

@@ -91,21 +91,26 @@ class Workshop:
             words += [f"--{name}", f"{epochs / 10:.3f}" if value is None else value]
         return trainer, self.fit(trainer, os.path.join(self.path, out), words)
 
-    def neighbours(self, trainer, checkpoint, data, train=None):
-        """The share of test images whose class the 20 nearest training images tell, in per cent."""
-        words = ["--train", train or data.train, "--val", data.test, "--k", 20, "--threads", self.threads]
-        text = run(trainer, "knn", "--checkpoint", checkpoint, *words, *self._labels(data))
-        return float(re.search(r"top-1 +([\d.]+) %", text)[1])
+    def features(self, trainer, run_folder, images, labels):
+        """A file of the features of labelled images, next to the run that they are of."""
+        name = os.path.join(run_folder, f"features-{os.path.basename(images)}.safetensors")
+        if not os.path.exists(name):
+            words = ["--checkpoint", run_folder, "--data", images, "--labelled", "--threads", self.threads, "-o", name]
+            run(trainer, "features", *words, *(["--labels", labels] if labels else []))
+        return name
 
-    def probed(self, trainer, checkpoint, data, train=None):
-        """The share of test images that a linear probe is right about, in per cent."""
-        words = ["--train", train or data.train, "--val", data.test, "--threads", self.threads, "--batch", 512]
-        text = run(trainer, "probe", "--checkpoint", checkpoint, *words, *self._labels(data))
-        return float(re.search(r"images: top-1 +([\d.]+) %", text)[1])
-
-    @staticmethod
-    def _labels(data):
-        return ["--train-labels", data.train_labels, "--val-labels", data.test_labels] if data.train_labels else []
+    def worth(self, trainer, run_folder, data, train=None):
+        """What features say of the test images: the share whose class the 20 nearest training images tell, and a probe's, in per cent."""
+        words = [
+            "--train", self.features(trainer, run_folder, train or data.train, data.train_labels),
+            "--val", self.features(trainer, run_folder, data.test, data.test_labels), "--threads", self.threads,
+        ]
+        neighbours = run(trainer, "knn", "--k", 20, *words)
+        probe = run(trainer, "probe", "--sgd", "--base-lr", 0.1, "--batch", 256, *words)
+        return {
+            "knn": float(re.search(r"top-1 +([\d.]+) %", neighbours)[1]),
+            "probe": float(re.search(r"images: top-1 +([\d.]+) %", probe)[1]),
+        }
 
     def fine_tuned(self, data, seed, out, initial=None, train=None, epochs=None):
         """What a classifier says of the test images: {file name: class}, and its share of right answers in per cent."""
