@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
+import WaMIMLayers
 import WaMIMTraining
 
 /// Plans of memory and of work: nothing overlaps that must not.
@@ -203,6 +204,26 @@ struct PlanningTests {
     let large = try program(192, .automatic)
     #expect(large.manifest.microBatch < 192 && 192 % large.manifest.microBatch == 0)
     #expect(try large.peakBytes < program(192, .whole).peakBytes)
+  }
+
+  /// How a batch is cut follows from what training takes, whatever else a program can do.
+  @Test func featuresOfWholeImagesDoNotCutTheBatch() throws {
+    func microBatch(withFeatures: Bool) throws -> Int {
+      let graph = try Graph("encoder") { builder in
+        let images = builder.input("images", [256, 3, 32, 32])
+        let vit = ViT(patch: 8, dim: 16, depth: 2, heads: 2, taps: [2])
+        let mask = builder.randomMask(of: images, patch: 8, ratio: 0.75)
+        let target = images.wavelet(.haar, levels: [3], subbands: .detail)[0]
+        builder.minimize(
+          Decoder(dim: 8, heads: 2)(vit(images, visibleIn: mask)[0], mask, like: target).meanSquaredError(target, on: mask))
+        if withFeatures {
+          let wide = images.reshaped([256, 96, 32]).matmul(builder.parameter("wide", [32, 512], .constant(1)))
+          builder.output(Graph.featuresName, wide.mean([1]))
+        }
+      }
+      return try Compilation(microBatch: .automatic).program(for: Model(graph), text: "", compiler: "test").manifest.microBatch
+    }
+    #expect(try microBatch(withFeatures: true) == microBatch(withFeatures: false))
   }
 
   @Test func aBatchThatCannotBeCutStaysWhole() throws {

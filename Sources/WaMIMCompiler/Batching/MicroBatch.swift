@@ -42,8 +42,15 @@ extension MicroBatch {
 }
 
 extension Graph {
-  /// The rows that the model's matrix products have for each sample, on average over their multiply-adds; at least 1.
+  /// The rows that matrix products of training have for each sample, on average over their multiply-adds; at least 1.
   fileprivate var rowsPerSample: Int {
+    var trained = self
+    // What only the features of whole images need is no work of a step.
+    if loss != nil { trained.outputs = [] }
+    return trained.withoutDeadCode().rowsPerSampleOfAll
+  }
+
+  private var rowsPerSampleOfAll: Int {
     var (weighted, work) = (0.0, 0.0)
     for value in values {
       guard case .matmul = self[value].operation, let left = self[value].operands.first.map({ self[$0].type.shape }) else {
