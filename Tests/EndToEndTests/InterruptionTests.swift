@@ -37,7 +37,14 @@ struct InterruptionTests {
     try workshop.compile("wamim_vit_demo", TrainingTests.tiny)
     let train = "./train fit --data synthetic:40 --pictures 0"
     func interrupt(_ options: String) throws -> CommandResult {
-      let script = "set -m; \(train) \(options) & p=$!; sleep 3; kill -TERM $p; wait $p"
+      // What it says first comes just before it listens to signals.
+      let script = """
+        set -m
+        \(train) \(options) > said & p=$!
+        until [ -s said ]; do sleep 0.05; done
+        sleep 3; kill -TERM $p; wait $p
+        status=$?; cat said; exit $status
+        """
       return try workshop.run("/bin/bash", ["-c", script])
     }
     let start = Date()
