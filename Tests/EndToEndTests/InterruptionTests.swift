@@ -39,7 +39,7 @@ struct InterruptionTests {
     func interrupt(_ options: String) throws -> CommandResult {
       // What it says first comes just before it listens to signals.
       let script = """
-        set -m
+        set -m; rm -f said
         \(train) \(options) > said & p=$!
         until [ -s said ]; do sleep 0.05; done
         sleep 3; kill -TERM $p; wait $p
