@@ -30,6 +30,9 @@ public struct InstructionSet: Hashable, Sendable {
     package let vectors: Int
   }
 
+  /// Bytes of one way of an L1 cache, everywhere: addresses as far apart share a set of 8 to 12 lines.
+  package static let l1WayBytes = 4096
+
   /// float32 elements of a vector register.
   package var lanes: Int { vectorBytes / MemoryLayout<Float>.size }
 }

@@ -155,10 +155,18 @@ private struct KBlock {
       }
       panel.left.view.address = moved(left.view.address, rows.leftStride)
       panel.result = moved(panel.result, rows.resultStride)
-      let near = left.view.columnStride == 1 ? [PanelPrefetch.nextTile(of: panel.left.view, tileRows: tileRows, in: builder)] : []
-      emitTiles(of: panel, ahead + near)
+      emitTiles(of: panel, ahead + requestsNear(panel.left.view))
       return []
     }
+  }
+
+  /// The rows of the next tile, of a left side that is read where it lies.
+  ///
+  /// Rows that all lie in one set of the L1 cache fill it: the next tile's would push out those that are being read.
+  private func requestsNear(_ left: MatrixView) -> [PanelPrefetch] {
+    let sharesOneSet = left.rowStride * MemoryLayout<Float>.size % InstructionSet.l1WayBytes == 0
+    guard left.columnStride == 1, !sharesOneSet else { return [] }
+    return [PanelPrefetch.nextTile(of: left, tileRows: tileRows, in: builder)]
   }
 
   /// All rows of one run: whole tiles, and lower ones for those that remain.
