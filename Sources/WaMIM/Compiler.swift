@@ -73,6 +73,9 @@ public struct Compiler: Sendable {
     _ model: Model, observe: (ScheduleRole, Pass, Graph) -> Void = { _, _, _ in }
   ) throws -> (program: Program, backend: LLVMBackend) {
     for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
+    if matmuls == .openBLAS, model.recipe.isMixedPrecision {
+      throw CompilationError("OpenBLAS multiplies float32 numbers, and products read bf16: leave out --matmul openblas, or say --precision f32")
+    }
     let text = Language.print(model)
     func program(_ backend: LLVMBackend) throws -> Program {
       try Compilation(disabled: disabledPasses, microBatch: microBatch, backend: backend, sources: sources).program(

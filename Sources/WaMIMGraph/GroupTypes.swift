@@ -36,7 +36,7 @@ extension Operation {
 
   func groupAttentionType(_ operands: [TensorType], _ heads: Int) throws -> TensorType {
     let (query, bias, groups) = (operands[0], operands[3], operands[4])
-    guard query.element == .float32, query.shape.rank == 3, operands[1] == query, operands[2] == query else {
+    guard query.element.isFloatingPoint, query.shape.rank == 3, operands[1] == query, operands[2] == query else {
       throw GraphError(
         "attention within groups takes queries, keys and values of one shape [batch, tokens, width], not \(query), \(operands[1]) and "
           + "\(operands[2])")

@@ -5,10 +5,15 @@ extension Operation {
   public func resultType(of operands: [TensorType]) throws -> TensorType {
     try checkArity(operands.count)
     switch self {
-    case .input(_, let type, _): return try type.checked()
+    case .input(let name, let type, _):
+      guard type.element != .bfloat16 else {
+        throw GraphError("the input '\(name)' cannot be bf16: take it as f32, and matmuls read it as bf16 where the model says so")
+      }
+      return try type.checked()
     case .state(let name, _, .parameter, _):
       throw GraphError("'\(name)' is a state, so it cannot have the role of a parameter: say whose moment it is")
-    case .parameter(_, let shape, _, _), .state(_, let shape, _, _), .accumulator(_, let shape), .constant(_, let shape):
+    case .state(_, let shape, let role, _): return try TensorType(role.element, shape).checked()
+    case .parameter(_, let shape, _, _), .accumulator(_, let shape), .constant(_, let shape):
       return try TensorType(.float32, shape).checked()
     case .positionTable(let width, let grid, let classToken):
       guard width % 4 == 0 else {
@@ -18,7 +23,8 @@ extension Operation {
         throw GraphError("a table of positions needs a grid of 1 to \(TensorType.largestGrid) positions a side, not \(grid)")
       }
       return try TensorType(.float32, [grid * grid + (classToken ? 1 : 0), width]).checked()
-    case .unary, .detach: return try operands[0].floating(self)
+    case .unary: return try operands[0].numbers(self)
+    case .detach: return try operands[0].floating(self)
     case .binary: return try sameFloats(operands)
     case .convert(let element): return try convertType(operands[0], to: element)
     case .broadcast(let shape): return try broadcastType(operands[0], to: shape)
@@ -36,7 +42,7 @@ extension Operation {
     case .groupAttentionGradient(let heads, let operand): return try groupAttentionGradientType(operands, heads, operand)
     case .gather: return try gatherType(operands[0], operands[1])
     case .scatterAdd(let rows): return try scatterType(operands[0], operands[1], rows)
-    case .rank: return TensorType(.int32, try operands[0].floating(self).requireRank(atLeast: 1, self).shape)
+    case .rank: return TensorType(.int32, try operands[0].numbers(self).requireRank(atLeast: 1, self).shape)
     case .invertPermutation: return try operands[0].indices(self).requireRank(atLeast: 1, self)
     case .finerIndices(let grid, let side): return try finerIndicesType(operands[0], grid, side)
     case .windowGroups(let cut): return try windowGroupsType(operands[0], cut)
@@ -79,10 +85,15 @@ extension TensorType {
     return self
   }
 
-  fileprivate func floating(_ operation: Operation) throws -> TensorType {
-    guard element.isFloatingPoint else {
-      throw GraphError("'\(operation.schema.name)' takes f32, not \(self)")
-    }
+  /// This type, where it is of numbers that can be computed with.
+  fileprivate func numbers(_ operation: Operation) throws -> TensorType {
+    guard element == .float32 else { throw GraphError("'\(operation.schema.name)' takes f32, not \(self)") }
+    return self
+  }
+
+  /// This type, where it is of floating-point numbers, however they are stored.
+  func floating(_ operation: Operation) throws -> TensorType {
+    guard element.isFloatingPoint else { throw GraphError("'\(operation.schema.name)' takes f32, not \(self)") }
     return self
   }
 
@@ -120,16 +131,21 @@ extension TensorType {
 
 extension Operation {
   private func sameFloats(_ operands: [TensorType]) throws -> TensorType {
-    let first = try operands[0].floating(self)
-    for other in operands.dropFirst() where try other.floating(self) != first {
+    let first = try operands[0].numbers(self)
+    for other in operands.dropFirst() where try other.numbers(self) != first {
       throw GraphError("'\(schema.name)' takes operands of one shape, not \(first) and \(other)")
     }
     return first
   }
 
   private func convertType(_ operand: TensorType, to element: ElementType) throws -> TensorType {
-    guard !operand.element.isFloatingPoint, element.isFloatingPoint else {
-      throw GraphError("'convert' makes floating-point numbers of integers, not \(element.rawValue) of \(operand)")
+    let isKnown =
+      switch (operand.element, element) {
+      case (.int32, .float32), (.float32, .bfloat16), (.bfloat16, .float32): true
+      default: false
+      }
+    guard isKnown else {
+      throw GraphError("'convert' makes f32 of i32 or bf16, and bf16 of f32, not \(element.rawValue) of \(operand)")
     }
     return TensorType(element, operand.shape)
   }
@@ -197,7 +213,7 @@ extension Operation {
   }
 
   private func reduceType(_ operand: TensorType, _ axes: [Int]) throws -> TensorType {
-    var type = try operand.floating(self)
+    var type = TensorType(.float32, try operand.floating(self).shape)
     guard Set(axes).count == axes.count, axes == axes.sorted() else {
       throw GraphError("axes \(axes) have to be in ascending order, each once")
     }
@@ -216,6 +232,9 @@ extension Operation {
     -> TensorType
   {
     for operand in [left, right] { try operand.floating(self).requireRank(atLeast: 2, self) }
+    guard left.element == right.element else {
+      throw GraphError("matmul of \(left) and \(right): both sides have to be of one type")
+    }
     let (m, k) = transposeLeft ? (left.shape[-1], left.shape[-2]) : (left.shape[-2], left.shape[-1])
     let (inner, n) = transposeRight ? (right.shape[-1], right.shape[-2]) : (right.shape[-2], right.shape[-1])
     guard k == inner else {
@@ -259,7 +278,7 @@ extension Operation {
   }
 
   private func scatterType(_ rows: TensorType, _ indices: TensorType, _ count: Int) throws -> TensorType {
-    try rows.floating(self).requireRank(3, self)
+    try rows.numbers(self).requireRank(3, self)
     try indices.indices(self).requireRank(2, self)
     guard rows.shape[0] == indices.shape[0], rows.shape[1] == indices.shape[1] else {
       throw GraphError("rows \(rows) do not match indices \(indices)")
@@ -268,7 +287,7 @@ extension Operation {
   }
 
   private func waveletType(_ images: TensorType) throws -> TensorType {
-    try images.floating(self).requireRank(4, self)
+    try images.numbers(self).requireRank(4, self)
     guard images.shape[2] % 2 == 0, images.shape[3] % 2 == 0 else {
       throw GraphError(
         "a wavelet level halves height and width, but 2 does not divide both of \(images): pad or crop the images, as periodization is "
@@ -279,7 +298,7 @@ extension Operation {
   }
 
   private func waveletAdjointType(_ bands: TensorType) throws -> TensorType {
-    try bands.floating(self).requireRank(5, self)
+    try bands.numbers(self).requireRank(5, self)
     guard bands.shape[2] == 4 else {
       throw GraphError("the subbands of a wavelet level have to be [batch, channels, 4, height, width], not \(bands)")
     }

@@ -75,6 +75,7 @@ extension Interpreter {
     case .positionTable(let width, let grid, let classToken): return positionTable(width: width, grid: grid, classToken: classToken)
     case .unary(let function): return operands[0].elements.map(function.callAsFunction)
     case .binary(let function): return zip(operands[0].elements, operands[1].elements).map(function.callAsFunction)
+    case .convert(to: .bfloat16): return rounded(operands[0].elements, to: type)
     case .convert, .detach, .reshape: return operands[0].elements
     case .broadcast(let shape): return broadcast(operands[0], to: shape)
     case .transpose(let permutation): return transpose(operands[0], permutation)
@@ -85,12 +86,13 @@ extension Interpreter {
     case .reduce(.maximum, let axes): return reduce(operands[0], axes, from: -.infinity) { $0 >= $1 ? $0 : $1 }
     case .matmul(let transposeLeft, let transposeRight): return matmul(operands[0], operands[1], transposeLeft, transposeRight)
     case .attention(let heads):
-      return AttentionProblem(operands[0], operands[1], operands[2], heads: heads).result()
+      return rounded(AttentionProblem(operands[0], operands[1], operands[2], heads: heads).result(), to: type)
     case .attentionGradient(let heads, let operand):
-      return AttentionProblem(operands[0], operands[1], operands[2], heads: heads).gradient(of: operand, from: operands[3])
-    case .groupAttention(let heads): return try GroupAttentionProblem(operands, heads: heads).result()
+      let problem = AttentionProblem(operands[0], operands[1], operands[2], heads: heads)
+      return rounded(problem.gradient(of: operand, from: operands[3]), to: type)
+    case .groupAttention(let heads): return rounded(try GroupAttentionProblem(operands, heads: heads).result(), to: type)
     case .groupAttentionGradient(let heads, let operand):
-      return try GroupAttentionProblem(operands, heads: heads).gradient(of: operand, from: operands[5])
+      return rounded(try GroupAttentionProblem(operands, heads: heads).gradient(of: operand, from: operands[5]), to: type)
     case .gather: return try gather(operands[0], operands[1])
     case .scatterAdd(let rows): return try scatterAdd(operands[0], operands[1], rows: rows)
     case .rank: return rank(operands[0])
@@ -108,6 +110,11 @@ extension Interpreter {
     }
     return elements
   }
+}
+
+/// The numbers as a tensor of `type` holds them: those of bf16 are rounded.
+private func rounded(_ elements: [Double], to type: TensorType) -> [Double] {
+  type.element == .bfloat16 ? elements.map { Double(BFloat16.rounded(Float($0))) } : elements
 }
 
 /// As many zeros as `shape` has elements.

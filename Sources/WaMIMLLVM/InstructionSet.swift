@@ -20,6 +20,8 @@ public struct InstructionSet: Hashable, Sendable {
   package let attentionRows: [Int]
   /// The least that the L2 cache of a core holds.
   package let l2Bytes: Int
+  /// What multiplies pairs of bf16 numbers, where there are such instructions.
+  package var pairs: PairInstructions?
   package var matrix: MatrixInstructions?
 
   /// Sums that a microkernel holds in registers.
@@ -35,6 +37,20 @@ public struct InstructionSet: Hashable, Sendable {
 
   /// float32 elements of a vector register.
   package var lanes: Int { vectorBytes / MemoryLayout<Float>.size }
+}
+
+/// Vector instructions on bf16 numbers, by the names of LLVM's intrinsics.
+package struct PairInstructions: Hashable, Sendable {
+  /// Adds to each float32 sum the two products of a pair of numbers with another pair.
+  package let multiplyAdd: String
+  /// Rounds float32 numbers to the nearest bf16 ones, the even one of two that are as near; nil where several instructions do.
+  package let rounding: String?
+
+  /// AVX-512 BF16.
+  package static let avx512 = PairInstructions(
+    multiplyAdd: "llvm.x86.avx512bf16.dpbf16ps.512", rounding: "llvm.x86.avx512bf16.cvtneps2bf16.512")
+  /// ARMv8.2's BF16; vectors are rounded by arithmetic on their bits.
+  package static let neon = PairInstructions(multiplyAdd: "llvm.aarch64.neon.bfdot", rounding: nil)
 }
 
 /// Instructions that multiply whole matrices of bf16 numbers and add the products up in float32.
@@ -74,12 +90,23 @@ extension InstructionSet {
       hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32, attentionRows: [12, 10, 8, 6],
       l2Bytes: 1 << 20),
     InstructionSet(
+      name: "avx512bf16", architecture: .x86, features: ["avx", "avx512bf16", "avx512f", "fma"], vectorBytes: 64,
+      registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32,
+      attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, pairs: .avx512),
+    InstructionSet(
       name: "avx512", architecture: .x86, features: ["avx", "avx512f", "fma", "amx-tile", "amx-bf16"], vectorBytes: 64,
       registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32,
       attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, matrix: .amx),
     InstructionSet(
+      name: "avx512bf16", architecture: .x86, features: ["avx", "avx512bf16", "avx512f", "fma", "amx-tile", "amx-bf16"],
+      vectorBytes: 64, registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512",
+      matmul: tileOf32, attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, pairs: .avx512, matrix: .amx),
+    InstructionSet(
       name: "neon", architecture: .arm, features: [], vectorBytes: 16, registerCount: 32, hasFusedMultiplyAdd: true,
       matmul: tileOf32, attentionRows: [12, 10, 8, 6], l2Bytes: 512 << 10),
+    InstructionSet(
+      name: "neonbf16", architecture: .arm, features: ["neon", "bf16"], vectorBytes: 16, registerCount: 32,
+      hasFusedMultiplyAdd: true, matmul: tileOf32, attentionRows: [12, 10, 8, 6], l2Bytes: 512 << 10, pairs: .neon),
   ]
 
   /// The row with the most instructions that a processor of `architecture` with `features` has.

@@ -20,7 +20,7 @@ enum ProcessorTable {
   static func relevantFeatures(_ architecture: Architecture) -> [String] {
     switch architecture {
     case .x86: amx
-    case .arm: ["neon"]
+    case .arm: ["neon", "bf16"]
     }
   }
 
@@ -32,17 +32,20 @@ enum ProcessorTable {
     + group(["haswell", "broadwell", "skylake", "x86-64-v3", "alderlake", "znver1", "znver2", "znver3"], third)
     + group(
       ["skylake-avx512", "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake"], fourth)
+    + group(["cooperlake"], fourth + ["avx512bf16"])
     + group(["sapphirerapids"], amx)
-    + group(["x86-64-v4", "znver4", "znver5"], fourth, "icelake-server")
+    + group(["x86-64-v4"], fourth, "icelake-server")
+    + group(["znver4", "znver5"], fourth + ["avx512bf16"], "icelake-server")
 
   private static let second = ["sse3", "ssse3", "sse4.1", "sse4.2"]
   private static let third = second + ["avx", "avx2", "fma", "f16c", "bmi", "bmi2"]
   private static let fourth = third + ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
-  private static let amx = fourth + ["amx-tile", "amx-bf16"]
+  private static let amx = fourth + ["avx512bf16", "amx-tile", "amx-bf16"]
 
   private static let arm =
     group(["armv8-a"], ["neon"], "generic")
-    + group(["cortex-a57", "cortex-a72", "cortex-a76", "neoverse-n1", "neoverse-v1", "neoverse-n2", "apple-m1"], ["neon"])
+    + group(["cortex-a57", "cortex-a72", "cortex-a76", "neoverse-n1", "apple-m1"], ["neon"])
+    + group(["neoverse-v1", "neoverse-n2"], ["neon", "bf16"])
 
   private static func group(_ names: [String], _ features: [String], _ tuning: String? = nil) -> [Entry] {
     names.map { Entry(name: $0, features: features, tuning: tuning ?? ($0.hasPrefix("x86-64") ? "x86-64" : $0)) }

@@ -42,6 +42,9 @@ public struct Recipe: Hashable, Sendable {
   /// The optimiser's name.
   public var optimizer: String { self[choice: .optimizer] }
 
+  /// Whether products read bf16.
+  public var isMixedPrecision: Bool { self[choice: .precision] == "bf16" }
+
   /// The hyperparameters that mean something to programs of the recipe: those of settings that others were chosen over are left out, and
   /// the layer decay where all layers have one rate, the limit of gradients where there is none, and what is about classes where models take
   /// no labels.

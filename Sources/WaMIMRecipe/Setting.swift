@@ -7,7 +7,10 @@ public struct Setting: Sendable {
 
   /// The clauses of the blocks.
   public enum Clause: String, CaseIterable, Sendable {
-    case optimizer, schedule, augment
+    case optimizer, schedule
+    /// What numbers products read.
+    case precision
+    case augment
     /// What is kept of the parameters beside them.
     case averages
     /// What is done to an image to evaluate on it.
@@ -19,7 +22,7 @@ public struct Setting: Sendable {
 
     public var block: Block {
       switch self {
-      case .optimizer, .schedule, .augment, .averages: .train
+      case .optimizer, .schedule, .precision, .augment, .averages: .train
       case .view, .metrics: .evaluate
       }
     }
@@ -27,7 +30,7 @@ public struct Setting: Sendable {
     /// Whether the clause takes a list of settings, not one.
     public var isList: Bool {
       switch self {
-      case .optimizer, .schedule: false
+      case .optimizer, .schedule, .precision: false
       case .augment, .averages, .view, .metrics: true
       }
     }
@@ -99,6 +102,10 @@ public struct Setting: Sendable {
     Setting(
       "plateaus", .schedule,
       "A linear warm-up of the learning rate, which then stays, and falls to a tenth at each of the epochs `tenth_at`."),
+    Setting("f32", .precision, "Everything is computed in float32."),
+    Setting(
+      "bf16", .precision,
+      "Matmuls and attention read bf16 and add up in float32, and what only they read is stored as bf16; all else stays float32."),
     Setting(
       "random_resized_crop", .augment,
       "A random crop of the image, with a share `area` of its pixels and a ratio `aspect` of width to height, resized to the input."

@@ -56,6 +56,7 @@ public struct Model: Hashable, Sendable {
       case .step, .gradients, .update, .average: graph.loss != nil || !hasFeatures
       case .forward: graph.loss != nil || givesOthers || !hasFeatures
       case .features: hasFeatures
+      case .round: recipe.isMixedPrecision
       }
     }
   }

@@ -12,12 +12,14 @@ public enum ScheduleRole: String, Hashable, Sendable, Codable, CaseIterable {
   case features
   /// Takes the parameters into their running means, after a step.
   case average
+  /// Rounds the parameters to bf16, after they were written from outside.
+  case round
 
   /// Whether the schedule is part of a training step, which all runs make.
   public var trains: Bool {
     switch self {
     case .step, .gradients, .update: true
-    case .forward, .features, .average: false
+    case .forward, .features, .average, .round: false
     }
   }
 }

@@ -70,6 +70,11 @@ struct Wamimc: ParsableCommand {
       valueName: "source"))
   var matmul = MatmulSource.automatic
 
+  @Option(
+    help: ArgumentHelp(
+      "What matmuls and attention read: f32, or bf16; what the model says otherwise.", valueName: "type"))
+  var precision: String?
+
   @Flag(help: "List the passes, in the order they run, and exit.")
   var listPasses = false
 
@@ -90,6 +95,10 @@ struct Wamimc: ParsableCommand {
       throw ValidationError(error.message)
     }
     try validateSchedule()
+    let precisions = Setting.all(in: .precision).map(\.name)
+    if let precision, !precisions.contains(precision) {
+      throw ValidationError("--precision takes \(precisions.joined(separator: " or ")), not '\(precision)'")
+    }
     if memory != nil, microBatch != nil {
       throw ValidationError("--memory chooses the micro-batch that --micro-batch gives: give only one of them")
     }
@@ -148,7 +157,8 @@ struct Wamimc: ParsableCommand {
       try file.requireDistinct(from: "/proc/self/exe", called: "this compiler")
     }
     let text = try Language.text(at: path)
-    let model = try Language.model(source: text, file: path, overrides: overrides.map { try Override($0) })
+    var model = try Language.model(source: text, file: path, overrides: overrides.map { try Override($0) })
+    if let precision { model.recipe[choice: .precision] = precision }
     var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
     compiler.disabledPasses = Set(disabled)
     compiler.sources = [path: text]

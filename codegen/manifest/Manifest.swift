@@ -111,6 +111,9 @@ extension Manifest {
     public var byteCount: Int { count * type.byteCount }
   }
 
+  /// What matmuls and attention read: bf16 where parameters are kept in it as well.
+  public var precision: ElementType { states.contains { $0.role.isRounded } ? .bfloat16 : .float32 }
+
   /// A tensor that one step leaves for the next.
   public struct State: Codable, Sendable {
     public var tensor: Tensor

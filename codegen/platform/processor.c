@@ -36,6 +36,7 @@ static const feature features[] = {
     {"avx512dq", 7, 0, EBX, 17, AVX512_STATE},
     {"avx512bw", 7, 0, EBX, 30, AVX512_STATE},
     {"avx512vl", 7, 0, EBX, 31, AVX512_STATE},
+    {"avx512bf16", 7, 1, EAX, 5, AVX512_STATE},
     {"amx-bf16", 7, 0, EDX, 22, MATRIX_STATE},
     {"amx-tile", 7, 0, EDX, 24, MATRIX_STATE},
 };
@@ -75,8 +76,9 @@ bool wamim_processor_has(const char *name) {
 #include <sys/auxv.h>
 
 bool wamim_processor_has(const char *name) {
-  // A bit of AT_HWCAP, which Linux has fixed for this architecture.
-  const unsigned long neon = 1 << 1;
+  // Bits of AT_HWCAP and AT_HWCAP2, which Linux has fixed for this architecture.
+  const unsigned long neon = 1 << 1, bf16 = 1 << 14;
+  if (strcmp(name, "bf16") == 0) return getauxval(AT_HWCAP2) & bf16;
   return strcmp(name, "neon") == 0 && getauxval(AT_HWCAP) & neon;
 }
 #endif

@@ -21,7 +21,7 @@ extension Lowering {
     let isShared = graph[node.operands[1]].type.shape.rank == 2
     let accumulates = storage.accumulated.contains(value)
     let kernel = MatmulKernel(
-      partition: partition.kind, m: m, n: shape[-1], k: k,
+      partition: partition.kind, m: m, n: shape[-1], k: k, factor: graph[node.operands[0]].type.element,
       left: matrix(node.operands[0], left.rowStride, isTransposed: transposeLeft, .read, partition, &arguments),
       right: matrix(
         node.operands[1], right.rowStride, isTransposed: transposeRight, isShared: isShared, .read, partition, &arguments),
@@ -71,7 +71,7 @@ extension Lowering {
 
   /// Whether a product can be computed in the memory of `member`, to be finished there; sums are cleared before a row is read.
   private func isInPlaceTarget(_ member: ValueID, _ shape: Shape) -> Bool {
-    !graph.isSumWithinUnits(member) && stored.values.contains(member) && graph[member].type.shape == shape
+    !graph.isSumWithinUnits(member) && stored.values.contains(member) && graph[member].type == TensorType(.float32, shape)
       && storage[member] == View(whole: member, shape: shape)
   }
 

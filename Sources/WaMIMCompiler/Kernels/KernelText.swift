@@ -113,9 +113,9 @@ extension MatmulKernel {
     case .products(let batches): units = "units of \(batches) products"
     case .rows(let block): units = "units of up to \(block) rows"
     }
+    let factors = "\(left.text) * \(right.text)" + (factor == .float32 ? "" : " in \(factor.rawValue)")
     let product =
-      "matmul \(m) x \(n) x \(k): \(result.text) \(accumulates ? "+=" : "=") \(left.text) * \(right.text), \(units), "
-      + "workspace a\(workspace)"
+      "matmul \(m) x \(n) x \(k): \(result.text) \(accumulates ? "+=" : "=") \(factors), \(units), workspace a\(workspace)"
     return [product] + (epilogue.map { ["then"] + $0.lines(over: epilogueUnits).map { "  " + $0 } } ?? [])
   }
 

@@ -1,3 +1,5 @@
+import WaMIMGraph
+
 /// A matrix product, and what is done to each row of it while it is near.
 ///
 /// A backend may copy pieces of both sides into the workspace, in the order in which they are multiplied.
@@ -39,6 +41,8 @@ public struct MatmulKernel: Hashable, Sendable {
   public var n: Int
   /// The extent that is summed over.
   public var k: Int
+  /// What both sides are of; sums are float32.
+  public var factor: ElementType
   public var left: Matrix
   public var right: Matrix
   /// Where the product goes; of a product by blocks of rows it may be the workspace, which then holds one block at a time.
@@ -51,7 +55,7 @@ public struct MatmulKernel: Hashable, Sendable {
   public var epilogue: RowKernel?
 
   public init(
-    partition: Partition, m: Int, n: Int, k: Int, left: Matrix, right: Matrix, result: Matrix, accumulates: Bool = false,
+    partition: Partition, m: Int, n: Int, k: Int, factor: ElementType = .float32, left: Matrix, right: Matrix, result: Matrix, accumulates: Bool = false,
     workspace: Int,
     epilogue: RowKernel? = nil
   ) {
@@ -59,6 +63,7 @@ public struct MatmulKernel: Hashable, Sendable {
     self.m = m
     self.n = n
     self.k = k
+    self.factor = factor
     self.left = left
     self.right = right
     self.result = result

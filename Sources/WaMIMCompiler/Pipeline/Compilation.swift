@@ -75,17 +75,28 @@ public struct Compilation: Sendable {
     let trained = try cut(graph)
     let evaluated = try model.evaluation.map(cut) ?? trained
     let rule = UpdateRule(model.recipe)
+    let precision = precision(of: model)
     var schedules: [ProgramBuilder.Source] = []
     // Only a step on a whole batch is made in one round.
-    for role in model.roles where !(isCut && role == .step) {
+    let hasCopies = !(precision.copies ?? []).isEmpty
+    for role in model.roles where !(isCut && role == .step) && (hasCopies || role != .round) {
       let source = role.trains ? trained : evaluated
-      let optimized = try Passes.run(source.graph, for: role, updating: rule, disabled: disabled) { observe(role, $0, $1) }
+      let optimized = try Passes.run(
+        source.graph, for: role, updating: rule, precision: precision, disabled: disabled
+      ) { observe(role, $0, $1) }
       schedules.append(.init(role: role, graph: optimized, combinations: source.combinations))
     }
     let subject = ProgramBuilder.Subject(
       model: model, text: text, compiler: compiler, microBatch: samples, sources: sources)
     var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion), backend: backend)
     return try builder.build(schedules)
+  }
+
+  /// The precision that `model` asks for, if the pass that brings it is not left out.
+  private func precision(of model: Model) -> Precision {
+    guard model.recipe.isMixedPrecision, !disabled.contains(Passes.mixPrecision(copies: []).name) else { return .float32 }
+    let graphs = [model.graph] + (model.evaluation.map { [$0] } ?? [])
+    return .mixed(copies: graphs.reduce(into: []) { $0.formUnion($1.parametersReadByProducts()) })
   }
 
   /// What to say where no micro-batch fits the budget, but one of `least` takes the least.

@@ -4,16 +4,20 @@ import WaMIMTraining
 /// The passes in the order in which they run.
 public enum Passes {
   /// The passes that the schedule `role` goes through; one that runs twice has the same name both times.
-  public static func all(for role: ScheduleRole, updating rule: UpdateRule = UpdateRule()) -> [Pass] {
+  public static func all(
+    for role: ScheduleRole, updating rule: UpdateRule = UpdateRule(), precision: Precision = .mixed(copies: [])
+  ) -> [Pass] {
     // What nobody needs any more would count as a user of what it was computed from.
     let tidy = [simplify, commonSubexpressions, deadCode]
-    if role == .update { return [updateFromAccumulators(rule)] + tidy }
+    let rounding = precision.copies.map { [mixPrecision(copies: $0), commonSubexpressions, deadCode] } ?? []
+    if role == .update { return [updateFromAccumulators(rule)] + tidy + rounding }
+    if role == .round { return [roundParameters(precision.copies ?? [])] }
     if role == .average { return [averageParameters] + tidy }
     let hoisting = [hoistGathers, hoistSlices, hoistInvariantRows, hoistColumns]
     let forward = [selectOutputs(role)] + tidy + hoisting.flatMap { [$0] + tidy }
     let backward = role.trains ? [differentiate(role, rule)] : []
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]
-    return forward + backward + closing + (role.trains ? [recompute, deadCode] : [])
+    return forward + backward + closing + rounding + (role.trains ? [recompute, deadCode] : [])
   }
 
   /// Every pass once: those of a training step in its order, then those that only other schedules go through.
@@ -35,12 +39,13 @@ public enum Passes {
   /// Passes that the compiler cannot do without run all the same. `observer` sees the graph after each pass.
   /// - Throws: `GraphError`, or what `observer` throws.
   public static func run(
-    _ graph: Graph, for role: ScheduleRole, updating rule: UpdateRule = UpdateRule(), disabled: Set<String> = [],
+    _ graph: Graph, for role: ScheduleRole, updating rule: UpdateRule = UpdateRule(), precision: Precision = .float32,
+    disabled: Set<String> = [],
     observer: (Pass, Graph) throws -> Void = { _, _ in }
   ) throws -> Graph {
     let disabled = Set(disabled.map(currentName))
     var graph = graph
-    for pass in all(for: role, updating: rule) where !(pass.isOptional && disabled.contains(pass.name)) {
+    for pass in all(for: role, updating: rule, precision: precision) where !(pass.isOptional && disabled.contains(pass.name)) {
       graph = try pass.transform(graph)
       try observer(pass, graph)
     }
@@ -90,7 +95,7 @@ extension Passes {
       reduced.outputs = graph.outputs.filter { output in
         switch role {
         case .features: output.name == Graph.featuresName
-        case .average: false
+        case .average, .round: false
         case .forward: output.name != Graph.featuresName
         // Training reports losses and logits: predictions and targets need not outlive their last use.
         case .step, .gradients, .update:
@@ -110,6 +115,19 @@ extension Passes {
     ) {
       let differentiated = try $0.differentiated()
       return try role == .step ? differentiated.with(rule) : differentiated.withAccumulation()
+    }
+  }
+
+  /// Rounds to bf16 what products read.
+  static func mixPrecision(copies: Set<String>) -> Pass {
+    Pass("precision", "Lets matmuls and attention read bf16, and stores so what only they read, where the model asks for bf16.") {
+      try $0.withMixedPrecision(copies: copies)
+    }
+  }
+
+  static func roundParameters(_ copies: Set<String>) -> Pass {
+    Pass("round-parameters", "Leaves of the graph its parameters, and rounds to bf16 those that products read.", isOptional: false) {
+      try $0.roundingParameters(copies)
     }
   }
 

@@ -40,11 +40,11 @@ extension Graph {
     return compared
   }
 
-  /// The elements that each value takes up in memory; what only reinterprets another value takes up as much as that.
+  /// The bytes that each value takes up in memory; what only reinterprets another value takes up as much as that.
   fileprivate func storageSizes() -> [Int] {
     var sizes: [Int] = []
     for node in nodes {
-      sizes.append(node.operation.isReinterpretation ? sizes[node.operands[0].index] : node.type.shape.count)
+      sizes.append(node.operation.isReinterpretation ? sizes[node.operands[0].index] : node.type.byteCount)
     }
     return sizes
   }
@@ -183,7 +183,7 @@ struct StoragePlan {
     Set(users[value.index]).count > 1
   }
 
-  /// The elements that `value` takes up in memory.
+  /// The bytes that `value` takes up in memory.
   private func size(_ value: ValueID) -> Int { sizes[value.index] }
 }
 

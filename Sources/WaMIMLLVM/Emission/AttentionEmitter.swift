@@ -80,8 +80,7 @@ struct AttentionEmitter {
         let corner = builder.advance(start, by: channel)
         let lines = (0..<lanes).map { line in
           line < keys
-            ? builder.load(
-              builder.float, builder.advance(corner, by: line * source.rowStride), count: channels, lanes: lanes)
+            ? builder.loadNumbers(builder.advance(corner, by: line * source.rowStride), count: channels, lanes: lanes)
             : builder.constant(0, lanes: lanes)
         }
         let to = builder.advance(target.moved(rows: channel, in: builder).address, by: key)
@@ -122,10 +121,10 @@ extension KernelEmitter {
   /// Copies a row of `width` elements, times `factor` and times a number that is known only then.
   func copyRow(_ source: Address, to target: Address, width: Int, factor: Float = 1, rowFactor: Value? = nil) {
     forEachRun(of: width) { column, run in
-      var value = builder.load(builder.float, builder.advance(source, by: column), count: run.count, lanes: run.lanes)
+      var value = builder.loadNumbers(builder.advance(source, by: column), count: run.count, lanes: run.lanes)
       if factor != 1 { value = builder.multiply(value, builder.constant(factor, lanes: run.lanes)) }
       if let rowFactor { value = builder.multiply(value, builder.splat(rowFactor, lanes: run.lanes)) }
-      builder.store(value, builder.advance(target, by: column), count: run.count, lanes: run.lanes)
+      builder.storeNumbers(value, builder.advance(target, by: column), count: run.count, lanes: run.lanes)
     }
   }
 

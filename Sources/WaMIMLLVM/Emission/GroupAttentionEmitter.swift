@@ -114,7 +114,7 @@ struct GroupAttentionEmitter {
     builder.loop(from: builder.index(0), to: head.count, step: lanes) { first, _ in
       let rows = (0..<lanes).map { row(source, builder.addIntegers(first, builder.index($0)), head) }
       emitter.forEachSquareSide(of: shape.headWidth) { channel, channels in
-        let lines = rows.map { builder.load(builder.float, builder.advance($0, by: channel), count: channels, lanes: lanes) }
+        let lines = rows.map { builder.loadNumbers(builder.advance($0, by: channel), count: channels, lanes: lanes) }
         let to = builder.advance(target.moved(rows: channel, in: builder).address, by: first)
         emitter.storeTransposed(lines, to: to, rowStride: target.rowStride, rows: channels)
       }

@@ -52,11 +52,19 @@ extension KernelEmitter {
   }
 
   private func asNumbers(_ elements: Value, from argument: Int, lanes: Int) -> Value {
-    kernel.arguments[argument].element == .int32 ? builder.floats(fromIntegers: elements, lanes: lanes) : elements
+    switch kernel.arguments[argument].element {
+    case .float32: elements
+    case .bfloat16: builder.widened(elements, lanes: lanes)
+    case .int32: builder.floats(fromIntegers: elements, lanes: lanes)
+    }
   }
 
   private func asElements(_ numbers: Value, of argument: Int, lanes: Int) -> Value {
-    kernel.arguments[argument].element == .int32 ? builder.integers(nearest: numbers, lanes: lanes) : numbers
+    switch kernel.arguments[argument].element {
+    case .float32: numbers
+    case .bfloat16: builder.rounded(numbers, lanes: lanes)
+    case .int32: builder.integers(nearest: numbers, lanes: lanes)
+    }
   }
 }
 

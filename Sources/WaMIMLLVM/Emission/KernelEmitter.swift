@@ -68,7 +68,7 @@ struct KernelEmitter {
 extension KernelEmitter {
   /// Element `offset` of an argument.
   func address(_ argument: Int, offset: Int = 0) -> Address {
-    Address(base: pointers[argument], index: builder.index(offset))
+    Address(base: pointers[argument], index: builder.index(offset), element: kernel.arguments[argument].element)
   }
 
   /// The first element of what the variant uses of the workspace that is `argument`, behind what the kernel keeps there.
@@ -80,6 +80,7 @@ extension KernelEmitter {
   func elementType(_ argument: Int) -> IRType {
     switch kernel.arguments[argument].element {
     case .float32: builder.float
+    case .bfloat16: builder.int16
     case .int32: builder.int32
     }
   }

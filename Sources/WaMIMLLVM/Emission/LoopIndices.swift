@@ -22,7 +22,7 @@ extension KernelEmitter {
       let entry = position(in: pick.argument, offset: pick.offset, strides: pick.strides, at: loops)
       element = builder.addIntegers(element, pickedRow(pick, entry: entry))
     }
-    return Address(base: pointers[access.argument], index: element)
+    return Address(base: pointers[access.argument], index: element, element: kernel.arguments[access.argument].element)
   }
 
   /// The elements that a pick adds, by an entry of its table.

@@ -24,6 +24,8 @@ struct Microkernel: SharedFunction {
   let rows: Int
   /// Columns of the result; those of the right side are rounded up to whole vectors.
   let columns: Int
+  /// Whether both sides are pairs of bf16 numbers, 32 bits each, and not float32.
+  var multipliesPairs = false
   /// The elements from one row of the left side to the next, and from one column to the next.
   let leftRow: Int
   let leftColumn: Int
@@ -35,7 +37,7 @@ struct Microkernel: SharedFunction {
 
   var name: String {
     let shape = "microkernel_\(rows)x\(columns)_\(leftRow)_\(leftColumn)_\(rightRow)_\(resultRow)\(accumulates ? "_add" : "")"
-    return prefetches.reduce(shape) { "\($0)_ask_\($1.stride)_\($1.advance)" }
+    return prefetches.reduce(shape + (multipliesPairs ? "_pairs" : "")) { "\($0)_ask_\($1.stride)_\($1.advance)" }
   }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
@@ -98,12 +100,16 @@ struct Microkernel: SharedFunction {
   ) -> [Value] {
     let lanes = builder.lanes
     let rightRow = builder.advance(right, by: builder.multiplyIntegers(k, builder.index(self.rightRow)))
-    let factors = (0..<vectors).map { builder.load(builder.float, builder.advance(rightRow, by: $0 * lanes), lanes: lanes) }
+    let element = multipliesPairs ? builder.int32 : builder.float
+    let factors = (0..<vectors).map { builder.load(element, builder.advance(rightRow, by: $0 * lanes), lanes: lanes) }
     let leftColumn = builder.advance(left, by: builder.multiplyIntegers(k, builder.index(self.leftColumn)))
     return (0..<rows).flatMap { row in
-      let element = builder.load(builder.float, builder.advance(leftColumn, by: row * leftRow))
-      let factor = builder.splat(element, lanes: lanes)
-      return (0..<vectors).map { builder.multiplyAdd(factor, factors[$0], sums[row * vectors + $0]) }
+      let factor = builder.splat(builder.load(element, builder.advance(leftColumn, by: row * leftRow)), lanes: lanes)
+      return (0..<vectors).map { vector in
+        let sum = sums[row * vectors + vector]
+        return multipliesPairs
+          ? builder.multiplyAddPairs(factor, factors[vector], sum) : builder.multiplyAdd(factor, factors[vector], sum)
+      }
     }
   }
 }

@@ -8,21 +8,21 @@ struct PanelPrefetch {
   /// How many tiles ask, the last ones of the panel, or nil where all do; those before repeat what the first of them asks for.
   private let tiles: Int?
 
-  /// The next panel of a right side, whose first column is at `next`.
+  /// The next panel of a right side, which begins where `right` does.
   ///
   /// Rows are asked for late: what was asked for early would have left the L2 cache again before it is copied.
-  static func nextPanel(of right: MatrixView, at next: Address, columns: Int, kBlock: Int) -> PanelPrefetch {
+  static func nextPanel(_ right: MatrixView, columns: Int, kBlock: Int) -> PanelPrefetch {
     let steps = Microkernel.Prefetch.steps
     guard right.columnStride == 1 else {
       // One column for each tile.
       return PanelPrefetch(
-        pattern: Microkernel.Prefetch(stride: 1, advance: steps), address: next, tileStep: right.columnStride, tiles: columns)
+        pattern: Microkernel.Prefetch(stride: 1, advance: steps), address: right.address, tileStep: right.columnStride, tiles: columns)
     }
     // A group of steps asks for one row, which may begin and end within a line. A tile has groups for twice its share of the rows,
     // so that every row is asked for a tile's time before the end.
     let pattern = Microkernel.Prefetch(stride: (columns + steps - 1) / steps + 1, advance: right.rowStride)
     let tiles = 2 * steps
-    return PanelPrefetch(pattern: pattern, address: next, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
+    return PanelPrefetch(pattern: pattern, address: right.address, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
   }
 
   /// The rows of the next tile of a left side that is read where it lies.

@@ -17,12 +17,13 @@ struct PanelProduct {
 
   var tiling: MatmulTiling { layout.tiling }
   var kBlocks: [Int] { layout.kBlocks }
+  var form: PanelForm { layout.form }
 
   init(_ matmul: MatmulKernel, _ variant: MatmulVariant, in emitter: KernelEmitter) {
     builder = emitter.builder
     layout = PanelLayout(
       matmul, expectedRows: variant.expectedRows, mostRows: variant.mostRows, on: builder.processor.instructionSet)
-    packing = PanelPacking(builder: builder, tiling: layout.tiling)
+    packing = PanelPacking(builder: builder, tiling: layout.tiling, form: layout.form)
     n = matmul.n
     accumulates = matmul.accumulates
     workspace = emitter.workspace(matmul.workspace)
@@ -34,13 +35,15 @@ struct PanelProduct {
   func emit(
     _ rows: ProductRows, left: MatrixView, right: MatrixView, result: MatrixView, epilogue: (_ column: Value, _ count: Int) -> Void
   ) {
+    let left = form.inSteps(left, builder)
+    let right = form.inSteps(right.transposed, builder).transposed
     func emit(at start: Value, kBlock: Int, accumulates: Bool, isLast: Bool) {
       let end = builder.addIntegers(start, builder.index(kBlock))
       // After the last kBlock comes the first one of the rows below.
       let following = isLast ? left.moved(rows: rows.rowsPerRun, in: builder) : left.moved(columns: end, in: builder)
       let block = KBlock(
         product: self, rows: rows, right: right.moved(rows: start, in: builder), result: result, kBlock: kBlock,
-        accumulates: accumulates)
+        accumulates: accumulates, endsWithHalf: isLast && layout.endsWithHalf)
       block.emit(left.moved(columns: start, in: builder), following: following, epilogue: isLast ? epilogue : { _, _ in })
     }
     let (first, last) = (kBlocks[0], kBlocks[kBlocks.count - 1])
@@ -63,6 +66,8 @@ private struct KBlock {
   let result: MatrixView
   let kBlock: Int
   let accumulates: Bool
+  /// Whether the last step is half of a pair.
+  let endsWithHalf: Bool
 
   private var builder: IRBuilder { product.builder }
   private var tileRows: Int { product.tiling.tileRows }
@@ -72,6 +77,8 @@ private struct KBlock {
     var view: MatrixView
     /// Elements from one tile to the next.
     var tileStride: Int
+    /// Elements from one run of rows to the next.
+    var runStride: Value
     /// Of a copy, what will be copied next.
     var following: MatrixView?
   }
@@ -102,21 +109,28 @@ private struct KBlock {
   }
 
   private func prepared(_ left: MatrixView, following: MatrixView) -> Left {
-    let copies =
-      left.columnStride != 1 && product.tiling.copiesLeft(columns: product.n, kBlock: kBlock, columnStride: left.columnStride)
-    guard copies else { return Left(view: left, tileStride: tileRows * left.rowStride) }
     let copy = builder.advance(product.workspace, by: product.layout.leftOffset)
-    product.packing.packLeft(left, rows: rows.rowsPerRun, kBlock: kBlock, to: copy)
-    return Left(
-      view: MatrixView(address: copy, rowStride: 1, columnStride: tileRows), tileStride: product.tiling.tileStride(kBlock: kBlock),
-      following: following)
+    switch product.layout.leftSide(kBlock: kBlock) {
+    case .inPlace:
+      let runStride = builder.index(rows.leftStride / product.form.terms)
+      return Left(view: left, tileStride: tileRows * left.rowStride, runStride: runStride)
+    case .rows(let stride):
+      product.packing.copyRows(left, rows, kBlock: kBlock, stride: stride, to: copy)
+      let runStride = builder.multiplyIntegers(rows.rowsPerRun, builder.index(stride))
+      return Left(view: MatrixView(address: copy, rowStride: stride), tileStride: tileRows * stride, runStride: runStride)
+    case .tiles:
+      product.packing.packLeft(left, rows: rows.rowsPerRun, kBlock: kBlock, endsWithHalf: endsWithHalf, to: copy)
+      return Left(
+        view: MatrixView(address: copy, rowStride: 1, columnStride: tileRows),
+        tileStride: product.tiling.tileStride(kBlock: kBlock), runStride: builder.index(0), following: following.asWords(builder))
+    }
   }
 
   /// A panel of the right side as tiles read it: where it lies, or its copy.
   private func prepared(_ panel: MatrixView, columns: Int) -> MatrixView {
     let (lanes, hasWholeVectors) = (builder.lanes, columns % builder.lanes == 0)
     guard product.layout.copiesRight || panel.columnStride != 1 || !hasWholeVectors else { return panel }
-    product.packing.packRight(panel, columns: columns, kBlock: kBlock, to: product.workspace)
+    product.packing.packRight(panel, columns: columns, kBlock: kBlock, endsWithHalf: endsWithHalf, to: product.workspace)
     return MatrixView(address: product.workspace, rowStride: (columns + lanes - 1) / lanes * lanes)
   }
 
@@ -145,16 +159,16 @@ private struct KBlock {
     let panel = Panel(
       columns: columns, left: left, right: prepared(source, columns: columns),
       result: builder.advance(result.address, by: column))
-    let next = builder.advance(source.address, by: columns * source.columnStride)
-    var ahead = [PanelPrefetch.nextPanel(of: right, at: next, columns: columns, kBlock: kBlock)]
+    let next = source.moved(columns: builder.index(columns), in: builder).asWords(builder)
+    var ahead = [PanelPrefetch.nextPanel(next, columns: columns, kBlock: kBlock)]
     if isLast, let following = left.following { ahead.append(.nextKBlock(of: following, tileRows: tileRows)) }
     builder.loop(from: builder.index(0), to: rows.runs) { run, _ in
       var panel = panel
-      func moved(_ address: Address, _ stride: Int) -> Address {
-        builder.advance(address, by: builder.multiplyIntegers(run, builder.index(stride)))
+      func moved(_ address: Address, _ stride: Value) -> Address {
+        builder.advance(address, by: builder.multiplyIntegers(run, stride))
       }
-      panel.left.view.address = moved(left.view.address, rows.leftStride)
-      panel.result = moved(panel.result, rows.resultStride)
+      panel.left.view.address = moved(left.view.address, left.runStride)
+      panel.result = moved(panel.result, builder.index(rows.resultStride))
       emitTiles(of: panel, ahead + requestsNear(panel.left.view))
       return []
     }
@@ -203,7 +217,7 @@ private struct KBlock {
   private func emitTile(of panel: Panel, rows: Int, at address: Value, row: Value, asking requests: [Microkernel.Request] = []) {
     let left = panel.left.view
     let tile = Microkernel(
-      rows: rows, columns: panel.columns, leftRow: left.rowStride, leftColumn: left.columnStride, rightRow: panel.right.rowStride,
+      rows: rows, columns: panel.columns, multipliesPairs: product.form == .pairs, leftRow: left.rowStride, leftColumn: left.columnStride, rightRow: panel.right.rowStride,
       resultRow: result.rowStride, accumulates: accumulates, prefetches: requests.map(\.prefetch))
     let target = builder.advance(panel.result, by: builder.multiplyIntegers(row, builder.index(result.rowStride)))
     let sides = [builder.advance(left.address, by: address), panel.right.address, target].map(builder.pointer)

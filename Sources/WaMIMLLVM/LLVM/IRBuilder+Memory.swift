@@ -1,4 +1,5 @@
 import CLLVM
+import WaMIMGraph
 
 /// An element of an array.
 struct Address {
@@ -6,12 +7,14 @@ struct Address {
   var base: Value
   /// Elements from the base on, a 64-bit integer.
   var index: Value
+  /// What the array is of.
+  var element = ElementType.float32
 }
 
 extension IRBuilder {
   /// The address of another element of the same array.
   func advance(_ address: Address, by elements: Value) -> Address {
-    Address(base: address.base, index: addIntegers(address.index, elements))
+    Address(base: address.base, index: addIntegers(address.index, elements), element: address.element)
   }
 
   func advance(_ address: Address, by elements: Int) -> Address {
@@ -21,17 +24,22 @@ extension IRBuilder {
   /// The address as a pointer to `float`.
   func pointer(_ address: Address) -> Value {
     var indices = [address.index.reference]
-    return Value(reference: LLVMBuildGEP2(instructions, float.reference, address.base.reference, &indices, 1, ""))
+    guard address.element.byteCount == 2 else {
+      return Value(reference: LLVMBuildGEP2(instructions, float.reference, address.base.reference, &indices, 1, ""))
+    }
+    let base = bitcast(address.base, to: pointer(to: int16))
+    let element = Value(reference: LLVMBuildGEP2(instructions, int16.reference, base.reference, &indices, 1, ""))
+    return bitcast(element, to: floatPointer)
   }
 
-  /// Loads consecutive elements, `float` or `int32`.
+  /// Loads consecutive elements as they are stored: `float`, `int32` or `int16`.
   func load(_ element: IRType, _ address: Address, lanes: Int = 1) -> Value {
-    load(vector(element, lanes: lanes), pointer: pointer(address), alignment: 4)
+    load(vector(element, lanes: lanes), pointer: pointer(address), alignment: address.element.byteCount)
   }
 
   /// Stores consecutive elements.
   func store(_ value: Value, _ address: Address) {
-    store(value, pointer: pointer(address), alignment: 4)
+    store(value, pointer: pointer(address), alignment: address.element.byteCount)
   }
 
   /// Asks for the line of the cache that holds an element, which need not exist, to be brought into the L2 cache, or the first.
@@ -42,12 +50,12 @@ extension IRBuilder {
     _ = callIntrinsic("llvm.prefetch", overloads: [bytePointer], [start, integer(0), locality, integer(1)])
   }
 
-  /// Elements of a line of the cache.
-  static let lineElements = 16
+  /// Bytes of a line of the cache.
+  static let lineBytes = 64
 
   /// Asks the memory for `count` elements one after the other, which begin a line of the cache.
   func prefetch(_ start: Address, count: Int, toL1: Bool = false) {
-    for element in stride(from: 0, to: count, by: IRBuilder.lineElements) {
+    for element in stride(from: 0, to: count, by: IRBuilder.lineBytes / start.element.byteCount) {
       prefetch(advance(start, by: element), toL1: toL1)
     }
   }

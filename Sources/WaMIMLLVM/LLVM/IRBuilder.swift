@@ -36,6 +36,7 @@ struct IRBuilder {
 extension IRBuilder {
   var void: IRType { IRType(reference: LLVMVoidTypeInContext(context)) }
   var byte: IRType { IRType(reference: LLVMInt8TypeInContext(context)) }
+  var int16: IRType { IRType(reference: LLVMInt16TypeInContext(context)) }
   var int32: IRType { IRType(reference: LLVMInt32TypeInContext(context)) }
   var int64: IRType { IRType(reference: LLVMInt64TypeInContext(context)) }
   var float: IRType { IRType(reference: LLVMFloatTypeInContext(context)) }

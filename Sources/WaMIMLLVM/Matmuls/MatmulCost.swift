@@ -41,9 +41,10 @@ extension MatmulCost {
       product = MatmulProduct(matmul, runs: 1, rows: variant.blockRows, expectedRows: variant.expectedRows)
       count = Double(units * variant.blocks)
     }
+    let generated = variant.method == .amx ? product.amxCycles() : product.vectorCycles(instructions)
+    // OpenBLAS multiplies float32 alone.
     let cost = MatmulCost(
-      generated: variant.method == .amx ? product.amxCycles() : product.vectorCycles(instructions),
-      openBLAS: product.openBLASCycles(processor))
+      generated: generated, openBLAS: matmul.factor == .float32 ? product.openBLASCycles(processor) : generated)
     self = count * cost
   }
 

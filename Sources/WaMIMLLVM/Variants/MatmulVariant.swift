@@ -24,7 +24,7 @@ struct MatmulVariant: Hashable, Sendable {
 
   init(_ matmul: MatmulKernel, from source: MatmulSource, on instructions: InstructionSet) {
     let generated = MatmulVariant.generatedMethod(of: matmul, on: instructions)
-    method = source == .openBLAS ? .openBLAS : generated
+    method = source == .openBLAS && matmul.factor == .float32 ? .openBLAS : generated
     switch matmul.partition {
     case .samples, .products:
       (blocks, blockRows, mostRows) = (1, matmul.m, matmul.m)
@@ -48,7 +48,7 @@ struct MatmulVariant: Hashable, Sendable {
   ///
   /// Nothing else decides that.
   private static func generatedMethod(of matmul: MatmulKernel, on instructions: InstructionSet) -> Method {
-    guard instructions.matrix != nil else { return .vectors }
+    guard instructions.matrix != nil, matmul.factor == .float32 else { return .vectors }
     let product = MatmulProduct(matmul, runs: 1, rows: matmul.expectedRows, expectedRows: matmul.expectedRows)
     return product.amxCycles() < product.vectorCycles(instructions) ? .amx : .vectors
   }

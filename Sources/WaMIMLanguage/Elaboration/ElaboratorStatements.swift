@@ -204,7 +204,7 @@ extension Elaborator {
     let call: Call
     switch expression.kind {
     case .call(let written): call = written
-    case .name(let name): call = Call(name: name, arguments: [], position: expression.position)
+    case .name(let name): call = Call(name: try settingName(name, among: names, expression), arguments: [], position: expression.position)
     default: throw Mistake("expected a setting, such as \(names[0])(…)", at: expression.position)
     }
     guard let setting = settings.first(where: { $0.name == call.name }) else {
@@ -216,5 +216,11 @@ extension Elaborator {
     var changed = recipe
     try located(call.position) { try setting.apply(arguments, to: &changed) }
     recipe = changed
+  }
+
+  /// The setting that `name` stands for: one of `names`, or what a value of that name says.
+  private mutating func settingName(_ name: String, among names: [String], _ expression: Expression) throws -> String {
+    guard !names.contains(name), case .symbol(let word)? = try? evaluate(expression), names.contains(word) else { return name }
+    return word
   }
 }

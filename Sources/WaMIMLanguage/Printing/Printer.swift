@@ -72,6 +72,7 @@ private struct Printer {
     case .binding(.hyperparameter(let name)): "hyperparameter(\(quoted(name)))"
     case .role(.moment(let order, let parameter)): "moment(\(order), of: \(quoted(parameter)))"
     case .role(.average(let parameter)): "average(of: \(quoted(parameter)))"
+    case .role(.rounded(let parameter)): "rounded(of: \(quoted(parameter)))"
     case .role(.parameter): "parameter()"
     case .role(.buffer): "buffer()"
     case .initializer(.constant(let value)): "filled(\(written(value)))"
@@ -114,6 +115,7 @@ private struct Printer {
       let settings = Setting.all(in: clause)
       let isDefault = settings.flatMap(\.hyperparameters).allSatisfy { model.recipe[$0] == $0.anyDefault }
       if isDefault, block == .evaluate || clause == .averages { return nil }
+      if clause == .precision, !model.recipe.isMixedPrecision { return nil }
       let calls = settings.flatMap(calls)
       return clause.label + ": " + (clause.isList ? "[\(calls.joined(separator: ", "))]" : calls.joined())
     }
@@ -134,7 +136,7 @@ private struct Printer {
     }
     if !arguments.isEmpty { return ["\(setting.name)(\(arguments.joined(separator: ", ")))"] }
     // Naming it is all that there is to say.
-    return hyperparameters.contains { setting.implied[$0.name] == model.recipe[$0] } ? [setting.name] : []
+    return !setting.clause.isList || hyperparameters.contains { setting.implied[$0.name] == model.recipe[$0] } ? [setting.name] : []
   }
 
   // MARK: Literals

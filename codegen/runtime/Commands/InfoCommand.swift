@@ -24,6 +24,7 @@ struct InfoCommand: ParsableCommand {
     Console.print("model         \(manifest.model), compiled by wamimc \(manifest.compiler)")
     Console.print("processor     \(manifest.processor.name)\(processorNote(manifest.processor))")
     Console.print("products      \(manifest.callsBLAS ? "OpenBLAS" : "generated")")
+    Console.print("precision     \(manifest.precision.rawValue)")
     Console.print("batch         \(manifest.batchText)")
     for input in manifest.inputs where !input.tensor.shape.isEmpty {
       Console.print("input         \(input.tensor.name) \(Format.shape(input.tensor.shape))")

@@ -8,6 +8,7 @@ extension SafetensorsReader {
   ) throws(TrainerError) {
     let range = try range(of: name ?? tensor.name, byteCount: count * tensor.byteCount)
     let start = range.lowerBound + share * tensor.byteCount
+    model.noteWrittenStates()
     try model.device.upload(tensor) { (offset, piece) throws(TrainerError) in
       try piece.withUnsafeMutableBytes { (bytes) throws(TrainerError) in try file.read(into: bytes, at: start + offset) }
     }

@@ -28,6 +28,7 @@ package enum Safetensors {
   static func type(of tensor: Manifest.Tensor) -> String {
     switch tensor.type {
     case .float32: "F32"
+    case .bfloat16: "BF16"
     case .int32: "I32"
     }
   }

@@ -75,9 +75,9 @@ package struct Program: @unchecked Sendable {
     }
   }
 
-  /// What steps leave for the next ones, in the graph's order: with the running means of parameters, or without.
+  /// What steps leave for the next ones and a run keeps, in the graph's order: with the running means of parameters, or without.
   package func states(withAverages: Bool) -> [Manifest.Tensor] {
-    manifest.states.filter { withAverages || !$0.role.isAverage }.map(\.tensor)
+    manifest.states.filter { !$0.role.isRounded && (withAverages || !$0.role.isAverage) }.map(\.tensor)
   }
 
   /// The input that is bound to `binding`.

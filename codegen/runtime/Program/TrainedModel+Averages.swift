@@ -11,16 +11,21 @@ extension TrainedModel {
 
   /// What `body` gives while each parameter that is learned holds its running mean.
   package func withAverages<Result>(_ body: () throws(TrainerError) -> Result) throws(TrainerError) -> Result {
-    let pairs = program.averages
-    try device.exchange(pairs.map(\.parameter), with: pairs.map(\.average))
+    try exchangeAverages()
     let result: Result
     do throws(TrainerError) {
       result = try body()
     } catch {
-      try device.exchange(pairs.map(\.parameter), with: pairs.map(\.average))
+      try exchangeAverages()
       throw error
     }
-    try device.exchange(pairs.map(\.parameter), with: pairs.map(\.average))
+    try exchangeAverages()
     return result
+  }
+
+  private func exchangeAverages() throws(TrainerError) {
+    let pairs = program.averages
+    noteWrittenStates()
+    try device.exchange(pairs.map(\.parameter), with: pairs.map(\.average))
   }
 }

@@ -31,6 +31,7 @@ extension TrainedModel {
     guard values.count == tensor.count else {
       throw TrainerError("the tensor `\(tensor.name)` has \(tensor.count) elements, not \(values.count)")
     }
+    noteWrittenStates()
     try device.upload(tensor) { offset, piece in
       piece.withUnsafeMutableBytes { target in
         values.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + target.count])) }

@@ -12,6 +12,8 @@ package final class TrainedModel {
   package let keepsAverages: Bool
   /// Whether nothing has been written to states yet, so that they are zero.
   private var isFresh = true
+  /// Whether states have been written since the parameters were last rounded.
+  private var hasStaleCopies = true
   /// Inputs of one value that have been set since the last run of a schedule.
   private var scalars: [ScalarInput] = []
 
@@ -54,15 +56,19 @@ package final class TrainedModel {
   ) throws(TrainerError) {
     // Fresh memory is zero, and large moments that stay untouched until the first step make for a quick start.
     let states = program.manifest.states.filter {
-      isIncluded($0) && !$0.role.isAverage && !(isFresh && $0.initializer == .constant(0))
+      isIncluded($0) && !$0.role.isAverage && !$0.role.isRounded && !(isFresh && $0.initializer == .constant(0))
     }
     isFresh = false
+    noteWrittenStates()
     try device.fill(states.map(\.tensor)) { index, elements in
       elements.withUnsafeMutableBufferPointer {
         InitialValues.fill($0, of: states[index].tensor.name, by: states[index].initializer, seed: seed)
       }
     }
   }
+
+  /// Tells that states have been written from outside, so that what follows from them has to be made again.
+  package func noteWrittenStates() { hasStaleCopies = true }
 
   /// Fills the noise of a round of `step` with independent uniform numbers: those that its samples have among all of the step.
   package func fillNoise(seed: UInt64, step: Int, round: Int) throws(TrainerError) {
@@ -116,6 +122,10 @@ package final class TrainedModel {
     isFresh = false
     if !scalars.isEmpty { try device.upload(scalars) }
     scalars = []
+    if hasStaleCopies, role != .average, let rounding = try? program.schedule(.round) {
+      _ = try device.run(schedule: rounding)
+      hasStaleCopies = false
+    }
     return index
   }
 }

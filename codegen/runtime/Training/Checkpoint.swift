@@ -35,7 +35,7 @@ package enum Checkpoint {
     var metadata = [
       "format": format, "model": model.program.manifest.model, "step": "\(position.step)",
       "epoch": "\(Double(position.step) / Double(position.stepsPerEpoch))", "steps_per_epoch": "\(position.stepsPerEpoch)",
-      "seed": "\(position.seed)",
+      "seed": "\(position.seed)", "precision": model.program.manifest.precision.rawValue,
     ]
     if let table = model.program.manifest.positionTables.first(where: \.hasClassToken) {
       metadata[PositionResizing.gridKey] = "\(table.grid)"

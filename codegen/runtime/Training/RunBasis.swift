@@ -2,7 +2,7 @@ import WaMIMManifest
 
 /// What a run is made of, by which a process that goes on with it finds out whether all is as it was.
 package struct RunBasis: Sendable, Equatable {
-  /// The SHA-256 of the program's graph.
+  /// The SHA-256 of the program's graph; with which precision it is computed does not count.
   package var graph: String
   /// Images a step.
   package var batch: Int
@@ -22,10 +22,17 @@ package struct RunBasis: Sendable, Equatable {
   }
 
   init(_ manifest: Manifest, batches: Int, source: any ImageSource, validation: (any ImageSource)?) {
-    graph = SecureHash.sha256(Array(manifest.graph.utf8))
+    graph = Self.digest(ofGraph: manifest.graph)
     batch = batches * manifest.batch
     images = Images(source)
     self.validation = validation.map(Images.init)
+  }
+
+  /// What tells graphs apart that no run may go on from one to the other.
+  fileprivate static func digest(ofGraph text: String) -> String {
+    let precision = "  \(Setting.Clause.precision.label): "
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix(precision) }
+    return SecureHash.sha256(Array(lines.joined(separator: "\n").utf8))
   }
 
   private enum Key {
@@ -108,7 +115,7 @@ struct ResumeCheck {
   /// The first line in which the graph that lies beside the checkpoint and this one differ.
   private func firstDifference(_ earlier: RunBasis, _ graph: String) -> String? {
     guard let text = try? FileSystem.readText("\(FileSystem.parent(of: checkpoint))/\(RunRecord.graphFile)"),
-      SecureHash.sha256(Array(text.utf8)) == earlier.graph
+      RunBasis.digest(ofGraph: text) == earlier.graph
     else { return nil }
     let (old, new) = (text.split(separator: "\n"), graph.split(separator: "\n"))
     let line = zip(old, new).first { $0 != $1 }

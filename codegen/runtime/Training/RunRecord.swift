@@ -30,10 +30,12 @@ package struct RunRecord: Codable, Sendable {
     package var checkpoint: String
     /// The processor that the program was compiled for.
     package var compiledFor: String
+    /// What matmuls and attention read; nil in records of earlier versions.
+    package var precision: String?
     package var kernel: String
 
     private enum CodingKeys: String, CodingKey {
-      case wamimc, checkpoint, kernel
+      case wamimc, checkpoint, precision, kernel
       case compiledFor = "compiled_for"
     }
   }
@@ -71,7 +73,7 @@ package struct RunRecord: Codable, Sendable {
     let manifest = run.model.program.manifest
     let machine = Machine.current
     model = manifest.model
-    graph = Graph(file: Self.graphFile, sha256: run.basis.graph)
+    graph = Graph(file: Self.graphFile, sha256: SecureHash.sha256(Array(manifest.graph.utf8)))
     seed = run.options.seed
     options = run.recordedOptions
     self.initializedFrom = initializedFrom
@@ -80,7 +82,8 @@ package struct RunRecord: Codable, Sendable {
     stepsPerEpoch = run.order.stepsPerEpoch
     totalSteps = run.totalSteps
     versions = Versions(
-      wamimc: manifest.compiler, checkpoint: Checkpoint.format, compiledFor: manifest.processor.name, kernel: machine.system)
+      wamimc: manifest.compiler, checkpoint: Checkpoint.format, compiledFor: manifest.processor.name,
+      precision: manifest.precision.rawValue, kernel: machine.system)
     sessions = [
       Session(
         command: command, folder: FileManager.default.currentDirectoryPath, started: Clock.timestamp, step: step,

@@ -9,6 +9,8 @@ struct StepFailure {
   let finding: Finding
   /// The last checkpoint, or nil where there is none yet.
   let saved: RunFolder.Origin?
+  /// What matmuls and attention read.
+  let precision: ElementType
 
   enum Finding {
     /// A kernel made the first number that is not finite.
@@ -21,7 +23,14 @@ struct StepFailure {
 
   var error: TrainerError {
     let kept = saved.map { "The last checkpoint, of step \($0.step), is kept" } ?? "There is no checkpoint yet"
-    return TrainerError("\(what)\n\(kept). A lower --base-lr or a longer --warmup may help")
+    return TrainerError("\(what)\n\(kept). A lower --base-lr or a longer --warmup may help\(precisionAdvice)")
+  }
+
+  /// How to go on where matmuls do not round what they read.
+  private var precisionAdvice: String {
+    guard precision != .float32 else { return "" }
+    let resuming = saved.map { ", and 'fit --resume \(ShellWord.quoted($0.checkpoint))' of that trainer goes on from there" } ?? ""
+    return ". Matmuls read \(precision.rawValue) here: 'wamimc --precision f32' compiles a trainer in float32\(resuming)"
   }
 
   private var what: String {
@@ -50,7 +59,8 @@ extension TrainingRun {
   /// Finds out where the step of index `step`, which went as `result` says, stopped being finite; the states are those before it.
   func failure(of result: OptimizerStep.Result, step: Int) throws(TrainerError) -> StepFailure {
     func failure(_ loss: Float, _ finding: StepFailure.Finding) -> StepFailure {
-      StepFailure(step: step + 1, loss: loss, finding: finding, saved: folder.resumable)
+      StepFailure(step: step + 1, loss: loss, finding: finding, saved: folder.resumable,
+        precision: model.program.manifest.precision)
     }
     switch result {
     case .made(let losses, _): return failure(Float(losses.total), .nothing)

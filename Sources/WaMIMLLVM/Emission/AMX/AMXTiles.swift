@@ -165,7 +165,7 @@ private struct AMXTile {
   private typealias Line = (address: Address, isNear: Bool)
 
   private func linesOfNextBlock(after left: Address) -> [Line] {
-    let (block, line) = (AMXTiling.blockElements, IRBuilder.lineElements)
+    let (block, line) = (AMXTiling.blockElements, IRBuilder.lineBytes / MemoryLayout<Float>.size)
     return (0..<(block / line)).map { (address: builder.advance(left, by: block + $0 * line), isNear: true) }
   }
 
@@ -194,7 +194,7 @@ private struct AMXTile {
   private func lines(from start: Address, count: Int, stride: Value) -> [Line] {
     (0..<count).flatMap { number in
       let row = builder.advance(start, by: product(stride, number))
-      return Swift.stride(from: 0, to: extent, by: IRBuilder.lineElements).map {
+      return Swift.stride(from: 0, to: extent, by: IRBuilder.lineBytes / MemoryLayout<Float>.size).map {
         (address: builder.advance(row, by: $0), isNear: false)
       }
     }
