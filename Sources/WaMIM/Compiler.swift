@@ -74,7 +74,8 @@ public struct Compiler: Sendable {
   ) throws -> (program: Program, backend: LLVMBackend) {
     for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
     if matmuls == .openBLAS, model.recipe.isMixedPrecision {
-      throw CompilationError("OpenBLAS multiplies float32 numbers, and products read bf16: leave out --matmul openblas, or say --precision f32")
+      throw CompilationError(
+        "OpenBLAS multiplies float32 numbers, and products read bf16: leave out --matmul openblas, or say --precision f32")
     }
     let text = Language.print(model)
     func program(_ backend: LLVMBackend) throws -> Program {

@@ -90,22 +90,18 @@ extension InstructionSet {
       hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32, attentionRows: [12, 10, 8, 6],
       l2Bytes: 1 << 20),
     InstructionSet(
-      name: "avx512bf16", architecture: .x86, features: ["avx", "avx512bf16", "avx512f", "fma"], vectorBytes: 64,
-      registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32,
-      attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, pairs: .avx512),
+      name: "avx512", architecture: .x86, features: ["avx", "avx512f", "fma", "avx512bf16"], vectorBytes: 64, registerCount: 32,
+      hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32, attentionRows: [12, 10, 8, 6],
+      l2Bytes: 1 << 20, pairs: .avx512),
     InstructionSet(
-      name: "avx512", architecture: .x86, features: ["avx", "avx512f", "fma", "amx-tile", "amx-bf16"], vectorBytes: 64,
-      registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512", matmul: tileOf32,
-      attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, matrix: .amx),
-    InstructionSet(
-      name: "avx512bf16", architecture: .x86, features: ["avx", "avx512bf16", "avx512f", "fma", "amx-tile", "amx-bf16"],
+      name: "avx512", architecture: .x86, features: ["avx", "avx512f", "fma", "avx512bf16", "amx-tile", "amx-bf16"],
       vectorBytes: 64, registerCount: 32, hasFusedMultiplyAdd: true, scaling: "llvm.x86.avx512.mask.scalef.ps.512",
       matmul: tileOf32, attentionRows: [12, 10, 8, 6], l2Bytes: 1 << 20, pairs: .avx512, matrix: .amx),
     InstructionSet(
       name: "neon", architecture: .arm, features: [], vectorBytes: 16, registerCount: 32, hasFusedMultiplyAdd: true,
       matmul: tileOf32, attentionRows: [12, 10, 8, 6], l2Bytes: 512 << 10),
     InstructionSet(
-      name: "neonbf16", architecture: .arm, features: ["neon", "bf16"], vectorBytes: 16, registerCount: 32,
+      name: "neon", architecture: .arm, features: ["neon", "bf16"], vectorBytes: 16, registerCount: 32,
       hasFusedMultiplyAdd: true, matmul: tileOf32, attentionRows: [12, 10, 8, 6], l2Bytes: 512 << 10, pairs: .neon),
   ]
 

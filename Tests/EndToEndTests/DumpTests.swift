@@ -69,7 +69,10 @@ struct DumpTests {
       let roles = ScheduleRole.allCases.filter { role in Passes.all(for: role).contains { $0.name == pass } }
       let schedule = try #require(roles.first).rawValue
       let result = try workshop.wamimc(
-        [Workshop.model("wamim_vit_demo"), "--set", "batch=2", "--emit", "after:\(pass)", "--schedule", schedule])
+        [
+          Workshop.model("wamim_vit_demo"), "--set", "batch=2", "--precision", "bf16", "--emit", "after:\(pass)", "--schedule",
+          schedule,
+        ])
       #expect(result.status == 0 && result.output.contains("model wamim_vit_demo"), "\(pass): \(result.errors)")
     }
   }

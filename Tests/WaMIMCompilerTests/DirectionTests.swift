@@ -5,7 +5,8 @@ import Testing
 struct DirectionTests {
   /// The folders of WaMIMCompiler, each of which may use those before it.
   static let folders = [
-    "Foundations", "Kernels", "Backend", "Differentiation", "Simplification", "Batching", "Fusion", "Planning", "Pipeline",
+    "Foundations", "Kernels", "Backend", "Differentiation", "Simplification", "Precision", "Batching", "Fusion", "Planning",
+    "Pipeline",
   ]
 
   private func order(planting text: String? = nil, at path: String = "") throws -> FolderOrder {

@@ -63,7 +63,8 @@ struct PassTests {
 
   @Test func whatIsSaidAboutTheModelStays() throws {
     let model = try WaMIMModel().graph()
-    for purpose in ScheduleRole.allCases {
+    // Only in mixed precision are there parameters to round.
+    for purpose in ScheduleRole.allCases where purpose != .round {
       let graph = try Passes.run(model, for: purpose)
       #expect(graph.name == model.name)
       #expect(graph.learnedParameters.map { graph[$0].operation } == model.learnedParameters.map { model[$0].operation })

@@ -22,11 +22,26 @@ struct KernelCase {
   var tolerance: Float = 3e-6
 }
 
+extension KernelCase {
+  /// The same work where `arguments` are of bf16.
+  func rounding(_ arguments: Set<Int>) -> KernelCase {
+    var result = self
+    for argument in arguments {
+      result.kernel.arguments[argument].element = .bfloat16
+      result.arrays[argument] = arrays[argument].map(BFloat16.rounded)
+    }
+    return result
+  }
+}
+
 /// The processors to compile for: this machine's, ones with fewer instructions that it can run too, and an emulated one.
-func processorsToTest() -> [TargetProcessor] {
+///
+/// - Parameter hasRoundedProducts: Whether there are products of bf16 numbers, for which an emulated one has instructions.
+func processorsToTest(hasRoundedProducts: Bool = false) -> [TargetProcessor] {
   let native = TargetProcessor.native
-  let smaller = ["x86-64", "sandybridge", "haswell", "icelake-server"].compactMap { try? TargetProcessor.named($0) }
-  let emulated = EmulatedKernels.canRun ? [try? TargetProcessor.named("cortex-a72")].compactMap { $0 } : []
+  let smaller = ["x86-64", "sandybridge", "haswell", "icelake-server", "cooperlake"].compactMap { try? TargetProcessor.named($0) }
+  let emulated =
+    EmulatedKernels.canRun ? [try? TargetProcessor.named(hasRoundedProducts ? "neoverse-n2" : "cortex-a72")].compactMap { $0 } : []
   return [native]
     + smaller.filter {
       $0.architecture == .native && $0.features.allSatisfy(native.features.contains) && $0.features != native.features
@@ -37,7 +52,10 @@ func processorsToTest() -> [TargetProcessor] {
 func checkAgainstReference(_ cases: [KernelCase], seed: UInt64, generator: inout SeededGenerator) throws {
   let hasMatmuls = cases.contains { $0.kernel.body.kind == "matmul" }
   let sources: [MatmulSource] = hasMatmuls ? [.generated, .openBLAS] : [.automatic]
-  let backends = processorsToTest().flatMap { processor in
+  let hasRoundedProducts = cases.contains { item in
+    if case .matmul(let matmul) = item.kernel.body { matmul.factor == .bfloat16 } else { false }
+  }
+  let backends = processorsToTest(hasRoundedProducts: hasRoundedProducts).flatMap { processor in
     // There is no OpenBLAS to link an emulated processor's kernels with.
     sources.filter { processor.architecture == .native || $0 != .openBLAS }.map { LLVMBackend(processor: processor, matmuls: $0) }
   }
@@ -73,8 +91,10 @@ private func compare(_ arrays: [[Float]], with reference: KernelReference, _ ite
   for (argument, (actual, expected)) in zip(arrays, reference.arrays).enumerated()
   where item.kernel.arguments[argument].access != .workspace {
     let limit = item.tolerance * reference.scale
+    // Numbers that differ by little may be rounded to neighbours.
+    let share: Float = item.kernel.arguments[argument].element == .bfloat16 ? 0x1p-7 : 0
     let wrong = zip(actual, expected).enumerated().first { _, pair in
-      pair.0.bitPattern != pair.1.bitPattern && !(abs(pair.0 - pair.1) <= limit)
+      pair.0.bitPattern != pair.1.bitPattern && !(abs(pair.0 - pair.1) <= limit + share * abs(pair.1))
     }
     if let wrong {
       Issue.record("argument \(argument), element \(wrong.offset): \(wrong.element), limit \(limit); \(context)")

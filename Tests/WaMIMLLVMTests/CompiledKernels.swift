@@ -70,7 +70,8 @@ private final class LoadedKernels: RunnableKernels {
     memory.words.withUnsafeMutableBufferPointer { words in
       for range in ranges {
         let pointers = zip(kernel.arguments, starts).map { argument, start in
-          UnsafeMutableRawPointer(words.baseAddress.map { $0 + start + range.lowerBound * argument.unitStride })
+          let bytes = range.lowerBound * argument.unitStride * argument.element.byteCount
+          return words.baseAddress.map { UnsafeMutableRawPointer($0 + start) + bytes }
         }
         functions[index](pointers, Int64(range.lowerBound), Int64(range.upperBound))
       }

@@ -37,7 +37,7 @@ struct EmulatedKernels: RunnableKernels {
     let headerBytes = headerCount * MemoryLayout<Int64>.size
     var header = [index, ranges.count, kernel.arguments.count] + ranges.flatMap { [$0.lowerBound, $0.upperBound] }
     for (argument, start) in zip(kernel.arguments, memory.starts) {
-      header += [headerBytes + start * wordBytes, argument.unitStride * wordBytes]
+      header += [headerBytes + start * wordBytes, argument.unitStride * argument.element.byteCount]
     }
     let file = folder.url.appendingPathComponent("arrays-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: file) }

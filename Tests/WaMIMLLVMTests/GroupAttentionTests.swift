@@ -80,17 +80,17 @@ import WaMIMGraph
       tolerance: 1e-5)
   }
 
-  @Test func attentionWithinGroupsAgreesWithReference() throws {
+  @Test(arguments: [false, true]) func attentionWithinGroupsAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = Self.problems.map { attention($0, units: 3, generator: &generator) }
+    let cases = Self.problems.map { attention($0, units: 3, generator: &generator).rounding(isRounded ? [0, 3] : []) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
   }
 
-  @Test func theGradientWithinGroupsAgreesWithReference() throws {
+  @Test(arguments: [false, true]) func theGradientWithinGroupsAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = Self.problems.map { gradient($0, units: 3, generator: &generator) }
+    let cases = Self.problems.map { gradient($0, units: 3, generator: &generator).rounding(isRounded ? [0, 3, 5] : []) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
   }
 }

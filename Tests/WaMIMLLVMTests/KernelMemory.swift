@@ -28,8 +28,12 @@ struct KernelMemory {
         words += [UInt32](repeating: Self.poison, count: argument.count)
         continue
       }
-      words += array.map { number in
-        argument.element == .float32 ? number.bitPattern : UInt32(bitPattern: Int32(number))
+      switch argument.element {
+      case .float32: words += array.map(\.bitPattern)
+      case .int32: words += array.map { UInt32(bitPattern: Int32($0)) }
+      case .bfloat16:
+        let halves = array.map { $0.bitPattern >> 16 } + [Self.poison >> 16]
+        words += stride(from: 0, to: array.count, by: 2).map { halves[$0] | halves[$0 + 1] << 16 }
       }
     }
     words += [UInt32](repeating: Self.poison, count: Self.guardCount)
@@ -51,10 +55,19 @@ struct KernelMemory {
       guard words[end..<starts[position]].allSatisfy({ $0 == Self.poison }) else {
         throw BackendError("A kernel wrote outside argument \(position).")
       }
-      end = starts[position] + counts[position]
+      let count = counts[position]
+      end = starts[position] + (count * argument.element.byteCount + 3) / 4
       guard argument.access != .workspace else { continue }
-      arrays[position] = words[starts[position]..<end].map {
-        argument.element == .float32 ? Float(bitPattern: $0) : Float(Int32(bitPattern: $0))
+      let array = words[starts[position]..<end]
+      switch argument.element {
+      case .float32: arrays[position] = array.map { Float(bitPattern: $0) }
+      case .int32: arrays[position] = array.map { Float(Int32(bitPattern: $0)) }
+      case .bfloat16:
+        let halves = array.flatMap { [$0 << 16, $0 & 0xFFFF_0000] }
+        guard count.isMultiple(of: 2) || halves[count] == Self.poison & 0xFFFF_0000 else {
+          throw BackendError("A kernel wrote behind argument \(position).")
+        }
+        arrays[position] = halves.prefix(count).map { Float(bitPattern: $0) }
       }
     }
     guard words[end...].allSatisfy({ $0 == Self.poison }) else {

@@ -1,5 +1,6 @@
 import Foundation
 import WaMIMCompiler
+import WaMIMGraph
 
 extension KernelReference {
   private func element(_ tokens: TokenRows, _ unit: Int, _ token: Int, _ channel: Int) -> Int {
@@ -18,7 +19,8 @@ extension KernelReference {
   private mutating func write(_ rows: [[Double]], _ tokens: TokenRows, _ shape: AttentionShape, unit: Int, head: Int) {
     for (token, row) in rows.enumerated() {
       for (channel, number) in row.enumerated() {
-        arrays[tokens.argument][element(tokens, unit, token, head * shape.headWidth + channel)] = Float(number)
+        arrays[tokens.argument][element(tokens, unit, token, head * shape.headWidth + channel)] =
+          kernel.arguments[tokens.argument].element == .bfloat16 ? BFloat16.rounded(Float(number)) : Float(number)
       }
     }
   }
@@ -99,7 +101,8 @@ extension KernelReference {
   ) {
     for (row, (token, _)) in zip(rows, group) {
       for (channel, number) in row.enumerated() {
-        arrays[tokens.argument][element(tokens, unit, token, head * shape.headWidth + channel)] = Float(number)
+        arrays[tokens.argument][element(tokens, unit, token, head * shape.headWidth + channel)] =
+          kernel.arguments[tokens.argument].element == .bfloat16 ? BFloat16.rounded(Float(number)) : Float(number)
       }
     }
   }

@@ -102,8 +102,12 @@ struct KernelReference {
   }
 
   private mutating func store(_ value: Float, _ access: Access, _ loops: [Int]) {
-    let isInteger = kernel.arguments[access.argument].element == .int32
-    arrays[access.argument][position(access, loops)] = isInteger ? value.rounded(.toNearestOrEven) : value
+    arrays[access.argument][position(access, loops)] =
+      switch kernel.arguments[access.argument].element {
+      case .float32: value
+      case .bfloat16: BFloat16.rounded(value)
+      case .int32: value.rounded(.toNearestOrEven)
+      }
   }
 
   // MARK: Rows and columns

@@ -55,7 +55,8 @@ public struct MatmulKernel: Hashable, Sendable {
   public var epilogue: RowKernel?
 
   public init(
-    partition: Partition, m: Int, n: Int, k: Int, factor: ElementType = .float32, left: Matrix, right: Matrix, result: Matrix, accumulates: Bool = false,
+    partition: Partition, m: Int, n: Int, k: Int, factor: ElementType = .float32, left: Matrix, right: Matrix, result: Matrix,
+    accumulates: Bool = false,
     workspace: Int,
     epilogue: RowKernel? = nil
   ) {

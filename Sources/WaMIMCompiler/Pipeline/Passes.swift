@@ -126,7 +126,8 @@ extension Passes {
   }
 
   static func roundParameters(_ copies: Set<String>) -> Pass {
-    Pass("round-parameters", "Leaves of the graph its parameters, and rounds to bf16 those that products read.", isOptional: false) {
+    Pass("round-parameters", "Leaves of the graph its parameters, and rounds to bf16 those that products read.", isOptional: false)
+    {
       try $0.roundingParameters(copies)
     }
   }

@@ -12,7 +12,7 @@ extension Graph {
 
   /// The graph in mixed precision: matmuls and attention read bf16, and all else stays float32.
   ///
-  /// What products read is rounded where it is computed. Products add up in float32; attention leaves its result rounded, as products
+  /// What products read is rounded where it is computed, and so is what is only kept for it. Products add up in float32; attention leaves its result rounded, as products
   /// read it. The parameters that are named in `copies` have copies in bf16, which are written where parameters are updated.
   func withMixedPrecision(copies: Set<String>) throws -> Graph {
     var mixer = PrecisionMixer(self, copies: copies)
@@ -73,6 +73,10 @@ private struct PrecisionMixer {
       // Attention on rounded operands gives a rounded result.
       rounded[value] = result
       rewriter.replace(value, by: try rewriter.append(.convert(to: .float32), [result], like: node))
+    }
+    if reads.isRoundedForAll(value) {
+      let kept = try rewriter.append(.convert(to: .bfloat16), [result], like: node)
+      rewriter.replace(value, by: try rewriter.append(.convert(to: .float32), [kept], like: node))
     }
     if reads.values.contains(value), rounded[value] == nil { rounded[value] = try round(value) }
   }

@@ -79,7 +79,9 @@ private struct PanelCopy {
   ///
   /// - Parameter isHalf: Whether the step has only the first of two elements.
   private func load(_ address: Address, count: Int, lanes: Int, isHalf: Bool = false) -> Value {
-    guard copier.form == .pairs, address.element == .bfloat16 else { return builder.loadNumbers(address, count: count, lanes: lanes) }
+    guard copier.form == .pairs, address.element == .bfloat16 else {
+      return builder.loadNumbers(address, count: count, lanes: lanes)
+    }
     let first = builder.load(builder.int16, address, count: count, lanes: lanes)
     // A step passes over two rows or columns.
     let second = isHalf ? nil : builder.load(builder.int16, builder.advance(address, by: stride / 2), count: count, lanes: lanes)

@@ -22,6 +22,15 @@ enum PanelForm: Hashable, Sendable {
     self = instructions.pairs != nil && liesInPairs ? .pairs : .widened
   }
 
+  /// What dumps say of it.
+  var suffix: String {
+    switch self {
+    case .float32: ""
+    case .widened: " bf16 as float32"
+    case .pairs: " bf16 pairs"
+    }
+  }
+
   /// Terms of a sum that one step of a tile adds.
   var terms: Int { self == .pairs ? 2 : 1 }
 

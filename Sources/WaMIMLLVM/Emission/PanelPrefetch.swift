@@ -16,13 +16,15 @@ struct PanelPrefetch {
     guard right.columnStride == 1 else {
       // One column for each tile.
       return PanelPrefetch(
-        pattern: Microkernel.Prefetch(stride: 1, advance: steps), address: right.address, tileStep: right.columnStride, tiles: columns)
+        pattern: Microkernel.Prefetch(stride: 1, advance: steps), address: right.address, tileStep: right.columnStride,
+        tiles: columns)
     }
     // A group of steps asks for one row, which may begin and end within a line. A tile has groups for twice its share of the rows,
     // so that every row is asked for a tile's time before the end.
     let pattern = Microkernel.Prefetch(stride: (columns + steps - 1) / steps + 1, advance: right.rowStride)
     let tiles = 2 * steps
-    return PanelPrefetch(pattern: pattern, address: right.address, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
+    return PanelPrefetch(
+      pattern: pattern, address: right.address, tileStep: (kBlock + tiles - 1) / tiles * right.rowStride, tiles: tiles)
   }
 
   /// The rows of the next tile of a left side that is read where it lies.

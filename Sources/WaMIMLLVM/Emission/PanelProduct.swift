@@ -217,7 +217,8 @@ private struct KBlock {
   private func emitTile(of panel: Panel, rows: Int, at address: Value, row: Value, asking requests: [Microkernel.Request] = []) {
     let left = panel.left.view
     let tile = Microkernel(
-      rows: rows, columns: panel.columns, multipliesPairs: product.form == .pairs, leftRow: left.rowStride, leftColumn: left.columnStride, rightRow: panel.right.rowStride,
+      rows: rows, columns: panel.columns, multipliesPairs: product.form == .pairs, leftRow: left.rowStride,
+      leftColumn: left.columnStride, rightRow: panel.right.rowStride,
       resultRow: result.rowStride, accumulates: accumulates, prefetches: requests.map(\.prefetch))
     let target = builder.advance(panel.result, by: builder.multiplyIntegers(row, builder.index(result.rowStride)))
     let sides = [builder.advance(left.address, by: address), panel.right.address, target].map(builder.pointer)

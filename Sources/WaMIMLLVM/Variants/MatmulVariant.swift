@@ -13,6 +13,8 @@ struct MatmulVariant: Hashable, Sendable {
   }
 
   let method: Method
+  /// What the factors are when vectors multiply them.
+  let form: PanelForm
   /// How many blocks a unit's rows are taken in where the result is cut by rows, and the rows of each but the last; 1 block elsewhere.
   let blocks: Int
   let blockRows: Int
@@ -24,6 +26,7 @@ struct MatmulVariant: Hashable, Sendable {
 
   init(_ matmul: MatmulKernel, from source: MatmulSource, on instructions: InstructionSet) {
     let generated = MatmulVariant.generatedMethod(of: matmul, on: instructions)
+    form = PanelForm(matmul, on: instructions)
     method = source == .openBLAS && matmul.factor == .float32 ? .openBLAS : generated
     switch matmul.partition {
     case .samples, .products:
@@ -57,7 +60,7 @@ struct MatmulVariant: Hashable, Sendable {
   func name(_ instructions: InstructionSet) -> String {
     switch method {
     case .vectors:
-      "\(instructions.name) \(instructions.matmul.rows[0])x\(instructions.matmul.vectors * instructions.lanes)"
+      "\(instructions.name) \(instructions.matmul.rows[0])x\(instructions.matmul.vectors * instructions.lanes)" + form.suffix
         + (blocks > 1 ? ", blocks of \(blockRows) rows" : "")
     case .amx: "amx bf16×\(AMXTiling.splits)"
     case .openBLAS: "openblas"

@@ -74,19 +74,18 @@ extension BuiltIn {
     (operations + layers).map { ($0.name, $0) }, uniquingKeysWith: { operation, _ in operation })
 
   /// The bare words that are values by themselves: what the options of layers and settings are chosen by.
-  static let words: Set<String> = Set(optionParameters.flatMap(\.kind.words))
+  static let words: Set<String> = Set(alternatives.joined())
 
   /// The words that can stand where `word` can, itself among them.
   static func alternatives(to word: String) -> [String] {
-    var alternatives: [String] = []
-    for parameter in optionParameters where parameter.kind.words.contains(word) {
-      alternatives += parameter.kind.words.filter { !alternatives.contains($0) }
-    }
-    return alternatives
+    var found: [String] = []
+    for words in alternatives where words.contains(word) { found += words.filter { !found.contains($0) } }
+    return found
   }
 
-  /// The parameters of layers and settings, which is where words mean something.
-  private static let optionParameters = (layers + settings + pictures).flatMap(\.parameters)
+  /// The words among which one is chosen: those of the parameters of layers and settings, and the names of precisions.
+  private static let alternatives: [[String]] =
+    (layers + settings + pictures).flatMap(\.parameters).map(\.kind.words) + [Setting.all(in: .precision).map(\.name)]
 }
 
 /// The values of a call's parameters, of the kinds that these ask for.

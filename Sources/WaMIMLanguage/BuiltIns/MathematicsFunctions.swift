@@ -107,7 +107,8 @@ extension BuiltIn {
     BuiltIn("average", [Parameter("of", .text)], "What a state is for: the running mean over steps of a parameter.") { arguments in
       .role(.average(of: try arguments.text("of")))
     },
-    BuiltIn("rounded", [Parameter("of", .text)], "What a state is for: a parameter rounded to bf16, as matmuls read it.") { arguments in
+    BuiltIn("rounded", [Parameter("of", .text)], "What a state is for: a parameter rounded to bf16, as matmuls read it.") {
+      arguments in
       .role(.rounded(of: try arguments.text("of")))
     },
   ]

@@ -204,7 +204,8 @@ extension Elaborator {
     let call: Call
     switch expression.kind {
     case .call(let written): call = written
-    case .name(let name): call = Call(name: try settingName(name, among: names, expression), arguments: [], position: expression.position)
+    case .name(let name):
+      call = Call(name: try settingName(name, among: names, expression), arguments: [], position: expression.position)
     default: throw Mistake("expected a setting, such as \(names[0])(…)", at: expression.position)
     }
     guard let setting = settings.first(where: { $0.name == call.name }) else {

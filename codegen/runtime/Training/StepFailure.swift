@@ -59,7 +59,8 @@ extension TrainingRun {
   /// Finds out where the step of index `step`, which went as `result` says, stopped being finite; the states are those before it.
   func failure(of result: OptimizerStep.Result, step: Int) throws(TrainerError) -> StepFailure {
     func failure(_ loss: Float, _ finding: StepFailure.Finding) -> StepFailure {
-      StepFailure(step: step + 1, loss: loss, finding: finding, saved: folder.resumable,
+      StepFailure(
+        step: step + 1, loss: loss, finding: finding, saved: folder.resumable,
         precision: model.program.manifest.precision)
     }
     switch result {
