@@ -66,6 +66,7 @@ struct KernelReference {
         case .load(let access): arrays[access.argument][position(access, loops)]
         case .constant(let number): number
         case .scalar(let slot): scalars[slot] ?? .nan
+        case .rounded(let x): BFloat16.rounded(values[x])
         case .unary(let function, let x): Self.apply(function, values[x])
         case .binary(let function, let x, let y): Self.apply(function, values[x], values[y])
         }

@@ -142,6 +142,7 @@ struct RandomKernels {
       case 6: _ = push(.unary(.squareRoot, push(.binary(.maximum, push(.unary(.exponential, bounded)), one))))
       case 7: _ = push(.binary(generator.chance(0.5) ? .maximum : .minimum, x, y))
       case 8: _ = push(.binary(.atLeast, 0, one - 1))
+      case 9 where generator.chance(0.5): _ = push(.rounded(x))
       case 9: _ = push(.unary(generator.chance(0.5) ? .cosinePi : .sinePi, bounded))
       default: _ = push(.binary(generator.chance(0.5) ? .add : .subtract, x, y))
       }

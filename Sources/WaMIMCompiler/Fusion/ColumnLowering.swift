@@ -61,6 +61,7 @@ struct ColumnLowering {
       switch graph[base].operation {
       case .unary(let function): instruction = .unary(function, operands[0])
       case .binary(let function): instruction = .binary(function, operands[0], operands[1])
+      case .convert(to: .bfloat16): instruction = .rounded(operands[0])
       default: return operands[0]
       }
     } else {

@@ -189,16 +189,21 @@ struct RowLowering {
       reads.insert(base)
       return load(operand, &stage)
     }
-    if isNumber(base) { return stage.values[base] ?? stage.add(.scalar(slot: slot(base))) }
+    if isNumber(base) { return rounded(stage.values[base] ?? stage.add(.scalar(slot: slot(base))), as: base, &stage) }
     if level < stage.level {
       if stored.contains(base) { return load(base, &stage) }
-      if let row = kept[base] { return stage.add(.load(row)) }
+      if let row = kept[base] { return rounded(stage.add(.load(row)), as: base, &stage) }
       if let wanted, expensive.contains(base) {
         if !wanted.contains(base) { self.wanted?.append(base) }
         return stage.add(.constant(.nan))
       }
     }
-    return computed(base, &stage)
+    return rounded(computed(base, &stage), as: base, &stage)
+  }
+
+  /// What a member is that `instruction` computes, as others read it: rounded as it is stored.
+  private func rounded(_ instruction: Int, as member: ValueID, _ stage: inout StageWriter) -> Int {
+    graph[member].type.element == .bfloat16 ? stage.add(.rounded(instruction)) : instruction
   }
 
   /// The instruction that computes a member from its operands.

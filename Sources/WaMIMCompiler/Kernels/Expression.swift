@@ -45,6 +45,8 @@ public enum Instruction: Hashable, Sendable {
   case scalar(slot: Int)
   case unary(UnaryFunction, Int)
   case binary(BinaryFunction, Int, Int)
+  /// The nearest bf16 number, as float32.
+  case rounded(Int)
 }
 
 /// An element written; `operand` is the index of an instruction.

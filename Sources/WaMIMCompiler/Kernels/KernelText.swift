@@ -58,6 +58,7 @@ extension Instruction {
     case .load(let access): access.text
     case .constant(let value): "\(value)"
     case .scalar(let slot): "s\(slot)"
+    case .rounded(let x): "bf16(x\(x))"
     case .unary(let function, let operand): "\(function.rawValue) x\(operand)"
     case .binary(let function, let left, let right): "\(function.rawValue) x\(left), x\(right)"
     }

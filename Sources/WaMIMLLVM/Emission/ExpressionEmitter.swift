@@ -47,6 +47,8 @@ struct ExpressionEmitter {
     case .binary(let function, let left, let right):
       guard let left = uniform[left], let right = uniform[right] else { return nil }
       return builder.apply(function, to: left, right, lanes: 1)
+    case .rounded(let operand):
+      return uniform[operand].map { builder.nearestBFloat16($0, lanes: 1) }
     }
   }
 
@@ -75,6 +77,8 @@ struct ExpressionEmitter {
             load(access, of: position, column: columns[run], lanes: lanes, count: count)
           case .unary(let function, let operand):
             builder.apply(function, to: values[operand][run], lanes: lanes)
+          case .rounded(let operand):
+            builder.nearestBFloat16(values[operand][run], lanes: lanes)
           case .binary(let function, let left, let right):
             if let argument = argumentOfOnePlusErrorFunction(instruction) {
               hasGaussian(of: argument)
@@ -129,6 +133,7 @@ extension Instruction {
     case .unary(let function, _) where function.isTranscendental: 20
     case .unary(.squareRoot, _), .unary(.reciprocalSquareRoot, _), .binary(.divide, _, _): 4
     case .load, .unary, .binary: 1
+    case .rounded: 3
     case .constant, .scalar: 0
     }
   }

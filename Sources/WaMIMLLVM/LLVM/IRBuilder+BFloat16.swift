@@ -37,6 +37,9 @@ extension IRBuilder {
     return halves(shiftRightUnsigned(select(isNumber, nearest, quiet), number(16)), lanes: lanes)
   }
 
+  /// The nearest bf16 numbers as float32.
+  func nearestBFloat16(_ value: Value, lanes: Int) -> Value { widened(rounded(value, lanes: lanes), lanes: lanes) }
+
   /// Two vectors of bf16 numbers as pairs of 32 bits, those of `first` in the lower halves; zeros where there is no second.
   func paired(_ first: Value, _ second: Value?, lanes: Int) -> Value {
     let low = extended(first, lanes: lanes)
