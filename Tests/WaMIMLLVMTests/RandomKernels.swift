@@ -122,6 +122,8 @@ struct RandomKernels {
   /// Instructions with values of moderate size, whatever they load.
   private mutating func expression(_ loads: [Access], slots: [Int], count: Int) -> [Instruction] {
     var list: [Instruction] = loads.map { .load($0) } + slots.map { .scalar(slot: $0) }
+    // What differs in its last bits may be rounded to another number.
+    let exact = loads.indices.filter { arguments[loads[$0].argument].access == .read }
     list.append(.constant(Float(generator.int(-8...8)) / 8))
     list.append(.constant(1))
     let one = list.count - 1
@@ -142,7 +144,7 @@ struct RandomKernels {
       case 6: _ = push(.unary(.squareRoot, push(.binary(.maximum, push(.unary(.exponential, bounded)), one))))
       case 7: _ = push(.binary(generator.chance(0.5) ? .maximum : .minimum, x, y))
       case 8: _ = push(.binary(.atLeast, 0, one - 1))
-      case 9 where generator.chance(0.5): _ = push(.rounded(x))
+      case 9 where exact.contains(x): _ = push(.rounded(x))
       case 9: _ = push(.unary(generator.chance(0.5) ? .cosinePi : .sinePi, bounded))
       default: _ = push(.binary(generator.chance(0.5) ? .add : .subtract, x, y))
       }

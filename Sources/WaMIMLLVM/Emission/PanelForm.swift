@@ -17,8 +17,10 @@ enum PanelForm: Hashable, Sendable {
       return
     }
     let (left, right) = (matmul.left, matmul.right)
+    // Rows of one pair or less would look as if they lay the other way.
     let liesInPairs =
-      (left.isTransposed || left.holdsPairs(along: matmul.k)) && (!right.isTransposed || right.holdsPairs(along: matmul.k))
+      left.rowStride > 2 && right.rowStride > 2
+      && (left.isTransposed || left.holdsPairs(along: matmul.k)) && (!right.isTransposed || right.holdsPairs(along: matmul.k))
     self = instructions.pairs != nil && liesInPairs ? .pairs : .widened
   }
 
