@@ -41,7 +41,7 @@ dependencies:
 	$(call install-packages,$(LIBRARIES) $(LLVM_PACKAGES))
 
 test-dependencies: dependencies
-	$(call install-packages,llvm-$(LLVM)-tools $(EMULATION))
+	$(call install-packages,llvm-$(LLVM)-tools clang-$(LLVM) $(EMULATION))
 
 # SwiftPM finds the headers of the chosen LLVM by this description.
 .build/pkgconfig/wamimc-llvm.pc: FORCE | dependencies

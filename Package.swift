@@ -24,7 +24,7 @@ let package = Package(
     .executableTarget(
       name: "wamimc",
       dependencies: [
-        "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM",
+        "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMCUDA", "WaMIMLLVM",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
@@ -33,6 +33,7 @@ let package = Package(
     .target(
       name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
+    .target(name: "WaMIMCUDA", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "WaMIMTypes"]),
     .systemLibrary(name: "CLLVM", pkgConfig: "wamimc-llvm"),
     .target(
       name: "WaMIMLanguage", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMRecipe", "WaMIMTypes"]),
@@ -70,7 +71,20 @@ let package = Package(
     // Tests, and what they share.
     .target(
       name: "TestSupport", dependencies: ["WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
-      exclude: ["CFakeProgram"]),
+      exclude: ["CFakeProgram", "CPTXEmulator"]),
+    // Kernels at random, and what they mean, for the tests of every backend.
+    .target(
+      name: "KernelSupport", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMLayers", "TestSupport"],
+      path: "Tests/KernelSupport"),
+    // Runs PTX without a GPU.
+    .target(name: "CPTXEmulator", path: "Tests/Support/CPTXEmulator"),
+    .testTarget(
+      name: "WaMIMCUDATests",
+      dependencies: [
+        "WaMIMCUDA", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMLanguage",
+        "WaMIMManifest",
+        "CPTXEmulator", "KernelSupport", "TestSupport",
+      ]),
     .testTarget(
       name: "WaMIMInterpreterTests",
       dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "TestSupport"]),
@@ -88,7 +102,8 @@ let package = Package(
     .testTarget(
       name: "WaMIMLLVMTests",
       dependencies: [
-        "WaMIMLLVM", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMManifest", "CPlatform", "TestSupport",
+        "WaMIMLLVM", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMManifest", "CPlatform", "KernelSupport",
+        "TestSupport",
       ],
       exclude: ["run_kernels.c"]),
     .testTarget(
@@ -102,5 +117,6 @@ let package = Package(
         "WaMIMTraining", "WaMIMRuntime", "TestSupport",
       ],
       exclude: ["Dumps"]),
-  ]
+  ],
+  cxxLanguageStandard: .cxx17
 )

@@ -66,6 +66,17 @@ public struct Compiler: Sendable {
     try plan(model, observe: observe).program
   }
 
+  /// The program that `model` becomes for the target of `backend`.
+  ///
+  /// - Throws: What `program(for:)` throws.
+  public func program(for model: Model, backend: some Backend) throws -> Program {
+    for name in disabledPasses.sorted() { try Compiler.pass(named: name).requireOptional() }
+    // How many samples are efficient at a time is known of CPUs only.
+    let samples = microBatch == .automatic ? MicroBatch.whole : microBatch
+    let compilation = Compilation(disabled: disabledPasses, microBatch: samples, backend: backend, sources: sources)
+    return try compilation.program(for: model, text: Language.print(model), compiler: Compiler.version)
+  }
+
   /// The program, and the backend that it is planned for, which emits it.
   ///
   /// - Throws: What `program(for:)` throws.

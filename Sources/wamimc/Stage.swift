@@ -12,6 +12,8 @@ enum Stage: Hashable, ExpressibleByArgument {
   /// Where the matrix products of a step come from, and what each takes by estimate.
   case matmuls
   case code(LLVMBackend.Output)
+  /// The kernels for a GPU, as CUDA C++ and as PTX.
+  case cuda, ptx
 
   init?(argument: String) {
     switch argument {
@@ -22,9 +24,27 @@ enum Stage: Hashable, ExpressibleByArgument {
     case "llvm": self = .code(.llvm)
     case "asm": self = .code(.assembly)
     case "obj": self = .code(.object)
+    case "cuda": self = .cuda
+    case "ptx": self = .ptx
     default:
       guard argument.hasPrefix("after:") else { return nil }
       self = .afterPass(String(argument.dropFirst("after:".count)))
     }
   }
+}
+
+extension Stage {
+  /// Whether the stage is one of programs for `target`.
+  func belongs(to target: TargetKind) -> Bool {
+    switch self {
+    case .graph, .afterPass, .kernels, .plan: true
+    case .matmuls, .code: target == .cpu
+    case .cuda, .ptx: target == .cuda
+    }
+  }
+}
+
+/// What kind of machine a program is for.
+enum TargetKind: String, ExpressibleByArgument, CaseIterable {
+  case cpu, cuda
 }

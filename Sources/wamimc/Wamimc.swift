@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import WaMIM
+import WaMIMCUDA
 import WaMIMCompiler
 import WaMIMLLVM
 import WaMIMLanguage
@@ -45,7 +46,8 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What to write instead of an executable: graph, kernels, plan, matmuls, llvm, asm, obj or after:PASS.", valueName: "stage"))
+      "What to write instead of an executable: graph, kernels, plan, matmuls, llvm, asm, obj, cuda, ptx or after:PASS.",
+      valueName: "stage"))
   var emit: Stage?
 
   @Option(
@@ -63,6 +65,11 @@ struct Wamimc: ParsableCommand {
       "The processor to generate code for: native or one of LLVM's names, with --emit also of another architecture.",
       valueName: "name"))
   var cpu = "native"
+
+  @Option(
+    help: ArgumentHelp(
+      "What the program is for: cpu, or cuda, NVIDIA's GPUs, whose kernels --emit cuda and --emit ptx show.", valueName: "kind"))
+  var target = TargetKind.cpu
 
   @Option(
     help: ArgumentHelp(
@@ -95,6 +102,7 @@ struct Wamimc: ParsableCommand {
       throw ValidationError(error.message)
     }
     try validateSchedule()
+    try validateTarget()
     let precisions = Setting.all(in: .precision).map(\.name)
     if let precision, !precisions.contains(precision) {
       throw ValidationError("--precision takes \(precisions.joined(separator: " or ")), not '\(precision)'")
@@ -112,6 +120,26 @@ struct Wamimc: ParsableCommand {
       guard !disabled.map(Passes.currentName).contains(Passes.currentName(of: name)) else {
         throw ValidationError("the pass '\(name)' is left out, so nothing comes after it")
       }
+    }
+  }
+
+  private func validateTarget() throws {
+    if let emit, !emit.belongs(to: target) {
+      throw ValidationError(
+        target == .cpu
+          ? "kernels for a GPU are those of --target cuda: add that"
+          : "--emit matmuls, llvm, asm and obj show code for CPUs: leave out --target cuda, or show --emit cuda or ptx")
+    }
+    guard target == .cuda else { return }
+    if emit == nil {
+      throw ValidationError(
+        "trainers for GPUs cannot be linked yet: --target cuda goes with --emit cuda, ptx, plan or kernels")
+    }
+    if memory != nil {
+      throw ValidationError("--memory is about CPUs' memory: with --target cuda say --micro-batch")
+    }
+    if cpu != "native" || matmul != .automatic {
+      throw ValidationError("--cpu and --matmul are about CPUs: leave them out with --target cuda")
     }
   }
 
@@ -168,6 +196,7 @@ struct Wamimc: ParsableCommand {
     guard let emit else {
       return try compiler.build(model, to: output ?? "")
     }
+    if target == .cuda, try emitForGPU(emit, model, compiler) { return }
     switch emit {
     case .graph: try write(Array(Language.print(model).utf8))
     case .kernels: try write(Array(compiler.program(for: model).kernelText.utf8))
@@ -179,7 +208,27 @@ struct Wamimc: ParsableCommand {
       let (program, backend) = try compiler.plan(model)
       try write(backend.emit(program, as: kind))
     case .afterPass(let name): try writeGraph(after: name, model, compiler)
+    // They are of the other target.
+    case .cuda, .ptx: return
     }
+  }
+
+  /// Writes `stage` of the program for a GPU, if it differs from that for a CPU.
+  private func emitForGPU(_ stage: Stage, _ model: Model, _ compiler: Compiler) throws -> Bool {
+    if model.recipe.isMixedPrecision {
+      throw CUDAError("kernels for GPUs compute in float32 so far: say --precision f32")
+    }
+    let backend = CUDABackend()
+    switch stage {
+    case .kernels: try write(Array(compiler.program(for: model, backend: backend).kernelText.utf8))
+    case .plan: try write(Array(compiler.program(for: model, backend: backend).planText.utf8))
+    case .cuda: try write(Array(backend.cuda(compiler.program(for: model, backend: backend)).utf8))
+    case .ptx:
+      let device = try DeviceCompiler()
+      try write(Array(device.ptx(of: backend.cuda(compiler.program(for: model, backend: backend))).utf8))
+    case .graph, .afterPass, .matmuls, .code: return false
+    }
+    return true
   }
 
   private func writeGraph(after name: String, _ model: Model, _ compiler: Compiler) throws {

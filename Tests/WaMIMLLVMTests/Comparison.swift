@@ -1,38 +1,10 @@
 import Foundation
+import KernelSupport
 import TestSupport
 import Testing
 import WaMIMCompiler
 import WaMIMGraph
 import WaMIMLLVM
-
-extension SeededGenerator {
-  mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
-
-  mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
-
-  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -2...2, using: &self) } }
-}
-
-/// A kernel, what it is run on and how many units it has.
-struct KernelCase {
-  var kernel: Kernel
-  var arrays: [[Float]]
-  var units: Int
-  /// The largest difference from the reference, relative to the largest magnitude that comes up.
-  var tolerance: Float = 3e-6
-}
-
-extension KernelCase {
-  /// The same work where `arguments` are of bf16.
-  func rounding(_ arguments: Set<Int>) -> KernelCase {
-    var result = self
-    for argument in arguments {
-      result.kernel.arguments[argument].element = .bfloat16
-      result.arrays[argument] = arrays[argument].map(BFloat16.rounded)
-    }
-    return result
-  }
-}
 
 /// The processors to compile for: this machine's, ones with fewer instructions that it can run too, and an emulated one.
 ///

@@ -4,17 +4,19 @@ import WaMIMGraph
 import WaMIMLayers
 
 /// Makes kernels with random loops, layouts and expressions, and arrays to run them on.
-struct RandomKernels {
-  var generator: SeededGenerator
+package struct RandomKernels {
+  package var generator: SeededGenerator
   var arguments: [KernelArgument] = []
   var arrays: [[Float]] = []
   var units = 1
   /// What the sides of products are of.
   var factor = ElementType.float32
+  /// Whether arrays may be of bf16.
+  package var roundsSome = true
   /// The workspace that members of a sequence share.
   private var shared: Int?
 
-  init(generator: SeededGenerator) { self.generator = generator }
+  package init(generator: SeededGenerator) { self.generator = generator }
 
   // MARK: Arrays
 
@@ -105,7 +107,7 @@ struct RandomKernels {
   private mutating func anyElement() -> ElementType {
     switch generator.int(0...9) {
     case 0: .int32
-    case 1, 2: .bfloat16
+    case 1, 2: roundsSome ? .bfloat16 : .float32
     default: .float32
     }
   }
@@ -160,7 +162,7 @@ struct RandomKernels {
   // MARK: Kernels
 
   /// Elementwise stages, reductions and numbers of a row, in any order; later stages read what earlier ones have written.
-  mutating func rows() -> KernelCase {
+  package mutating func rows() -> KernelCase {
     units = generator.int(1...5)
     let inner = (0..<generator.int(0...2)).map { _ in generator.int(1...4) }
     return finish(.rows(rowKernel(outer: [units] + inner, width: generator.int(1...70))), tolerance: 2e-5)
@@ -204,7 +206,7 @@ struct RandomKernels {
 
   /// Levels of a wavelet analysis, each followed by work on the rows of its subbands; what one member leaves for later ones lies in memory
   /// or in the workspace.
-  mutating func sequence() -> KernelCase {
+  package mutating func sequence() -> KernelCase {
     units = generator.int(1...4)
     let (channels, levels) = (generator.int(1...3), generator.int(1...3))
     var (rows, columns) = (generator.int(1...3) << (levels - 1), generator.int(1...12) << (levels - 1))
@@ -252,7 +254,7 @@ struct RandomKernels {
   }
 
   /// Sums over some loops, partitioned by the first one or by columns.
-  mutating func columns() -> KernelCase {
+  package mutating func columns() -> KernelCase {
     let width = generator.int(1...70)
     let reduced = (0..<generator.int(0...2)).map { _ in generator.int(1...6) }
     let block = generator.int(1...40)

@@ -6,21 +6,21 @@ import WaMIMLayers
 /// Evaluates kernels on whole arrays in the plainest way, to compare compiled ones with.
 ///
 /// Elementwise arithmetic is in float32, element for element as the kernels do it; sums are in double precision.
-struct KernelReference {
-  let kernel: Kernel
+package struct KernelReference {
+  package let kernel: Kernel
   /// The arguments' arrays; integers are held as numbers.
-  var arrays: [[Float]]
+  package var arrays: [[Float]]
   /// The row that the workspace's first row holds.
   private var firstRow = 0
   /// The largest magnitude that has come up, which the rounding of results is relative to.
-  var scale: Float = 1
+  package var scale: Float = 1
 
-  init(_ kernel: Kernel, arrays: [[Float]]) {
+  package init(_ kernel: Kernel, arrays: [[Float]]) {
     self.kernel = kernel
     self.arrays = arrays
   }
 
-  mutating func run(_ units: Range<Int>) {
+  package mutating func run(_ units: Range<Int>) {
     switch kernel.body {
     case .rows(let rows): run(rows, first: units)
     case .columns(let columns): run(columns, units)
@@ -256,13 +256,13 @@ struct KernelReference {
 }
 
 /// sin(π · `x`), reduced to a quarter of a turn, where single precision loses nothing; integers give zeros with the sign of `x`.
-func sinePi(_ x: Double) -> Double {
+package func sinePi(_ x: Double) -> Double {
   let rest = abs(x) - 2 * (abs(x) / 2).rounded()
   let result = Foundation.sin(.pi * (abs(rest) > 0.5 ? (rest < 0 ? -1 : 1) - rest : rest))
   return x.sign == .minus ? -result : result
 }
 
 /// cos(π · `x`), in the same way.
-func cosinePi(_ x: Double) -> Double {
+package func cosinePi(_ x: Double) -> Double {
   Foundation.sin(.pi * (0.5 - abs(x - 2 * (x / 2).rounded())))
 }

@@ -1,0 +1,93 @@
+import WaMIMCompiler
+
+/// The backend for NVIDIA's GPUs: every kernel becomes one or more CUDA functions.
+public struct CUDABackend: Backend {
+  /// All units of a group are one chunk: the device cuts the work itself, and scratch memory holds whole arrays.
+  public let chunking = Chunking(rows: 1 << 40, least: 1, bytes: 1 << 60)
+
+  public init() {}
+
+  public func variant(of kernel: Kernel, units: Int) -> Variant {
+    let layout = WorkspaceLayout(kernel, units: units)
+    var variant = Variant(name: "cuda", block: kernel.wholeResult?.extent, workspace: layout.variantCount)
+    let (whole, units) = kernel.adopting(variant, units: units)
+    let functions = KernelWriter(kernel: whole, units: units, workspace: layout).functions()
+    variant.plan = CUDAPlan(functions: functions)
+    variant.name = functions.map(\.launch).joined(separator: ", ")
+    return variant
+  }
+}
+
+/// How a kernel is carried out: functions launched one after the other.
+package struct CUDAPlan: Sendable {
+  package var functions: [CUDAFunction]
+}
+
+/// A CUDA function, and how many threads it is launched with.
+package struct CUDAFunction: Sendable {
+  /// What it does, as the end of its name.
+  package var purpose: String
+  /// Blocks in a launch, and threads in a block.
+  package var blocks: Int
+  package var threads: Int
+  /// The statements of its body.
+  package var body: String
+
+  /// The launch in dumps.
+  var launch: String { "\(purpose) <<<\(blocks), \(threads)>>>" }
+}
+
+/// How the workspace is shared: what the kernel keeps there, then what the functions use.
+struct WorkspaceLayout {
+  /// Elements that the kernel itself keeps, rounded up as planning does.
+  var kept: Int
+  /// Elements of one unit, where units have a workspace each.
+  var unitCount: Int
+  /// Elements behind those of the kernel.
+  var variantCount: Int
+
+  private static let alignment = 16
+
+  private static func rounded(_ count: Int) -> Int { (count + alignment - 1) / alignment * alignment }
+
+  init(_ kernel: Kernel, units: Int) {
+    let own = kernel.arguments.first { $0.access == .workspace }?.count ?? 0
+    kept = Self.rounded(own)
+    switch kernel.body {
+    case .wavelet(let wavelet):
+      unitCount = Self.rounded(wavelet.intermediateCount)
+      variantCount = units * unitCount
+    case .sequence(let sequence):
+      // Units run at the same time, so each has a workspace of its own.
+      unitCount = kept + Self.rounded(sequence.intermediateCount)
+      variantCount = units * unitCount - kept
+    case .attentionGradient(let gradient):
+      let shape = gradient.shape
+      unitCount = RowStatistics.count * shape.heads * shape.queryCount
+      variantCount = units * unitCount
+    case .groupAttentionGradient(let gradient):
+      let shape = gradient.attention.shape
+      unitCount = RowStatistics.count * shape.heads * shape.tokenCount
+      variantCount = units * unitCount
+    case .rows, .columns, .matmul, .attention, .groupAttention, .index:
+      (unitCount, variantCount) = (0, 0)
+    }
+  }
+}
+
+/// What attention's gradient keeps of each query: its largest score, one over the sum of powers, and the mean of its gradients.
+enum RowStatistics {
+  static let count = 3
+}
+
+extension WaveletKernel {
+  /// Elements between the two passes over a unit's pictures.
+  var intermediateCount: Int { 2 * channels * rows * 2 * columns }
+}
+
+extension SequenceKernel {
+  /// Elements that its wavelets keep between passes, one after the other.
+  fileprivate var intermediateCount: Int {
+    members.map { if case .wavelet(let wavelet) = $0 { wavelet.intermediateCount } else { 0 } }.max() ?? 0
+  }
+}

@@ -1,0 +1,229 @@
+import WaMIMCompiler
+import WaMIMTypes
+
+/// The tile of a result that a block of threads computes; each thread has a tile of it in registers.
+struct MatmulTile {
+  var rows: Int
+  var columns: Int
+  /// Terms that lie in shared memory at a time.
+  var depth: Int
+
+  /// Threads along each side of the tile.
+  static let side = 16
+
+  var threadRows: Int { rows / Self.side }
+  var threadColumns: Int { columns / Self.side }
+
+  static let all = [
+    MatmulTile(rows: 128, columns: 128, depth: 8), MatmulTile(rows: 64, columns: 64, depth: 16),
+    MatmulTile(rows: 32, columns: 32, depth: 16),
+  ]
+
+  /// Processors that a launch should keep busy.
+  private static let processors = 108
+
+  /// The largest tile of which a product has enough to keep all processors busy, or the smallest.
+  static func best(rows: Int, columns: Int, products: Int) -> MatmulTile {
+    all.first { rows.dividedUp(by: $0.rows) * columns.dividedUp(by: $0.columns) * products >= processors }
+      ?? MatmulTile(rows: 32, columns: 32, depth: 16)
+  }
+}
+
+/// One or more products of equal size: how a row of all of them is found.
+private struct ProductShape {
+  /// Rows and columns of one product, and how many products there are.
+  var rows: Int
+  var columns: Int
+  var products: Int
+  /// Rows of a unit, where the rows of several units make one product; nil where rows are just rows.
+  var unitRows: Int?
+  /// Products of a unit.
+  var batches: Int
+}
+
+extension KernelWriter {
+  /// The product with an epilogue of elements in registers, or the product and then its epilogue.
+  func functions(of matmul: MatmulKernel) -> [CUDAFunction] {
+    let shape = shape(of: matmul)
+    guard let epilogue = matmul.epilogue else { return [product(matmul, shape, epilogue: nil)] }
+    if isInRegisters(epilogue, of: matmul, shape) { return [product(matmul, shape, epilogue: epilogue)] }
+    return [product(matmul, shape, epilogue: nil), function(of: epilogue, purpose: "epilogue")]
+  }
+
+  private func shape(of matmul: MatmulKernel) -> ProductShape {
+    switch matmul.partition {
+    case .samples(let rows):
+      let moves = kernel.arguments[matmul.right.argument].unitStride > 0
+      return moves
+        ? ProductShape(rows: rows, columns: matmul.n, products: units, batches: 1)
+        : ProductShape(rows: units * rows, columns: matmul.n, products: 1, unitRows: rows, batches: 1)
+    case .products(let batches):
+      return ProductShape(rows: matmul.m, columns: matmul.n, products: units * batches, batches: batches)
+    case .rows:
+      return ProductShape(rows: matmul.m, columns: matmul.n, products: 1, batches: 1)
+    }
+  }
+
+  // MARK: The epilogue
+
+  /// Whether each element of the epilogue reads of the product that same element alone.
+  private func isInRegisters(_ epilogue: RowKernel, of matmul: MatmulKernel, _ shape: ProductShape) -> Bool {
+    guard epilogue.isElementwise, epilogue.width == matmul.n, epilogue.rowCount == shape.rows, shape.products == 1 else {
+      return false
+    }
+    if let unitRows = shape.unitRows, epilogue.rowsInUnit != unitRows { return false }
+    let loads = epilogue.stages.flatMap(\.accesses).filter { $0.argument == matmul.result.argument }
+    // What lies in the workspace beside the product is for later loops.
+    if epilogue.stages.flatMap(\.stores).contains(where: { $0.access.argument == matmul.result.argument }) { return false }
+    return loads.allSatisfy { isProduct($0, epilogue, matmul) }
+  }
+
+  /// Whether an access of the epilogue's means the element of the product in the same row and column.
+  private func isProduct(_ access: Access, _ epilogue: RowKernel, _ matmul: MatmulKernel) -> Bool {
+    guard access.argument == matmul.result.argument, access.pick == nil, access.offset == matmul.result.offset,
+      access.strides.last == 1
+    else { return false }
+    let unitStride = kernel.arguments[matmul.result.argument].unitStride
+    var stride = matmul.result.rowStride
+    for (loop, extent) in epilogue.outer.enumerated().reversed() {
+      // The first loop moves with the unit.
+      if loop == 0, case .samples = matmul.partition { stride = unitStride }
+      if extent > 1, access.strides[loop] != stride { return false }
+      stride *= extent
+    }
+    return true
+  }
+
+  // MARK: The product
+
+  private func product(_ matmul: MatmulKernel, _ shape: ProductShape, epilogue: RowKernel?) -> CUDAFunction {
+    let tile = MatmulTile.best(rows: shape.rows, columns: shape.columns, products: shape.products)
+    let (down, across) = (shape.rows.dividedUp(by: tile.rows), shape.columns.dividedUp(by: tile.columns))
+    return function("matmul", blocks: down * across * shape.products) { source in
+      source.line("__shared__ float left[\(tile.depth)][\(tile.rows + 4)];")
+      source.line("__shared__ float right[\(tile.depth)][\(tile.columns + 4)];")
+      source.line("const int first_row = blockIdx.x / \(across) % \(down) * \(tile.rows);")
+      source.line("const int first_column = blockIdx.x % \(across) * \(tile.columns);")
+      if shape.products > 1 { source.line("const int product = blockIdx.x / \(down * across);") }
+      source.line("const int y = threadIdx.x / \(MatmulTile.side), x = threadIdx.x % \(MatmulTile.side);")
+      source.line("float sums[\(tile.threadRows)][\(tile.threadColumns)] = {};")
+      source.loop("first", below: "\(matmul.k)", by: "\(tile.depth)") { source in
+        writeLoad("left", matmul, shape, tile, to: &source)
+        writeLoad("right", matmul, shape, tile, to: &source)
+        source.line("block_barrier();")
+        writeTerms(tile, to: &source)
+        source.line("block_barrier();")
+      }
+      writeResult(matmul, shape, tile, epilogue, to: &source)
+    }
+  }
+
+  /// Writes the copying of one side's tile to shared memory; what is outside of the matrix is zero.
+  private func writeLoad(
+    _ side: String, _ matmul: MatmulKernel, _ shape: ProductShape, _ tile: MatmulTile, to source: inout SourceText
+  ) {
+    let isLeft = side == "left"
+    let matrix = isLeft ? matmul.left : matmul.right
+    let (extent, limit) = isLeft ? (tile.rows, shape.rows) : (tile.columns, shape.columns)
+    // Neighbouring threads read neighbouring elements.
+    let termsAreNeighbours = isLeft != matrix.isTransposed
+    source.line("#pragma unroll")
+    source.loop("n", below: "\(extent * tile.depth / Self.threads)") { source in
+      source.line("const int e = threadIdx.x + n * \(Self.threads);")
+      source.line("const int at = \(termsAreNeighbours ? "e / \(tile.depth)" : "e % \(extent)");")
+      source.line("const int k = \(termsAreNeighbours ? "e % \(tile.depth)" : "e / \(extent)");")
+      source.line("const int \(isLeft ? "row" : "column") = first_\(isLeft ? "row" : "column") + at;")
+      let (row, column) = isLeft ? ("row", "(first + k)") : ("(first + k)", "column")
+      let index = position(matrix, row: row, column: column, shape, hasUnits: isLeft)
+      var value = number(matrix.argument, "a\(matrix.argument)[\(index)]")
+      if matmul.factor == .bfloat16, kernel.arguments[matrix.argument].element == .float32 {
+        value = "number(rounded_to_bf16(\(value)))"
+      }
+      source.line("\(side)[k][at] = \(isLeft ? "row" : "column") < \(limit) && first + k < \(matmul.k) ? \(value) : 0.0f;")
+    }
+  }
+
+  /// Writes the products of what lies in shared memory.
+  private func writeTerms(_ tile: MatmulTile, to source: inout SourceText) {
+    source.line("#pragma unroll")
+    source.loop("k", below: "\(tile.depth)") { source in
+      source.line("float l[\(tile.threadRows)], r[\(tile.threadColumns)];")
+      source.line("#pragma unroll")
+      source.line("for (int i = 0; i < \(tile.threadRows); ++i) l[i] = left[k][\(Self.spread("y", "i", tile.threadRows))];")
+      source.line("#pragma unroll")
+      source.line("for (int j = 0; j < \(tile.threadColumns); ++j) r[j] = right[k][\(Self.spread("x", "j", tile.threadColumns))];")
+      source.line("#pragma unroll")
+      source.line("for (int i = 0; i < \(tile.threadRows); ++i)")
+      source.line("#pragma unroll")
+      source.line("  for (int j = 0; j < \(tile.threadColumns); ++j) sums[i][j] = multiply_add(l[i], r[j], sums[i][j]);")
+    }
+  }
+
+  /// Where element `index` of a thread's `count` lies along a side of the tile: runs of up to four neighbours.
+  private static func spread(_ thread: String, _ index: String, _ count: Int) -> String {
+    let run = min(count, 4)
+    let inRun = "\(thread) * \(run) + \(index) % \(run)"
+    return count > run ? "\(index) / \(run) * \(run * MatmulTile.side) + \(inRun)" : inRun
+  }
+
+  /// Writes what becomes of the sums in registers.
+  private func writeResult(
+    _ matmul: MatmulKernel, _ shape: ProductShape, _ tile: MatmulTile, _ epilogue: RowKernel?, to source: inout SourceText
+  ) {
+    source.line("#pragma unroll")
+    source.loop("i", below: "\(tile.threadRows)") { source in
+      source.line("const int row = first_row + \(Self.spread("y", "i", tile.threadRows));")
+      source.line("if (row >= \(shape.rows)) continue;")
+      if let epilogue { writeIndices(epilogue.loopNames, of: "row", extents: epilogue.outer, to: &source) }
+      source.line("#pragma unroll")
+      source.loop("j", below: "\(tile.threadColumns)") { source in
+        source.line("const int c = first_column + \(Self.spread("x", "j", tile.threadColumns));")
+        source.line("if (c >= \(shape.columns)) continue;")
+        let at = position(matmul.result, row: "row", column: "c", shape, hasUnits: true)
+        let target = "a\(matmul.result.argument)[\(at)]"
+        let sum = matmul.accumulates ? "\(number(matmul.result.argument, target)) + sums[i][j]" : "sums[i][j]"
+        source.line("const float sum = \(sum);")
+        // A product in the workspace is for the epilogue alone.
+        if epilogue == nil || matmul.result.argument != matmul.workspace {
+          source.line("\(target) = \(converted("sum", for: matmul.result.argument));")
+        }
+        guard let epilogue else { return }
+        let product = converted("sum", for: matmul.result.argument)
+        let read = product == "sum" ? product : "number(\(product))"
+        for stage in epilogue.stages {
+          source.block("") {
+            writeElement(stage, epilogue.loopNames + ["c"], to: &$0) { access in
+              access.argument == matmul.result.argument ? read : nil
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The index of an element of a matrix, as the product takes it.
+  ///
+  /// - Parameter hasUnits: Whether rows of several units follow each other in it.
+  private func position(
+    _ matrix: MatmulKernel.Matrix, row: String, column: String, _ shape: ProductShape, hasUnits: Bool
+  ) -> String {
+    let unitStride = kernel.arguments[matrix.argument].unitStride
+    let (lyingRow, lyingColumn) = matrix.isTransposed ? (column, row) : (row, column)
+    var terms: [String] = matrix.offset == 0 ? [] : ["\(matrix.offset)"]
+    if shape.products > 1 {
+      let unit = shape.batches == 1 ? "product" : "product / \(shape.batches)"
+      if unitStride > 0 { terms.append("\(unit) * \(unitStride)") }
+      if shape.batches > 1, matrix.batchStride > 0 { terms.append("product % \(shape.batches) * \(matrix.batchStride)") }
+    }
+    // Units that follow each other without a gap are one matrix.
+    if hasUnits, let rows = shape.unitRows, unitStride != rows * matrix.rowStride || matrix.isTransposed {
+      terms.append("\(row) / \(rows) * \(unitStride)")
+      terms.append(
+        matrix.isTransposed
+          ? "\(column) * \(matrix.rowStride) + \(row) % \(rows)" : "\(row) % \(rows) * \(matrix.rowStride) + \(column)")
+    } else {
+      terms.append("\(lyingRow) * \(matrix.rowStride) + \(lyingColumn)")
+    }
+    return terms.joined(separator: " + ")
+  }
+}

@@ -1,0 +1,105 @@
+import KernelSupport
+import TestSupport
+import Testing
+import WaMIMCUDA
+import WaMIMCompiler
+
+/// Whether kernels can be compiled for GPUs here; where not, only their text can be tested.
+let hasDeviceCompiler = (try? DeviceCompiler()) != nil
+
+/// Random kernels as CUDA, emulated, against what they mean.
+@Suite(.enabled(if: hasDeviceCompiler)) struct KernelTests {
+  /// Kernels as they are launched, in one module.
+  private struct Launched {
+    let planned: [(kernel: Kernel, variant: Variant)]
+    let emulated: EmulatedKernels
+
+    init(_ cases: [KernelCase]) throws {
+      let backend = CUDABackend()
+      planned = cases.map { item in
+        let variant = backend.variant(of: item.kernel, units: item.units)
+        return (item.kernel.adopting(variant, units: item.units).kernel, variant)
+      }
+      emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: backend.cuda(planned)))
+    }
+
+    /// Runs kernel `index`, each array in memory of its own, so that whatever is beside one is out of bounds.
+    func run(_ index: Int, _ arrays: [[Float]], order: UInt64) throws -> [[Float]] {
+      let (kernel, variant) = planned[index]
+      let buffers = zip(kernel.arguments, arrays).map { argument, array -> UnsafeMutableRawBufferPointer in
+        let count = argument.access == .workspace ? argument.count : array.count
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1) * 4, alignment: 16)
+        for element in 0..<count {
+          let number = argument.access == .workspace ? Float.nan : array[element]
+          buffer.storeBytes(
+            of: argument.element == .int32 ? UInt32(bitPattern: Int32(number)) : number.bitPattern, toByteOffset: 4 * element,
+            as: UInt32.self)
+        }
+        return buffer
+      }
+      defer { for buffer in buffers { buffer.deallocate() } }
+      let plan = try #require(variant.plan as? CUDAPlan)
+      for function in plan.functions {
+        try emulated.launch(
+          CUDABackend.name(ofKernel: index, function), blocks: function.blocks, threads: function.threads,
+          buffers.compactMap(\.baseAddress), memory: buffers, order: order)
+      }
+      return zip(kernel.arguments, zip(arrays, buffers)).map { argument, pair in
+        pair.0.indices.map { element in
+          let bits = pair.1.load(fromByteOffset: 4 * element, as: UInt32.self)
+          return argument.element == .int32 ? Float(Int32(bitPattern: bits)) : Float(bitPattern: bits)
+        }
+      }
+    }
+  }
+
+  private func check(_ count: Int, _ make: (inout RandomKernels) -> KernelCase) throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
+    kernels.roundsSome = false
+    let cases = (0..<count).map { _ in make(&kernels) }
+    let launched = try Launched(cases)
+    for (index, item) in cases.enumerated() {
+      let context = "seed \(seed), case \(index): \(launched.planned[index].kernel.text(named: "k\(index)"))"
+      let kernel = launched.planned[index].kernel
+      var reference = KernelReference(
+        kernel,
+        arrays: zip(kernel.arguments, item.arrays).map {
+          $0.access == .workspace ? [Float](repeating: .nan, count: $0.count) : $1
+        })
+      reference.run(0..<kernel.unitsAsPlanned(item.units))
+      let first: [[Float]]
+      do { first = try launched.run(index, item.arrays, order: 0) } catch {
+        Issue.record("\(error), \(context)")
+        continue
+      }
+      for (argument, (actual, expected)) in zip(first, reference.arrays).enumerated()
+      where kernel.arguments[argument].access != .workspace {
+        let limit = item.tolerance * reference.scale
+        let wrong = zip(actual, expected).enumerated().first { _, pair in
+          pair.0.bitPattern != pair.1.bitPattern && !(abs(pair.0 - pair.1) <= limit)
+        }
+        #expect(wrong == nil, "argument \(argument), limit \(limit), \(context)")
+      }
+      for order in 1...4 {
+        let other = try launched.run(index, item.arrays, order: UInt64(order))
+        for (argument, (left, right)) in zip(first, other).enumerated() where kernel.arguments[argument].access != .workspace {
+          #expect(left.map(\.bitPattern) == right.map(\.bitPattern), "order \(order), argument \(argument), \(context)")
+        }
+      }
+    }
+  }
+
+  @Test func rowKernelsAgreeWithReference() throws { try check(12) { $0.rows() } }
+
+  @Test func columnKernelsAgreeWithReference() throws { try check(12) { $0.columns() } }
+
+  @Test func matmulKernelsAgreeWithReference() throws { try check(12) { $0.matmul() } }
+
+  @Test func sequencesAgreeWithReference() throws { try check(8) { $0.sequence() } }
+}
+
+extension Kernel {
+  /// The units of the kernel as the backend cuts it: one where a result that no sample owns comes whole.
+  fileprivate func unitsAsPlanned(_ units: Int) -> Int { wholeResult == nil ? units : 1 }
+}

@@ -1,0 +1,91 @@
+import TestSupport
+import Testing
+import WaMIMCUDA
+import WaMIMCompiler
+import WaMIMGraph
+import WaMIMInterpreter
+import WaMIMManifest
+
+/// Memory of an emulated device with a program's arena, scratch and accumulators, on which schedules run.
+final class ProgramRun {
+  let program: Program
+  private let emulated: EmulatedKernels
+  private let storages: [Placement.Storage: UnsafeMutableRawBufferPointer]
+
+  init(_ program: Program) throws {
+    self.program = program
+    emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: CUDABackend().cuda(program)))
+    let sizes: [Placement.Storage: Int] = [
+      .arena: program.arenaBytes, .scratch: program.scratchBytes, .accumulators: program.accumulatorBytes,
+    ]
+    storages = sizes.mapValues { .allocate(byteCount: max($0, 16), alignment: 64) }
+    for storage in storages.values {
+      // What nobody has written is not a number.
+      _ = storage.initializeMemory(as: UInt8.self, repeating: 0xff)
+    }
+    for constant in program.constants {
+      for (index, number) in constant.elements.enumerated() { write(number, at: constant.offset + 4 * index, in: .arena) }
+    }
+  }
+
+  deinit { for storage in storages.values { storage.deallocate() } }
+
+  private func write(_ number: Float, at offset: Int, in storage: Placement.Storage) {
+    storages[storage]?.storeBytes(of: number, toByteOffset: offset, as: Float.self)
+  }
+
+  /// Puts what the graph takes from outside in its place.
+  func upload(_ sources: [String: [Double]]) {
+    let manifest = program.manifest
+    for tensor in manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) {
+      for (index, number) in (sources[tensor.name] ?? []).enumerated() {
+        write(Float(number), at: tensor.offset + 4 * index, in: .arena)
+      }
+    }
+    for tensor in manifest.accumulators {
+      for (index, number) in (sources[tensor.name] ?? []).enumerated() {
+        write(Float(number), at: tensor.offset + 4 * index, in: .accumulators)
+      }
+    }
+  }
+
+  /// Runs a schedule, call after call.
+  func run(_ role: ScheduleRole, order: UInt64 = 0) throws {
+    let schedule = try #require(program.schedules.first { $0.name == role.rawValue })
+    for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) {
+      let plan = try #require(program.variants[call.kernel.index].plan as? CUDAPlan)
+      let pointers = try call.arguments.map { placement in
+        try #require(storages[placement.storage]?.baseAddress) + placement.offset
+      }
+      for function in plan.functions {
+        do {
+          try emulated.launch(
+            CUDABackend.name(ofKernel: call.kernel.index, function), blocks: function.blocks, threads: function.threads, pointers,
+            memory: Array(storages.values), order: order)
+        } catch {
+          throw EmulationError(description: "\(program.manifest.calls[call.description].name): \(error)")
+        }
+      }
+    }
+  }
+
+  /// What the outputs of a schedule hold, by name.
+  func outputs(of role: ScheduleRole) throws -> [String: [Double]] {
+    let schedule = try #require(program.manifest.schedules.first { $0.role == role })
+    return Dictionary(uniqueKeysWithValues: schedule.outputs.map { ($0.tensor.name, numbers(of: $0.tensor)) })
+  }
+
+  /// What states and accumulators hold, by name.
+  var states: [String: [Double]] {
+    let states = program.manifest.states.map { ($0.tensor.name, numbers(of: $0.tensor)) }
+    return Dictionary(
+      uniqueKeysWithValues: states + program.manifest.accumulators.map { ($0.name, numbers(of: $0, in: .accumulators)) })
+  }
+
+  private func numbers(of tensor: Manifest.Tensor, in storage: Placement.Storage = .arena) -> [Double] {
+    (0..<tensor.shape.reduce(1, *)).map { index in
+      let bits = storages[storage]?.load(fromByteOffset: tensor.offset + 4 * index, as: UInt32.self) ?? 0
+      return tensor.type == .int32 ? Double(Int32(bitPattern: bits)) : Double(Float(bitPattern: bits))
+    }
+  }
+}

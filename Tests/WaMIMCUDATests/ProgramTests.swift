@@ -1,0 +1,68 @@
+import Foundation
+import TestSupport
+import Testing
+import WaMIMCUDA
+import WaMIMCompiler
+import WaMIMGraph
+import WaMIMInterpreter
+import WaMIMLanguage
+import WaMIMTraining
+
+/// Whole schedules as CUDA, emulated, against the interpreter.
+@Suite(.enabled(if: hasDeviceCompiler)) struct ProgramTests {
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("graphs")
+
+  /// The model of a file of `graphs`.
+  private func model(_ name: String, _ settings: [String]) throws -> Model {
+    let path = Self.folder.appendingPathComponent(name + ".wg").path
+    var model = try Language.model(source: Language.text(at: path), file: path, overrides: settings.map { try Override($0) })
+    model.recipe[choice: .precision] = "f32"
+    return model
+  }
+
+  /// Compares every output of every schedule, and what steps leave in states, with the interpreter's.
+  private func check(_ model: Model, orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1) throws {
+    var graphs: [ScheduleRole: Graph] = [:]
+    let compilation = Compilation(backend: CUDABackend())
+    let program = try compilation.program(for: model, text: "", compiler: "test") { role, _, graph in graphs[role] = graph }
+    var generator = SeededGenerator(seed: seed)
+    let run = try ProgramRun(program)
+    for description in program.manifest.schedules {
+      let role = description.role
+      let graph = try #require(graphs[role])
+      let sources = graph.randomSources(using: &generator)
+      let expected = try Interpreter(graph).evaluate(sources)
+      var first: [String: [Double]] = [:]
+      for order in orders {
+        run.upload(sources)
+        try run.run(role, order: order)
+        let results = try run.outputs(of: role).merging(run.states.filter { expected.updates[$0.key] != nil }) { output, _ in output
+        }
+        if order == orders.lowerBound {
+          first = results
+          for (name, tensor) in expected.results {
+            let actual = try #require(results[name], "\(model.name), \(role.rawValue): no result \(name)")
+            let error = relativeError(actual, tensor.elements)
+            #expect(error < 2e-5, "\(model.name), \(role.rawValue), \(name): \(error)")
+          }
+        }
+        #expect(results == first, "\(model.name), \(role.rawValue): order \(order) gives other bits")
+      }
+    }
+  }
+
+  private static let small = [
+    "image=16", "patch=4", "dim=24", "depth=2", "heads=3", "taps=[1, 2]", "levels=[1, 2]", "weights=[1.0, 0.5]", "decoder_dim=16",
+    "decoder_heads=2", "batch=2",
+  ]
+
+  private static let smallSwin = [
+    "image=32", "patch=1", "window=4", "dim=4", "depths=[2, 1, 1, 1]", "heads=[1, 2, 2, 4]", "decoder_dim=8", "decoder_heads=2",
+    "levels=[1, 2, 3, 3]", "batch=2",
+  ]
+
+  @Test func aSmallSwinAgrees() throws { try check(model("wamim_swin_demo", Self.smallSwin)) }
+
+  @Test func aSmallModelAgreesInEveryOrder() throws { try check(model("wamim_vit_demo", Self.small), orders: 0...4) }
+}
