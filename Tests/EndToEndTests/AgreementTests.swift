@@ -45,7 +45,7 @@ struct AgreementTests {
     ],
   ]
 
-  @Test(arguments: models.sampled(oneOf: 3)) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {
+  @Test(arguments: models.sampled(oneOf: 4)) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {
     try AgreementTests.checkGradients(of: "wamim_vit_demo", settings)
   }
 
@@ -188,7 +188,7 @@ struct AgreementTests {
   }
 
   /// No variant changes what comes out.
-  @Test(arguments: variants.sampled(oneOf: 2)) func theGoldenCaseHolds(options: [String]) throws {
+  @Test(arguments: variants.sampled(oneOf: 3)) func theGoldenCaseHolds(options: [String]) throws {
     try AgreementTests.check(golden: "vit-tiny", "wamim_vit_demo", AgreementTests.golden, options: options)
   }
 

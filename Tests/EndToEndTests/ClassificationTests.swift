@@ -105,7 +105,7 @@ struct ClassificationTests {
     ("probe_swin", swin, []),
   ]
 
-  @Test(arguments: Array(models.indices).sampled(oneOf: 3)) func classifiersAgreeWithTheInterpreter(index: Int) throws {
+  @Test(arguments: Array(models.indices).sampled(oneOf: 4)) func classifiersAgreeWithTheInterpreter(index: Int) throws {
     let (job, settings, options) = ClassificationTests.models[index]
     let workshop = try Workshop()
     let path = Workshop.repository.appendingPathComponent("graphs/\(job).wg").path

@@ -55,7 +55,7 @@ struct SwinTests {
     small + ["image=16", "patch=1", "window=4", "batch=3", "ratio=0.75", "tap=stage", "levels=[1, 2, 2, 3]"],
   ]
 
-  @Test(arguments: models.sampled(oneOf: 3)) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {
+  @Test(arguments: models.sampled(oneOf: 4)) func gradientsAgreeWithTheInterpreter(settings: [String]) throws {
     try AgreementTests.checkGradients(of: Self.model, settings)
   }
 

@@ -60,14 +60,19 @@ import WaMIMGraph
   @Test(arguments: [false, true]) func attentionAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = Self.shapes.map { packed($0, units: 3, generator: &generator).rounding(isRounded ? [0, 1] : []) }
+    let cases = sizes(isRounded).map { packed($0, units: 3, generator: &generator).rounding(isRounded ? [0, 1] : []) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
   }
 
   @Test(arguments: [false, true]) func attentionGradientAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = Self.shapes.map { gradient($0, units: 3, generator: &generator).rounding(isRounded ? [0, 1, 3] : []) }
+    let cases = sizes(isRounded).map { gradient($0, units: 3, generator: &generator).rounding(isRounded ? [0, 1, 3] : []) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
+  }
+
+  /// The sizes to try: of what moves rounded numbers in and out of the same products, half of them.
+  private func sizes(_ isRounded: Bool) -> [AttentionShape] {
+    isRounded ? Self.shapes.indices.filter { $0.isMultiple(of: 2) }.map { Self.shapes[$0] } : Self.shapes
   }
 }

@@ -84,14 +84,19 @@ import WaMIMGraph
   @Test(arguments: [false, true]) func attentionWithinGroupsAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = Self.problems.map { attention($0, units: 3, generator: &generator).rounding(isRounded ? [0, 3] : []) }
+    let cases = sizes(isRounded).map { attention($0, units: 3, generator: &generator).rounding(isRounded ? [0, 3] : []) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
   }
 
   @Test(arguments: [false, true]) func theGradientWithinGroupsAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = Self.problems.map { gradient($0, units: 3, generator: &generator).rounding(isRounded ? [0, 3, 5] : []) }
+    let cases = sizes(isRounded).map { gradient($0, units: 3, generator: &generator).rounding(isRounded ? [0, 3, 5] : []) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
+  }
+
+  /// The sizes to try: of what moves rounded numbers in and out of the same products, half of them.
+  private func sizes(_ isRounded: Bool) -> [Problem] {
+    isRounded ? Self.problems.indices.filter { $0.isMultiple(of: 2) }.map { Self.problems[$0] } : Self.problems
   }
 }
