@@ -106,7 +106,8 @@ extension OperationSchema {
   }
 
   private static let movement: [OperationSchema] = [
-    .init("convert", ["x"], [("to", .element)], "The elements as numbers of another type: integers as floating-point numbers."),
+    .init(
+      "convert", ["x"], [("to", .element)], "The elements as numbers of another type: i32 and bf16 as f32, or f32 rounded to bf16."),
     .init("detach", ["x"], [], "The operand, with no gradient flowing back."),
     .init("broadcast", ["x"], [("shape", .integers)], "The operand repeated along axes of extent 1."),
     .init("reshape", ["x"], [("shape", .integers)], "The same elements under another shape."),

@@ -92,7 +92,7 @@ extension TensorType {
   }
 
   /// This type, where it is of floating-point numbers, however they are stored.
-  func floating(_ operation: Operation) throws -> TensorType {
+  fileprivate func floating(_ operation: Operation) throws -> TensorType {
     guard element.isFloatingPoint else { throw GraphError("'\(operation.schema.name)' takes f32, not \(self)") }
     return self
   }

@@ -75,8 +75,8 @@ extension Interpreter {
     case .positionTable(let width, let grid, let classToken): return positionTable(width: width, grid: grid, classToken: classToken)
     case .unary(let function): return operands[0].elements.map(function.callAsFunction)
     case .binary(let function): return zip(operands[0].elements, operands[1].elements).map(function.callAsFunction)
-    case .convert(to: .bfloat16): return rounded(operands[0].elements, to: type)
-    case .convert, .detach, .reshape: return operands[0].elements
+    case .convert: return rounded(operands[0].elements, to: type)
+    case .detach, .reshape: return operands[0].elements
     case .broadcast(let shape): return broadcast(operands[0], to: shape)
     case .transpose(let permutation): return transpose(operands[0], permutation)
     case .slice(let axis, let start, let count, let step): return slice(operands[0], axis, start, count, step)

@@ -52,7 +52,7 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The schedule that after:PASS shows: step, gradients, update, forward, features or average (default: step).",
+      "The schedule that after:PASS shows: step, gradients, update, forward, features, average or round (default: step).",
       valueName: "name"))
   var schedule: String?
 
@@ -68,7 +68,8 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What the program is for: cpu, or cuda, NVIDIA's GPUs, whose kernels --emit cuda and --emit ptx show.", valueName: "kind"))
+      "What the program is for: cpu, or cuda, NVIDIA's GPUs, whose kernels --emit cuda and --emit ptx show; no executables yet.",
+      valueName: "kind"))
   var target = TargetKind.cpu
 
   @Option(

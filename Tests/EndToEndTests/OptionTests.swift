@@ -57,3 +57,28 @@ struct OptionTests {
     #expect(try refusal("--cpu", "neoverse-n9", "-o", "/nonexistent/train").contains("neoverse-n1"))
   }
 }
+
+/// What `--target cuda` shows, and what it refuses.
+struct TargetTests {
+  @Test(
+    arguments: [
+      (["-o", "x"], "trainers for GPUs cannot be linked yet"), (["--emit", "asm"], "show code for CPUs"),
+      (["--emit", "cuda", "--memory", "1GiB"], "--memory is about CPUs' memory"),
+      (["--emit", "ptx", "--cpu", "znver3"], "--cpu and --matmul are about CPUs"),
+      (["--emit", "ptx", "--matmul", "openblas"], "--cpu and --matmul are about CPUs"),
+    ])
+  func whatGPUsCannotYetIsRefused(options: [String], message: String) throws {
+    let workshop = try Workshop()
+    let result = try workshop.wamimc([Workshop.model("wamim_vit_demo"), "--target", "cuda"] + options)
+    #expect(result.status == 64 && result.errors.contains(message), "\(result.errors)")
+  }
+
+  @Test func kernelsAreShownAsCUDA() throws {
+    let workshop = try Workshop()
+    let model = Workshop.model("wamim_vit_demo")
+    let shown = try workshop.wamimc([model, "--set", "batch=2", "--target", "cuda", "--emit", "cuda"])
+    #expect(shown.status == 0 && shown.output.contains("KERNEL(") && shown.output.contains("blocks.*.mlp.fc1"), "\(shown.errors)")
+    let forCPU = try workshop.wamimc([model, "--emit", "cuda"])
+    #expect(forCPU.status == 64 && forCPU.errors.contains("--target cuda"), "\(forCPU.errors)")
+  }
+}

@@ -7,8 +7,11 @@ import WaMIMCompiler
 /// Whether kernels can be compiled for GPUs here; where not, only their text can be tested.
 let hasDeviceCompiler = (try? DeviceCompiler()) != nil
 
+/// What to say where not.
+let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: make test-dependencies installs clang-14"
+
 /// Random kernels as CUDA, emulated, against what they mean.
-@Suite(.enabled(if: hasDeviceCompiler)) struct KernelTests {
+@Suite(.enabled(if: hasDeviceCompiler, deviceCompilerNote)) struct KernelTests {
   /// Kernels as they are launched, in one module.
   private struct Launched {
     let planned: [(kernel: Kernel, variant: Variant)]

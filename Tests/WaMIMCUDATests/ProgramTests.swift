@@ -9,7 +9,7 @@ import WaMIMLanguage
 import WaMIMTraining
 
 /// Whole schedules as CUDA, emulated, against the interpreter.
-@Suite(.enabled(if: hasDeviceCompiler)) struct ProgramTests {
+@Suite(.enabled(if: hasDeviceCompiler, deviceCompilerNote)) struct ProgramTests {
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("graphs")
 

@@ -135,10 +135,7 @@ extension KernelWriter {
       source.line("const int \(isLeft ? "row" : "column") = first_\(isLeft ? "row" : "column") + at;")
       let (row, column) = isLeft ? ("row", "(first + k)") : ("(first + k)", "column")
       let index = position(matrix, row: row, column: column, shape, hasUnits: isLeft)
-      var value = number(matrix.argument, "a\(matrix.argument)[\(index)]")
-      if matmul.factor == .bfloat16, kernel.arguments[matrix.argument].element == .float32 {
-        value = "number(rounded_to_bf16(\(value)))"
-      }
+      let value = number(matrix.argument, "a\(matrix.argument)[\(index)]")
       source.line("\(side)[k][at] = \(isLeft ? "row" : "column") < \(limit) && first + k < \(matmul.k) ? \(value) : 0.0f;")
     }
   }

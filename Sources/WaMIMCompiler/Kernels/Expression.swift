@@ -38,7 +38,7 @@ public struct Access: Hashable, Sendable {
 
 /// One step of a scalar computation; operands are the indices of earlier steps of the same list.
 public enum Instruction: Hashable, Sendable {
-  /// The element of an access; integers are converted to float32.
+  /// The element of an access, as float32.
   case load(Access)
   case constant(Float)
   /// A number of the row that an earlier stage has left in `slot`.
@@ -51,7 +51,7 @@ public enum Instruction: Hashable, Sendable {
 
 /// An element written; `operand` is the index of an instruction.
 ///
-/// Numbers stored into an array of integers are rounded to the nearest one.
+/// Numbers stored into an array of integers or of bf16 are rounded to the nearest one, the even one of two that are as near.
 public struct Store: Hashable, Sendable {
   public var access: Access
   public var operand: Int

@@ -3,7 +3,7 @@ import WaMIMTraining
 
 /// The passes in the order in which they run.
 public enum Passes {
-  /// The passes that the schedule `role` goes through; one that runs twice has the same name both times.
+  /// The passes that the schedule `role` goes through in `precision`; one that runs twice has the same name both times.
   public static func all(
     for role: ScheduleRole, updating rule: UpdateRule = UpdateRule(), precision: Precision = .mixed(copies: [])
   ) -> [Pass] {

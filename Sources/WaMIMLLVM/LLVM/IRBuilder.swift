@@ -17,7 +17,7 @@ struct Block {
 
 /// Appends to a module that an `IRModule` owns; the one place where LLVM's instructions are made.
 ///
-/// Elements are 32 bits wide. A width of 1 means a scalar, any other a vector of as many lanes. Pointers are to `float`
+/// Elements are 32 bits wide; those of bf16 are 16 bits wide in memory, and float32 where they are computed with. A width of 1 means a scalar, any other a vector of as many lanes. Pointers are to `float`
 /// wherever LLVM still cares what a pointer is to.
 struct IRBuilder {
   let context: LLVMContextRef?

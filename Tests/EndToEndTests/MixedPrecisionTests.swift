@@ -158,6 +158,15 @@ struct MixedPrecisionTests {
     for (name, tensor) in tensors[0] { #expect(tensors[1][name]?.elements == tensor.elements, "\(name)") }
   }
 
+  /// A loss that is not finite says how to go on without rounding.
+  @Test func overflowsPointToFloat32() throws {
+    let workshop = try Workshop()
+    try workshop.compile("wamim_vit_demo", TrainingTests.tiny, options: ["--precision", "bf16"])
+    let words = ["fit", "--data", "synthetic:16", "--epochs", "5", "--base-lr", "1e30", "--pictures", "0", "--out", "run"]
+    let result = try workshop.run(workshop.path("train"), words)
+    #expect(result.status == 1 && result.errors.contains("'wamimc --precision f32'"), "\(result.errors)")
+  }
+
   @Test func mistakesAreTold() throws {
     let workshop = try Workshop()
     let model = Workshop.model("wamim_vit_demo")
@@ -165,6 +174,8 @@ struct MixedPrecisionTests {
     #expect(unknown.status == 64 && unknown.errors.contains("--precision takes f32 or bf16, not 'fp16'"), "\(unknown.errors)")
     let library = try workshop.wamimc([model, "--precision", "bf16", "--matmul", "openblas", "-o", workshop.path("x")])
     #expect(library.status == 1 && library.errors.contains("OpenBLAS multiplies float32 numbers"), "\(library.errors)")
+    let gpu = try workshop.wamimc([model, "--target", "cuda", "--precision", "bf16", "--emit", "cuda"])
+    #expect(gpu.status == 1 && gpu.errors.contains("say --precision f32"), "\(gpu.errors)")
     let named = try workshop.wamimc([model, "--set", "precision=bf17", "-o", workshop.path("x")])
     #expect(named.status == 1 && named.errors.contains("bf16"), "\(named.errors)")
   }
