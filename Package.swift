@@ -14,6 +14,8 @@ let package = Package(
     .library(name: "WaMIMTraining", targets: ["WaMIMTraining"]),
     .library(name: "WaMIMLanguage", targets: ["WaMIMLanguage"]),
     .library(name: "WaMIMRuntime", type: .static, targets: ["WaMIMRuntime"]),
+    // For tests alone.
+    .library(name: "FakeCUDA", type: .dynamic, targets: ["CFakeCUDA"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -29,7 +31,9 @@ let package = Package(
       ]),
     .target(
       name: "WaMIM",
-      dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM"]),
+      dependencies: [
+        "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMLanguage", "WaMIMCompiler", "WaMIMCUDA", "WaMIMLLVM",
+      ]),
     .target(
       name: "WaMIMLLVM", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMManifest", "CLLVM"],
       linkerSettings: [.linkedLibrary("LLVM-\(llvmVersion)")]),
@@ -59,11 +63,12 @@ let package = Package(
       name: "CImages", path: "codegen/images",
       linkerSettings: ["jpeg", "png", "webpdemux", "webp", "z"].map { .linkedLibrary($0) }),
     .target(name: "CPlatform", path: "codegen/platform"),
+    .target(name: "CCUDA", path: "codegen/cuda"),
     .systemLibrary(name: "CZlib", path: "codegen/zlib"),
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "WaMIMTypes", "CProgram", "CImages", "CPlatform", "CZlib",
+        "WaMIMManifest", "WaMIMTypes", "CProgram", "CImages", "CPlatform", "CCUDA", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),
@@ -71,19 +76,21 @@ let package = Package(
     // Tests, and what they share.
     .target(
       name: "TestSupport", dependencies: ["WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
-      exclude: ["CFakeProgram", "CPTXEmulator"]),
+      exclude: ["CFakeProgram", "CFakeCUDA", "CPTXEmulator"]),
     // Kernels at random, and what they mean, for the tests of every backend.
     .target(
       name: "KernelSupport", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMLayers", "TestSupport"],
       path: "Tests/KernelSupport"),
     // Runs PTX without a GPU.
     .target(name: "CPTXEmulator", path: "Tests/Support/CPTXEmulator"),
+    // A driver that does so, for programs that look for NVIDIA's.
+    .target(name: "CFakeCUDA", dependencies: ["CPTXEmulator", "CCUDA"], path: "Tests/Support/CFakeCUDA"),
     .testTarget(
       name: "WaMIMCUDATests",
       dependencies: [
         "WaMIMCUDA", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMLanguage",
         "WaMIMManifest",
-        "CPTXEmulator", "KernelSupport", "TestSupport",
+        "CPTXEmulator", "CCUDA", "KernelSupport", "TestSupport",
       ]),
     .testTarget(
       name: "WaMIMInterpreterTests",
@@ -113,7 +120,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM", "WaMIMInterpreter", "WaMIMGraph", "WaMIMLayers",
+        "wamimc", "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMCUDA", "WaMIMLLVM", "WaMIMInterpreter", "WaMIMGraph",
+        "WaMIMLayers",
         "WaMIMTraining", "WaMIMRuntime", "TestSupport",
       ],
       exclude: ["Dumps"]),

@@ -18,6 +18,8 @@ public struct Compiler: Sendable {
     /// A processor by LLVM's name, such as `x86-64-v3` or `znver3`; executables are linked only where it is of this machine's
     /// architecture.
     case processor(String)
+    /// NVIDIA's GPUs, and the processor that the compiler runs on beside them.
+    case cuda
   }
 
   /// How many samples of a batch an executable takes at a time.
@@ -44,6 +46,7 @@ public struct Compiler: Sendable {
   ///
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
   public func build(_ model: Model, to path: String) throws {
+    if target == .cuda { return try buildForGPU(model, to: path) }
     let processor = try processor
     guard processor.architecture == .native else {
       throw BackendError(
@@ -124,7 +127,7 @@ public struct Compiler: Sendable {
   public var processor: TargetProcessor {
     get throws {
       switch target {
-      case .cpu: .native
+      case .cpu, .cuda: .native
       case .processor(let name): try .named(name)
       }
     }

@@ -37,7 +37,8 @@ public struct LLVMBackend: Sendable {
     let manifest = try manifest(of: program)
     return try emit(named: program.name, as: output) { builder in
       let kernels = try define(program.kernels, program.variants, visibility: .module, in: builder)
-      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest, usesAMX: usesAMX(program)).emit()
+      let code = ProgramEmitter.Code.processor(kernels, usesAMX: usesAMX(program))
+      ProgramEmitter(builder: builder, program: program, code: code, manifest: manifest).emit()
     }
   }
 
@@ -102,9 +103,7 @@ public struct LLVMBackend: Sendable {
     var manifest = program.manifest
     manifest.processor = Manifest.Processor(name: processor.name, features: processor.features)
     manifest.callsBLAS = methods(of: program).contains(.openBLAS)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return [UInt8](try encoder.encode(manifest))
+    return try manifest.json()
   }
 
   /// What `define` makes of an empty module, in the form of `output`.
@@ -131,5 +130,14 @@ public struct LLVMBackend: Sendable {
     try define(module.builder(for: processor, sharedFunctions: sharedFunctions))
     try module.verify()
     return module
+  }
+}
+
+extension Manifest {
+  /// The manifest as programs hold it: UTF-8 JSON.
+  func json() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return [UInt8](try encoder.encode(self))
   }
 }

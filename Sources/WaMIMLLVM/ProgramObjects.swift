@@ -1,6 +1,7 @@
 import Dispatch
 import Synchronization
 import WaMIMCompiler
+import WaMIMManifest
 
 extension LLVMBackend {
   /// The program as object files that link into one executable; all of this machine's processors make them.
@@ -35,7 +36,18 @@ extension LLVMBackend {
       let kernels = program.kernels.indices.map {
         KernelEmitter.declare(named: LLVMBackend.name(ofKernel: $0), in: builder)
       }
-      ProgramEmitter(builder: builder, program: program, kernels: kernels, manifest: manifest, usesAMX: usesAMX(program)).emit()
+      let code = ProgramEmitter.Code.processor(kernels, usesAMX: usesAMX(program))
+      ProgramEmitter(builder: builder, program: program, code: code, manifest: manifest).emit()
+    }
+  }
+
+  /// The program as an object file of tables for this machine, with the code of its kernels, which are for a GPU.
+  public func object(for program: Program, with code: DeviceCode) throws -> [UInt8] {
+    var manifest = program.manifest
+    manifest.processor = Manifest.Processor(name: code.architecture, features: [], kind: .gpu)
+    let json = try manifest.json()
+    return try emit(named: program.name, as: .object) { builder in
+      ProgramEmitter(builder: builder, program: program, code: .device(code), manifest: json).emit()
     }
   }
 }

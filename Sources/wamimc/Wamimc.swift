@@ -17,6 +17,7 @@ struct Wamimc: ParsableCommand {
         wamimc graphs/wamim_vit_base.wg -o train
         wamimc graphs/wamim_vit_demo.wg --set dim=72 --set 'taps=[2, 3, 4, 5]' -o train
         wamimc graphs/wamim_vit_base.wg --memory 1500MiB -o train
+        wamimc graphs/wamim_vit_base.wg --target cuda -o train
         wamimc graphs/wamim_vit_demo.wg --emit plan
       """,
     version: Compiler.version)
@@ -68,7 +69,7 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What the program is for: cpu, or cuda, NVIDIA's GPUs, whose kernels --emit cuda and --emit ptx show; no executables yet.",
+      "What the program is for: cpu, or cuda, NVIDIA's GPUs, whose kernels --emit cuda and --emit ptx show.",
       valueName: "kind"))
   var target = TargetKind.cpu
 
@@ -132,10 +133,6 @@ struct Wamimc: ParsableCommand {
           : "--emit matmuls, llvm, asm and obj show code for CPUs: leave out --target cuda, or show --emit cuda or ptx")
     }
     guard target == .cuda else { return }
-    if emit == nil {
-      throw ValidationError(
-        "trainers for GPUs cannot be linked yet: --target cuda goes with --emit cuda, ptx, plan or kernels")
-    }
     if memory != nil {
       throw ValidationError("--memory is about CPUs' memory: with --target cuda say --micro-batch")
     }
@@ -178,6 +175,13 @@ struct Wamimc: ParsableCommand {
     }
   }
 
+  private var compilerTarget: Compiler.Target {
+    switch target {
+    case .cuda: .cuda
+    case .cpu: cpu == "native" ? .cpu : .processor(cpu)
+    }
+  }
+
   private func compile() throws {
     let path = self.model ?? ""
     if let output, output != "-" || emit == nil {
@@ -188,7 +192,7 @@ struct Wamimc: ParsableCommand {
     let text = try Language.text(at: path)
     var model = try Language.model(source: text, file: path, overrides: overrides.map { try Override($0) })
     if let precision { model.recipe[choice: .precision] = precision }
-    var compiler = Compiler(target: cpu == "native" ? .cpu : .processor(cpu))
+    var compiler = Compiler(target: compilerTarget)
     compiler.disabledPasses = Set(disabled)
     compiler.sources = [path: text]
     compiler.matmuls = matmul
@@ -216,17 +220,11 @@ struct Wamimc: ParsableCommand {
 
   /// Writes `stage` of the program for a GPU, if it differs from that for a CPU.
   private func emitForGPU(_ stage: Stage, _ model: Model, _ compiler: Compiler) throws -> Bool {
-    if model.recipe.isMixedPrecision {
-      throw CUDAError("kernels for GPUs compute in float32 so far: say --precision f32")
-    }
-    let backend = CUDABackend()
     switch stage {
-    case .kernels: try write(Array(compiler.program(for: model, backend: backend).kernelText.utf8))
-    case .plan: try write(Array(compiler.program(for: model, backend: backend).planText.utf8))
-    case .cuda: try write(Array(backend.cuda(compiler.program(for: model, backend: backend)).utf8))
-    case .ptx:
-      let device = try DeviceCompiler()
-      try write(Array(device.ptx(of: backend.cuda(compiler.program(for: model, backend: backend))).utf8))
+    case .kernels: try write(Array(compiler.programForGPU(model).kernelText.utf8))
+    case .plan: try write(Array(compiler.programForGPU(model).planText.utf8))
+    case .cuda: try write(Array(CUDABackend().cuda(compiler.programForGPU(model)).utf8))
+    case .ptx: try write(Array(CUDABackend().code(for: compiler.programForGPU(model)).ptx.utf8))
     case .graph, .afterPass, .matmuls, .code: return false
     }
     return true

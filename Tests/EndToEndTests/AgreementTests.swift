@@ -109,7 +109,7 @@ struct AgreementTests {
   }
 
   /// Draws what a model takes, writes it to `in.safetensors`, and returns what the interpreter makes of it.
-  private static func expectedResults(
+  static func expectedResults(
     _ model: String, _ settings: [String], _ workshop: borrowing Workshop
   ) throws -> [String: DenseTensor] {
     let graph = try Language.model(contentsOf: Workshop.model(model), overrides: settings.map { try Override($0) }).graph

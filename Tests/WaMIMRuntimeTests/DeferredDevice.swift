@@ -51,8 +51,8 @@ final class DeferredDevice: Device {
 
   /// A maker of such devices.
   static func maker(log: Log, failsAt: Int? = nil) -> DeviceMaker {
-    DeviceMaker { (program, accumulates, threads) throws(TrainerError) in
-      try DeferredDevice(program, accumulates: accumulates, threads: threads, log: log, failsAt: failsAt)
+    DeviceMaker { (program, request) throws(TrainerError) in
+      try DeferredDevice(program, accumulates: request.accumulates, threads: request.threads, log: log, failsAt: failsAt)
     }
   }
 

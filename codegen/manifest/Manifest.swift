@@ -78,14 +78,28 @@ extension Manifest {
 extension Manifest {
   /// The processor that code was generated for.
   public struct Processor: Codable, Sendable {
-    /// LLVM's name of the processor, such as `znver3`.
+    /// What code runs on.
+    public enum Kind: String, Codable, Sendable {
+      case cpu, gpu
+    }
+
+    /// LLVM's name of the processor, such as `znver3`; of a GPU the architecture by NVIDIA's name, such as `sm_80`.
     public var name: String
     /// The instruction set extensions that the code uses, by LLVM's names, such as `avx2`.
     public var features: [String]
+    public var kind: Kind
 
-    public init(name: String, features: [String]) {
+    public init(name: String, features: [String], kind: Kind = .cpu) {
       self.name = name
       self.features = features
+      self.kind = kind
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      name = try values.decode(String.self, forKey: .name)
+      features = try values.decode([String].self, forKey: .features)
+      kind = try values.decodeIfPresent(Kind.self, forKey: .kind) ?? .cpu
     }
   }
 

@@ -29,6 +29,10 @@ public struct MemoryPlan: Codable, Sendable, Hashable {
   public static let threadBytes = 1 << 20
   /// What each thread that reads images takes: its stack, a file, and what is made of it on the way to a sample.
   public static let loaderBytes = 4 << 20
+  /// What NVIDIA's driver takes of a process; an estimate.
+  public static let driverBytes = 256 << 20
+  /// What waits between this machine's memory and a GPU's, twice, so that one is filled while the other one is copied.
+  public static let transferBytes = 8 << 20
 }
 
 extension Manifest {
@@ -58,9 +62,35 @@ extension Manifest {
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
   /// sources, for which it has indices and orders of `indexBytes` bytes.
+  ///
+  /// Of a program for a GPU, what it takes of this machine's memory.
   public func memoryPlan(
     schedules roles: [ScheduleRole], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
   ) -> MemoryPlan {
+    let isOnGPU = processor.kind == .gpu
+    var rows = isOnGPU ? [] : computedRows(roles, scratches: threads)
+    if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
+    if indexBytes > 0 { rows.append(MemoryPlan.Row(name: "where images are, and their order", bytes: indexBytes)) }
+    if isOnGPU { rows.append(MemoryPlan.Row(name: "the GPU's driver, and what is on the way to it", bytes: transferredBytes)) }
+    rows.append(
+      MemoryPlan.Row(
+        name: "code, runtime and stacks", bytes: MemoryPlan.processBytes + threads * MemoryPlan.threadBytes))
+    return MemoryPlan(rows: rows)
+  }
+
+  /// The memory of a GPU that a process takes that runs `schedules` there.
+  public func deviceMemoryPlan(schedules roles: [ScheduleRole]) -> MemoryPlan {
+    MemoryPlan(rows: computedRows(roles, scratches: 1))
+  }
+
+  /// What the driver takes of this machine's memory, with inputs on their way to a GPU.
+  private var transferredBytes: Int {
+    let given = inputs.filter { $0.binding == .images || $0.binding == .labels }
+    return MemoryPlan.driverBytes + 2 * MemoryPlan.transferBytes + 2 * given.reduce(0) { $0 + $1.tensor.byteCount }
+  }
+
+  /// What schedules compute on and with.
+  private func computedRows(_ roles: [ScheduleRole], scratches threads: Int) -> [MemoryPlan.Row] {
     let run = schedules.filter { roles.contains($0.role) }
     let states = byteCount(ofAverages: false)
     let averages = roles.contains(.average) ? byteCount(ofAverages: true) : 0
@@ -71,14 +101,11 @@ extension Manifest {
       MemoryPlan.Row(name: "inputs, activations and gradients", bytes: max(0, arena - states - averages)),
       MemoryPlan.Row(name: "running means of the parameters", bytes: averages),
       MemoryPlan.Row(name: "gradients that add up", bytes: run.contains(where: \.usesAccumulators) ? accumulatorBytes : 0),
-      MemoryPlan.Row(name: "scratch of \(threads) thread\(threads == 1 ? "" : "s")", bytes: threads * scratch),
+      MemoryPlan.Row(
+        name: processor.kind == .gpu ? "scratch" : "scratch of \(threads) thread\(threads == 1 ? "" : "s")",
+        bytes: threads * scratch),
     ]
     rows.removeAll { $0.bytes == 0 }
-    if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
-    if indexBytes > 0 { rows.append(MemoryPlan.Row(name: "where images are, and their order", bytes: indexBytes)) }
-    rows.append(
-      MemoryPlan.Row(
-        name: "code, runtime and stacks", bytes: MemoryPlan.processBytes + threads * MemoryPlan.threadBytes))
-    return MemoryPlan(rows: rows)
+    return rows
   }
 }

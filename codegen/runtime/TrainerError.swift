@@ -5,15 +5,27 @@ package struct TrainerError: Error, CustomStringConvertible, Equatable {
   /// Whether the machine failed, or had too little of something, so that what was asked for may be sound and succeed at another time.
   package let isSystemFailure: Bool
 
+  /// Whether a GPU or its driver failed.
+  package let isDeviceFailure: Bool
+
   package init(_ message: String) {
     self.message = message
     isSystemFailure = false
+    isDeviceFailure = false
+  }
+
+  /// Says what a GPU or its driver failed to do.
+  package init(deviceFailure message: String) {
+    self.message = message
+    isSystemFailure = true
+    isDeviceFailure = true
   }
 
   /// - Parameter code: The operating system's number of the error.
   package init(_ message: String, code: Int32) {
     self.message = message
     isSystemFailure = SystemFailure.codes.contains(code)
+    isDeviceFailure = false
   }
 
   package var description: String { message }

@@ -3,17 +3,46 @@ import WaMIMCompiler
 
 /// Writes a program's schedules as the tables of `wamim_program.h`, and the `main` that hands them to the runtime.
 struct ProgramEmitter {
-  let builder: IRBuilder
-  let program: Program
-  /// The program's kernels, by their index.
-  let kernels: [Function]
+  /// What calls run.
+  enum Code {
+    /// Functions of this object or others, by their kernel's index.
+    case processor([Function], usesAMX: Bool)
+    case device(DeviceCode)
+  }
+
+  private let builder: IRBuilder
+  private let program: Program
+  private let code: Code
   /// The manifest as UTF-8 JSON.
-  let manifest: [UInt8]
-  /// Whether kernels use AMX.
-  let usesAMX: Bool
+  private let manifest: [UInt8]
+  /// For a GPU, each kernel's launches.
+  private let deviceKernels: [Value]
 
   /// The version of the tables that this writes.
-  private static let version: Int32 = 3
+  private static let version: Int32 = 4
+
+  init(builder: IRBuilder, program: Program, code: Code, manifest: [UInt8]) {
+    self.builder = builder
+    self.program = program
+    self.code = code
+    self.manifest = manifest
+    guard case .device(let device) = code else {
+      deviceKernels = []
+      return
+    }
+    deviceKernels = device.kernels.map { launches in
+      let table = builder.table(
+        "launches",
+        launches.map { launch in
+          builder.structure([
+            builder.bytes("function", Array(launch.function.utf8)), builder.integer(Int32(launch.blocks)),
+            builder.integer(Int32(launch.threads)),
+          ])
+        })
+      return builder.table(
+        "device_kernel", [builder.structure([table, builder.integer(Int32(launches.count)), builder.integer(0)])])
+    }
+  }
 
   func emit() {
     let root = builder.table("program", [root()])
@@ -32,8 +61,25 @@ struct ProgramEmitter {
       builder.table("constants", program.constants.map(constant)), builder.index(program.constants.count),
       builder.index(program.arenaBytes), builder.index(program.scratchBytes), builder.index(program.accumulatorBytes),
       builder.bytes("manifest", manifest), builder.index(manifest.count),
-      builder.table("probes", [ProbeEmitter(builder: builder, usesAMX: usesAMX).emit()]),
+      probes(), deviceCode(),
     ])
+  }
+
+  private func probes() -> Value {
+    guard case .processor(_, let usesAMX) = code else { return builder.nullPointer }
+    return builder.table("probes", [ProbeEmitter(builder: builder, usesAMX: usesAMX).emit()])
+  }
+
+  private func deviceCode() -> Value {
+    guard case .device(let device) = code else { return builder.nullPointer }
+    let ptx = Array(device.ptx.utf8)
+    return builder.table(
+      "device_code",
+      [
+        builder.structure([
+          builder.bytes("ptx", ptx), builder.index(ptx.count), count(device.computeCapability), count(device.driverVersion),
+        ])
+      ])
   }
 
   private func schedule(_ schedule: Schedule) -> Value {
@@ -54,9 +100,14 @@ struct ProgramEmitter {
   }
 
   private func call(_ call: Call) -> Value {
-    builder.structure([
-      builder.pointer(to: kernels[call.kernel.index]), builder.table("arguments", call.arguments.map(argument)),
-      count(call.arguments.count), count(call.description),
+    let (function, deviceKernel) =
+      switch code {
+      case .processor(let kernels, _): (builder.pointer(to: kernels[call.kernel.index]), builder.nullPointer)
+      case .device: (builder.nullPointer, deviceKernels[call.kernel.index])
+      }
+    return builder.structure([
+      function, builder.table("arguments", call.arguments.map(argument)), count(call.arguments.count), count(call.description),
+      deviceKernel,
     ])
   }
 

@@ -32,7 +32,7 @@ class Block {
   void run(unsigned block) {
     block_ = block;
     epoch_ = 0;
-    std::fill(range_.words.begin(), range_.words.end(), Word());
+    range_.forget();
     // What nobody has written is not a number.
     std::fill(shared_.begin(), shared_.end(), (char)0xff);
     for (size_t w = 0; w < warps_.size(); ++w) begin(warps_[w], w);
@@ -317,6 +317,11 @@ ptx_module *ptx_module_load(const char *text, char *error, size_t error_size) {
 }
 
 void ptx_module_free(ptx_module *module) { delete module; }
+
+int ptx_parameter_count(const ptx_module *module, const char *name) {
+  const auto found = module->program.find(name);
+  return found == module->program.end() ? -1 : (int)found->second.parameters.size();
+}
 
 int ptx_launch(
     const ptx_module *module, const char *name, unsigned blocks, unsigned threads, const uint64_t *parameters, size_t count,

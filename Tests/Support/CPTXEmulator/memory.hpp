@@ -4,6 +4,7 @@
 #include "ptx_emulator.h"
 
 #include <cstring>
+#include <memory>
 
 namespace ptx {
 
@@ -59,15 +60,29 @@ struct Word {
   }
 };
 
-/// One range of memory with its words' history.
-struct Range {
-  uint64_t base;
-  size_t bytes;
-  std::vector<Word> words;
+/// One range of memory with its words' history, that of many words at a time where one of them is touched.
+class Range {
+ public:
+  const uint64_t base;
+  const size_t bytes;
 
-  Range(uint64_t base, size_t bytes) : base(base), bytes(bytes), words((bytes + 3) / 4) {}
+  Range(uint64_t base, size_t bytes) : base(base), bytes(bytes), pages_((bytes / 4 + words_of_page) / words_of_page) {}
+
+  Word &word(uint64_t number) {
+    auto &page = pages_[number / words_of_page];
+    if (!page) page = std::make_unique<Word[]>(words_of_page);
+    return page[number % words_of_page];
+  }
+
+  void forget() {
+    for (auto &page : pages_) page.reset();
+  }
 
   bool contains(uint64_t address, size_t size) const { return address >= base && address - base <= bytes && size <= bytes - (address - base); }
+
+ private:
+  static constexpr size_t words_of_page = 256;
+  std::vector<std::unique_ptr<Word[]>> pages_;
 };
 
 /// The ranges of device memory.
@@ -90,7 +105,7 @@ class Memory {
 
   static void touch(Range &range, uint64_t offset, size_t size, const Toucher &who, bool writes) {
     for (uint64_t word = offset / 4; word <= (offset + size - 1) / 4; ++word)
-      if (const char *problem = range.words[word].touch(who, writes)) throw Error(problem);
+      if (const char *problem = range.word(word).touch(who, writes)) throw Error(problem);
   }
 
  private:

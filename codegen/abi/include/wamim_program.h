@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /// The version of these structures; a runtime refuses any other.
-#define WAMIM_ABI_VERSION 3
+#define WAMIM_ABI_VERSION 4
 
 /// Where an argument of a kernel lives.
 enum {
@@ -34,13 +34,32 @@ typedef struct {
 /// Pointers of arguments with a nonzero `unit_stride` already point at unit `begin`.
 typedef void (*wamim_kernel_function)(void *const *pointers, int64_t begin, int64_t end);
 
+/// One launch of a function on a GPU, whose parameters are a call's pointers.
+typedef struct {
+  /// The function's name in the program's PTX.
+  const char *function;
+  uint32_t blocks;
+  /// Threads of a block.
+  uint32_t threads;
+} wamim_launch;
+
+/// A kernel on a GPU: launches in order.
+typedef struct {
+  const wamim_launch *launches;
+  uint32_t launch_count;
+  uint32_t reserved;
+} wamim_device_kernel;
+
 /// One call of a kernel.
 typedef struct {
+  /// Null in a program for a GPU.
   wamim_kernel_function function;
   const wamim_argument *arguments;
   uint32_t argument_count;
   /// Which entry of the manifest's table of calls describes this one.
   uint32_t description;
+  /// Null in a program for this machine's processor.
+  const wamim_device_kernel *device_kernel;
 } wamim_call;
 
 /// Calls that one thread makes in order, for each of `chunks` contiguous ranges of `units`.
@@ -91,6 +110,19 @@ typedef struct {
   int64_t matrix_round_flops;
 } wamim_probes;
 
+/// What all kernels of a program for a GPU are.
+///
+/// Such a program's groups have one chunk each, the device takes one phase after the other, and scratch memory is there once.
+typedef struct {
+  /// PTX, with a zero at its end.
+  const char *ptx;
+  uint64_t ptx_bytes;
+  /// The least compute capability that it runs on, ten times the major number and the minor one.
+  uint32_t compute_capability;
+  /// The least driver that knows it, as `cuDriverGetVersion` counts.
+  uint32_t driver_version;
+} wamim_device_code;
+
 /// The root of a generated object.
 typedef struct {
   uint32_t abi_version;
@@ -106,7 +138,10 @@ typedef struct {
   /// The manifest: UTF-8 JSON.
   const char *manifest;
   uint64_t manifest_bytes;
+  /// Null in a program for a GPU.
   const wamim_probes *probes;
+  /// Null in a program for this machine's processor.
+  const wamim_device_code *device_code;
 } wamim_program;
 
 /// The runtime's entry point; the generated `main` calls it and returns its result.

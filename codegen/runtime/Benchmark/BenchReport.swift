@@ -28,7 +28,7 @@ struct BenchReport {
     }
     let planned = result.memoryPlan.total
     let lines: [(title: String, text: String)] = [
-      ("model", "\(manifest.model), batch \(manifest.batchText), \(Format.counted(result.threads, "thread"))"),
+      ("model", "\(manifest.model), batch \(manifest.batchText), \(result.device)"),
       ("step", "\(milliseconds[0]) ms, median of \(result.stepSeconds.count) from \(milliseconds[1]) to \(milliseconds[2]) ms"),
       ("images/s", Format.fixed(result.imagesPerSecond, decimals: 2)),
       (
@@ -51,6 +51,9 @@ struct BenchReport {
   }
 
   private func machine(_ limits: MachineLimits) -> String {
+    if result.manifest.processor.kind == .gpu {
+      return "\(giga(limits.allThreadsFlops)) GFLOP/s in float32 by its clock rate; memory \(giga(limits.bandwidth)) GB/s by a copy"
+    }
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }
       ?? "no sgemm, as \(CPULimitMeter.usualLibrary) has none here (--blas names another library)"

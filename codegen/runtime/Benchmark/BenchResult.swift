@@ -3,6 +3,9 @@ import WaMIMManifest
 /// What `bench` has measured.
 struct BenchResult {
   let manifest: Manifest
+  /// What has computed, as a phrase of a sentence.
+  let device: String
+  /// Threads that kernels' time is added over; of a GPU, which makes one call after the other, 1.
   let threads: Int
   /// The steps after those to warm up.
   let stepSeconds: [Double]

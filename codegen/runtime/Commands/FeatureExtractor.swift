@@ -23,7 +23,7 @@ struct FeatureExtractor {
     batch = try ImageBatch(program, recipe: program.manifest.recipe.replaced(by: options))
     self.loaders = loaders.count
     model = try TrainedModel(
-      program: program, schedules: [.features], threads: threads.count, sources: 1, loaders: loaders.count)
+      program: program, schedules: [.features], threads: threads.count, device: threads.device, sources: 1, loaders: loaders.count)
     if position != nil {
       try Checkpoint.loadParameters(file, into: model, averaged: averaged)
     } else {

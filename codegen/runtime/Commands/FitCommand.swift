@@ -138,7 +138,12 @@ struct FitCommand: ParsableCommand {
     announce(run, position: position)
     try RunRecord(run, initializedFrom: initial.map(FileSystem.absolute), command: Trainer.words, step: position?.step ?? 0)
       .write(to: folder.workPath, graph: program.manifest.graph, after: checkpoint.map { FileSystem.parent(of: $0) })
-    let ending = try run.run(from: position?.step)
+    let ending: TrainingRun.Ending
+    do throws(TrainerError) {
+      ending = try run.run(from: position?.step)
+    } catch {
+      throw error.isDeviceFailure ? failure(error, leaving: folder) : error
+    }
     tellEnding(ending, plan: model.memoryPlan, folder: folder)
   }
 
@@ -191,7 +196,7 @@ struct FitCommand: ParsableCommand {
     if settings.recipe.ema > 0 { schedules.append(.average) }
     return try TrainedModel(
       program: program, schedules: schedules,
-      threads: threads.count, sources: sources.count, loaders: loaders.count,
+      threads: threads.count, device: threads.device, sources: sources.count, loaders: loaders.count,
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
   }
@@ -234,6 +239,14 @@ struct FitCommand: ParsableCommand {
     Console.print(
       "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(images) an epoch, \(run.totalSteps) steps, "
         + "\(run.model.device.name)\(start)")
+  }
+
+  /// The failure of a GPU, with how to go on from what it leaves.
+  private func failure(_ error: TrainerError, leaving folder: RunFolder) -> TrainerError {
+    guard let saved = folder.resumable else { return TrainerError(deviceFailure: "\(error.message)\nThere is no checkpoint yet") }
+    return TrainerError(
+      deviceFailure: "\(error.message)\nThe last checkpoint, of step \(saved.step), is kept. To continue: "
+        + "\(ShellWord.quoted(Trainer.executable)) fit --resume \(ShellWord.quoted(saved.checkpoint))")
   }
 
   /// Says where the result is, and how to go on.

@@ -45,7 +45,8 @@ struct GradCommand: ParsableCommand {
     let buffers = program.buffers.filter { reader.header.entries[$0.name] != nil }
     try reader.check(holds: program.parameters + buffers + inputs.map { $0.whole(program.microBatches) })
     let stepping = steps > 0 ? OptimizerStep.schedules(program, batches: 1) : []
-    let model = try TrainedModel(program: program, schedules: [.gradients, .forward] + stepping, threads: threads.count)
+    let model = try TrainedModel(
+      program: program, schedules: [.gradients, .forward] + stepping, threads: threads.count, device: threads.device)
     let batch = GivenBatch(model: model, reader: reader, inputs: inputs, learningRate: learningRate)
     try batch.fillStates()
     batch.setScalars(step: 1)

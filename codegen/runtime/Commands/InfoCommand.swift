@@ -22,7 +22,7 @@ struct InfoCommand: ParsableCommand {
     printParameters(program.parameters)
     Console.print("")
     Console.print("model         \(manifest.model), compiled by wamimc \(manifest.compiler)")
-    Console.print("processor     \(manifest.processor.name)\(processorNote(manifest.processor))")
+    Console.print("processor     \(processorText(manifest.processor))")
     Console.print("products      \(manifest.callsBLAS ? "OpenBLAS" : "generated")")
     Console.print("precision     \(manifest.precision.rawValue)")
     Console.print("batch         \(manifest.batchText)")
@@ -34,8 +34,10 @@ struct InfoCommand: ParsableCommand {
     printTraining(manifest)
   }
 
-  private func processorNote(_ processor: Manifest.Processor) -> String {
-    (try? ProcessorCheck.check(processor)) == nil ? " (which this machine's is not: it lacks instructions)" : ""
+  private func processorText(_ processor: Manifest.Processor) -> String {
+    if processor.kind == .gpu { return "NVIDIA's GPUs, \(processor.name) and newer" }
+    let fits = (try? ProcessorCheck.check(processor)) != nil
+    return processor.name + (fits ? "" : " (which this machine's is not: it lacks instructions)")
   }
 
   private func printParameters(_ parameters: [Manifest.Tensor]) {
@@ -59,12 +61,17 @@ struct InfoCommand: ParsableCommand {
       Console.print(
         "\(Format.left(schedule.role.rawValue, width: 14))\(Format.count(Double(flops)))FLOP; arena \(Format.bytes(schedule.arenaBytes))"
           + (accumulators > 0 ? ", gradients \(Format.bytes(accumulators))" : "")
-          + ", scratch \(Format.bytes(schedule.scratchBytes)) a thread")
+          + ", scratch \(Format.bytes(schedule.scratchBytes))" + (manifest.processor.kind == .gpu ? "" : " a thread"))
     }
+    let schedules = OptimizerStep.schedules(program, batches: manifest.recipe.batchAccumulation)
     let plan = manifest.memoryPlan(
-      schedules: OptimizerStep.schedules(program, batches: manifest.recipe.batchAccumulation), threads: threads.count, sources: 1,
-      loaders: Int(wamim_available_processors()))
-    Console.print("memory        \(Format.bytes(plan.total)) at most while it trains:")
+      schedules: schedules, threads: threads.count, sources: 1, loaders: Int(wamim_available_processors()))
+    if manifest.processor.kind == .gpu { print(manifest.deviceMemoryPlan(schedules: schedules), titled: "GPU memory") }
+    print(plan, titled: "memory")
+  }
+
+  private func print(_ plan: MemoryPlan, titled title: String) {
+    Console.print("\(Format.left(title, width: 14))\(Format.bytes(plan.total)) at most while it trains:")
     for row in plan.rows { Console.print("              \(Format.left(Format.bytes(row.bytes), width: 12))\(row.name)") }
   }
 

@@ -51,7 +51,7 @@ struct ReconstructCommand: ParsableCommand {
     var protected = ProtectedFiles()
     protected.protect(file, as: "the checkpoint")
     try protected.check(output, option: "-o", sources: [source])
-    let model = try TrainedModel(program: program, schedules: [.forward], threads: threads.count)
+    let model = try TrainedModel(program: program, schedules: [.forward], threads: threads.count, device: threads.device)
     try Checkpoint.loadParameters(file, into: model, averaged: average.isAveraged)
     let unreadable = UnreadableImages()
     let gallery = try Gallery(

@@ -42,7 +42,7 @@ struct TrainedClassifier {
     }
     self.loaders = loaders.count
     model = try TrainedModel(
-      program: program, schedules: [.forward], threads: threads.count, sources: 1, loaders: loaders.count,
+      program: program, schedules: [.forward], threads: threads.count, device: threads.device, sources: 1, loaders: loaders.count,
       indexBytes: source.indexByteCount, orderBytes: EpochOrder.byteCount(images: source.count))
     try Checkpoint.loadParameters(file, into: model, averaged: averaged)
     wamim_catch_interruptions()

@@ -1,15 +1,18 @@
 /// Makes the device that a program runs on.
 package struct DeviceMaker: Sendable {
   /// What commands make their devices with; a task may have a maker of its own.
-  @TaskLocal package static var current = DeviceMaker { (program, accumulates, threads) throws(TrainerError) in
-    try CPUDevice(program, accumulates: accumulates, threads: threads)
+  @TaskLocal package static var current = DeviceMaker { (program, request) throws(TrainerError) in
+    if program.deviceCode != nil { return try CUDADevice(program, request) }
+    guard request.number == 0 else {
+      throw TrainerError("--device chooses a GPU, and this program computes on this machine's processor; leave it out")
+    }
+    return try CPUDevice(program, accumulates: request.accumulates, threads: request.threads)
   }
 
-  /// Makes a device for `program`, whose schedules use the accumulators where `accumulates` says so, with `threads` threads of this
-  /// machine.
-  package let make: @Sendable (_ program: Program, _ accumulates: Bool, _ threads: Int) throws(TrainerError) -> any Device
+  /// Makes a device for a program, as the request says.
+  package let make: @Sendable (_ program: Program, _ request: DeviceRequest) throws(TrainerError) -> any Device
 
-  package init(make: @escaping @Sendable (Program, Bool, Int) throws(TrainerError) -> any Device) {
+  package init(make: @escaping @Sendable (Program, DeviceRequest) throws(TrainerError) -> any Device) {
     self.make = make
   }
 }

@@ -87,7 +87,7 @@ package final class CPUDevice: Device {
   package func firstNonFinite(among tensors: [Manifest.Tensor]) -> Int? {
     tensors.firstIndex { tensor in
       let bytes = memory.bytes(tensor)
-      return bytes.baseAddress.map { !ValueCheck.isFinite($0, byteCount: bytes.count) } ?? false
+      return bytes.baseAddress.map { !FiniteCheck.isFinite($0, byteCount: bytes.count) } ?? false
     }
   }
 

@@ -109,9 +109,12 @@ final class Executor: @unchecked Sendable {
     let manifest = program.manifest
     let outputs = manifest.schedules[schedule].outputs.map(\.tensor)
     let bases = memory.bases(scratch: scratch[0])
-    let check = ValueCheck(
+    let extents = ArgumentExtents(
       program.schedules[schedule], tensors: manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) + outputs,
-      of: program, at: bases)
+      of: program)
+    func isFinite(_ extent: ArgumentExtents.Extent) -> Bool {
+      FiniteCheck.isFinite(bases[extent.storage] + extent.offset, byteCount: extent.byteCount)
+    }
     let plan = plans[schedule]
     clearTemporaries(of: schedule)
     return withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(plan.maximumArguments, 1)) { pointers in
@@ -119,9 +122,10 @@ final class Executor: @unchecked Sendable {
         for number in 0..<phase.taskCount {
           let task = phase.task(number)
           for call in task.calls {
-            let before = check.findings(call, task: task, units: task.units)
+            let touched = extents.of(call, begin: Int(task.begin), end: Int(task.end), units: task.units)
+            let before = touched.map(isFinite)
             make(call, task: task, bases: bases, pointers: pointers)
-            let after = check.findings(call, task: task, units: task.units)
+            let after = touched.map(isFinite)
             if zip(before, after).contains(where: { $0 && !$1 }) {
               return NonFiniteResult(phase: index, description: Int(call.description))
             }
@@ -134,18 +138,7 @@ final class Executor: @unchecked Sendable {
 
   /// Zeroes all that a schedule computes before it is used, as an earlier run may have left numbers there that are not finite.
   private func clearTemporaries(of schedule: Int) {
-    let manifest = program.manifest
-    let tensors = manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor)
-    let kept =
-      tensors.map { $0.offset..<$0.offset + $0.byteCount }
-      + program.constants.map { Int($0.offset)..<Int($0.offset) + Int($0.byte_count) }
-    var start = 0
-    let end = manifest.schedules[schedule].arenaBytes
-    for range in kept.sorted(by: { $0.lowerBound < $1.lowerBound }) + [end..<end] {
-      let gap = min(range.lowerBound, end) - start
-      if gap > 0 { memset(memory.arena.base + start, 0, gap) }
-      start = max(start, range.upperBound)
-    }
+    for range in program.temporaries(ofSchedule: schedule) { memset(memory.arena.base + range.lowerBound, 0, range.count) }
     memset(scratch[0].base, 0, program.scratchBytes)
   }
 

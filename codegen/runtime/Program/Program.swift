@@ -15,6 +15,8 @@ package struct Program: @unchecked Sendable {
   let constants: [wamim_constant]
   /// Code that measures the machine.
   let probes: wamim_probes?
+  /// The kernels for a GPU; nil where they are for this machine's processor.
+  let deviceCode: wamim_device_code?
 
   /// Reads the manifest of `program`, and checks that the program is one that this runtime can run.
   package init(_ program: UnsafePointer<wamim_program>) throws(TrainerError) {
@@ -36,6 +38,7 @@ package struct Program: @unchecked Sendable {
     schedules = Array(UnsafeBufferPointer(start: root.schedules, count: Int(root.schedule_count)))
     constants = Array(UnsafeBufferPointer(start: root.constants, count: Int(root.constant_count)))
     probes = root.probes?.pointee
+    deviceCode = root.device_code?.pointee
     try checkTensors()
     try checkBindings()
   }

@@ -4,8 +4,9 @@ import WaMIMManifest
 package final class TrainedModel {
   package let program: Program
   package let device: any Device
-  /// What the process takes at most.
+  /// What the process takes at most, and what it takes of a GPU's memory, where it computes on one.
   package let memoryPlan: MemoryPlan
+  package let deviceMemoryPlan: MemoryPlan?
   /// Whether schedules that use the accumulators can be run.
   private let accumulates: Bool
   /// Whether running means of the parameters are kept.
@@ -21,25 +22,25 @@ package final class TrainedModel {
   ///
   /// - Parameters:
   ///   - schedules: What will be run; memory is checked for the largest of them.
+  ///   - number: Which one of several devices.
   ///   - sources: The sources of images that are read meanwhile, with `loaders` threads each.
   ///   - indexBytes: What the sources hold to find their images.
   ///   - orderBytes: What the orders will take in which images are shown.
   package init(
-    program: Program, schedules: [ScheduleRole], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
+    program: Program, schedules: [ScheduleRole], threads: Int, device number: Int = 0, sources: Int = 0, loaders: Int = 0,
+    indexBytes: Int = 0,
     orderBytes: Int = 0
   ) throws(TrainerError) {
-    var accumulates = false
-    for role in schedules {
-      let schedule = program.manifest.schedules[try program.schedule(role)]
-      accumulates = accumulates || schedule.usesAccumulators
-    }
+    for role in schedules { _ = try program.schedule(role) }
+    let request = DeviceRequest(program, schedules: schedules, threads: threads, number: number)
     memoryPlan = program.manifest.memoryPlan(
       schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes + orderBytes)
     try MemoryCheck.check(memoryPlan, held: indexBytes)
     self.program = program
-    self.accumulates = accumulates
+    accumulates = request.accumulates
+    deviceMemoryPlan = program.deviceCode == nil ? nil : request.memory
     keepsAverages = schedules.contains(.average)
-    device = try DeviceMaker.current.make(program, accumulates, threads)
+    device = try DeviceMaker.current.make(program, request)
   }
 
   // MARK: Inputs and states

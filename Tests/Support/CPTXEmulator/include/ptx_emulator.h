@@ -20,6 +20,9 @@ typedef struct {
 ptx_module *ptx_module_load(const char *text, char *error, size_t error_size);
 void ptx_module_free(ptx_module *module);
 
+/// How many parameters the function `name` has; -1 where there is none of this name.
+int ptx_parameter_count(const ptx_module *module, const char *name);
+
 /// Runs the function `name` with so many blocks of threads, whose parameters are `count` pointers.
 ///
 /// `order` 0 takes the threads of a warp together and blocks in turn; other numbers are other orders, of blocks, warps and single threads.

@@ -1,0 +1,121 @@
+import Foundation
+import TestSupport
+import Testing
+import WaMIMCUDA
+
+/// Trainers for GPUs, on emulated ones, beside those for this machine's processor.
+@Suite(
+  "Trainers for GPUs",
+  .enabled(if: (try? DeviceCompiler()) != nil, "there is no compiler for GPUs: make test-dependencies installs clang-14"))
+struct CUDATrainerTests {
+  /// A model that is emulated in no time.
+  private static let small = [
+    "image=16", "patch=4", "dim=24", "depth=2", "heads=3", "taps=[1, 2]", "levels=[1, 2]", "weights=[1.0, 0.5]", "decoder_dim=16",
+    "decoder_heads=2", "batch=2",
+  ]
+
+  private static let words = "fit --data synthetic:8 --epochs 1 --pictures 0 --every 1 --threads 2"
+
+  private func compile(in workshop: borrowing Workshop) throws {
+    try workshop.compile("wamim_vit_demo", Self.small, options: ["--target", "cuda", "--precision", "f32"], to: "gpu")
+  }
+
+  private func compileForCPU(in workshop: borrowing Workshop) throws {
+    try workshop.compile("wamim_vit_demo", Self.small, options: ["--precision", "f32"], to: "cpu")
+  }
+
+  private func tensors(_ name: String, of workshop: borrowing Workshop) throws -> [String: Safetensors.Tensor] {
+    try Safetensors(contentsOf: workshop.path(name)).tensors
+  }
+
+  /// Expects every tensor of `actual` to be that of `expected`, but for a relative error.
+  private func expect(
+    _ actual: [String: Safetensors.Tensor], agrees expected: [String: Safetensors.Tensor], within tolerance: Double
+  ) {
+    #expect(Set(actual.keys) == Set(expected.keys))
+    for (name, tensor) in expected {
+      let error = relativeError(actual[name]?.elements ?? [], tensor.elements)
+      #expect(error <= tolerance, "\(name): \(error)")
+    }
+  }
+
+  @Test("Gradients and steps are those of the processor")
+  func gradients() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try compile(in: workshop)
+    try compileForCPU(in: workshop)
+    _ = try AgreementTests.expectedResults("wamim_vit_demo", Self.small, workshop)
+    for (trainer, output) in [("cpu", "cpu.out"), ("gpu", "gpu.out")] {
+      let result = try gpu.run("grad --input in.safetensors --output \(output) --threads 2", trainer: trainer, in: workshop)
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    try expect(tensors("gpu.out", of: workshop), agrees: tensors("cpu.out", of: workshop), within: 2e-5)
+  }
+
+  @Test("A run that is left and resumed, or that a lost GPU ends, has the bits of one that was not, in any order of threads")
+  func resumption() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try compile(in: workshop)
+    let whole = try gpu.run("\(Self.words) --out whole", in: workshop)
+    try #require(whole.status == 0, "\(whole.errors)")
+    #expect(whole.output.contains("Emulated A (GPU 0)"), "\(whole.output)")
+    let cut = try gpu.run("\(Self.words) --out cut --limit-steps 2", in: workshop)
+    try #require(cut.status == 0, "\(cut.errors)")
+    // In the middle of the first step of those that are left.
+    let lost = try gpu.run("fit --resume cut", ["LOSE_AT": 60], in: workshop)
+    #expect(lost.status == 1 && lost.errors.contains("CUDA_ERROR_UNKNOWN"), "\(lost.errors)")
+    #expect(lost.errors.contains("The last checkpoint, of step 2, is kept. To continue: "), "\(lost.errors)")
+    let end = try gpu.run("fit --resume cut", ["ORDER": 2], in: workshop)
+    try #require(end.status == 0, "\(end.errors)")
+    #expect(try tensors("cut/checkpoint.safetensors", of: workshop) == tensors("whole/checkpoint.safetensors", of: workshop))
+  }
+
+  @Test("A run goes from a GPU to the processor and back")
+  func exchange() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try compile(in: workshop)
+    try compileForCPU(in: workshop)
+    for words in ["gpu \(Self.words) --out mixed --limit-steps 1", "cpu fit --resume mixed --limit-steps 3", "gpu fit --resume mixed"]
+      + ["cpu \(Self.words) --out whole"]
+    {
+      let result = try gpu.run(String(words.dropFirst(4)), trainer: String(words.prefix(3)), in: workshop)
+      try #require(result.status == 0, "\(words): \(result.errors)")
+    }
+    // AdamW divides small gradients by their own size.
+    try expect(
+      tensors("mixed/checkpoint.safetensors", of: workshop), agrees: tensors("whole/checkpoint.safetensors", of: workshop),
+      within: 1e-3)
+  }
+
+  /// What goes wrong, and what is said of it.
+  private static let faults: [(settings: [String: Int], words: String, message: String)] = [
+    (["VERSION": 11020], "bench", "is too old: it knows CUDA 11.2, and this program needs one for CUDA 11.4 or newer"),
+    (["DEVICES": 0], "bench", "this process can use none"),
+    (["DEVICES": 2], "bench --device 2", "there is no GPU 2: this process can use 2 GPUs, counted from 0"),
+    (["CAPABILITY": 75], "bench", "Emulated A (GPU 0) has compute capability 7.5, and this program needs 8.0 or newer"),
+    (["MEMORY": 100_000], "bench", "not enough memory on the GPU: this run needs "),
+    (["DEVICES": 2, "TAKEN": 1 << 30], "bench --device 1", "Emulated B (GPU 1) has 0 bytes free of 1.00 GiB"),
+    (["FULL_AT": 2], "bench", "(CUDA_ERROR_OUT_OF_MEMORY); another process may use the GPU"),
+    (["FAIL_AT": 5], "\(words) --out run", "(CUDA_ERROR_LAUNCH_FAILED)"),
+    (["LOSE_AT": 1], "\(words) --out run", "There is no checkpoint yet"),
+  ]
+
+  @Test("What keeps a GPU from computing is said in a sentence")
+  func refusals() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try compile(in: workshop)
+    for (settings, words, message) in Self.faults {
+      let result = try gpu.run(words, settings, in: workshop)
+      #expect(result.status == 1 && result.errors.contains(message), "\(settings): \(result.status) \(result.errors)")
+    }
+    let missing = try workshop.run(workshop.path("gpu"), ["bench"])
+    #expect(missing.status == 1 && missing.errors.contains("this machine has no driver for one"), "\(missing.errors)")
+    try compileForCPU(in: workshop)
+    let elsewhere = try gpu.run("bench --device 1", trainer: "cpu", in: workshop)
+    #expect(elsewhere.status == 1 && elsewhere.errors.contains("--device chooses a GPU"), "\(elsewhere.errors)")
+  }
+}

@@ -1,0 +1,27 @@
+import Foundation
+import Testing
+
+/// A folder with a driver whose GPUs are emulated, for trainers that look for NVIDIA's.
+struct EmulatedGPU {
+  /// What makes a trainer find the driver.
+  let environment: [String: String]
+
+  init(in workshop: borrowing Workshop) throws {
+    let folder = workshop.path("driver")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let library = Workshop.products.appendingPathComponent("libFakeCUDA.so").path
+    try #require(FileManager.default.fileExists(atPath: library), "\(library) has not been built")
+    try FileManager.default.createSymbolicLink(atPath: folder + "/libcuda.so.1", withDestinationPath: library)
+    let others = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"].map { ":" + $0 } ?? ""
+    environment = ["LD_LIBRARY_PATH": folder + others]
+  }
+
+  /// Runs the trainer `name` of `workshop`; `settings` say what the driver does, as `fake_cuda.h` has them.
+  func run(
+    _ words: String, _ settings: [String: Int] = [:], trainer name: String = "gpu", in workshop: borrowing Workshop
+  ) throws -> CommandResult {
+    let faults = Dictionary(uniqueKeysWithValues: settings.map { ("FAKE_CUDA_" + $0, "\($1)") })
+    return try workshop.run(
+      workshop.path(name), words.split(separator: " ").map(String.init), environment: environment.merging(faults) { $1 })
+  }
+}

@@ -1,0 +1,68 @@
+import CCUDA
+import CProgram
+
+/// A GPU that this process uses: calls of the driver are about it from now on, on the thread that makes it.
+final class CUDAContext {
+  /// The GPU as messages name it.
+  let name: String
+  private let device: wamim_cuda_device
+  private var isRetained = false
+
+  /// Opens the GPU of number `number`, which has to be able to run `code`.
+  init(number: Int, for code: wamim_device_code) throws(TrainerError) {
+    try CUDADriver.open(for: code)
+    var count: Int32 = 0
+    try CUDAResult.check(wamim_cuDeviceGetCount(&count), "count the GPUs")
+    guard number < count else {
+      throw TrainerError(
+        "there is no GPU \(number): this process can use \(Format.counted(Int(count), "GPU")), counted from 0, which --device chooses"
+      )
+    }
+    var device: wamim_cuda_device = 0
+    try CUDAResult.check(wamim_cuDeviceGet(&device, Int32(number)), "open GPU \(number)")
+    self.device = device
+    name = "\(Self.model(of: device)) (GPU \(number))"
+    let capability =
+      try 10 * Self.attribute(Int32(WAMIM_CUDA_CAPABILITY_MAJOR), of: device)
+      + Self.attribute(Int32(WAMIM_CUDA_CAPABILITY_MINOR), of: device)
+    guard capability >= Int(code.compute_capability) else {
+      throw TrainerError(
+        "\(name) has compute capability \(capability / 10).\(capability % 10), and this program needs "
+          + "\(code.compute_capability / 10).\(code.compute_capability % 10) or newer")
+    }
+    var context: wamim_cuda_context?
+    try CUDAResult.check(wamim_cuDevicePrimaryCtxRetain(&context, device), "use \(name)")
+    isRetained = true
+    try CUDAResult.check(wamim_cuCtxSetCurrent(context), "use \(name)")
+  }
+
+  deinit {
+    if isRetained { _ = wamim_cuDevicePrimaryCtxRelease(device) }
+  }
+
+  /// A property of the GPU.
+  func attribute(_ attribute: Int32) throws(TrainerError) -> Int { try Self.attribute(attribute, of: device) }
+
+  /// Bytes of the GPU's memory: those that can still be had, and all.
+  func memory() throws(TrainerError) -> (available: Int, total: Int) {
+    var (available, total) = (0, 0)
+    try CUDAResult.check(wamim_cuMemGetInfo(&available, &total), "ask for the GPU's memory")
+    return (available, total)
+  }
+
+  private static func attribute(_ attribute: Int32, of device: wamim_cuda_device) throws(TrainerError) -> Int {
+    var value: Int32 = 0
+    try CUDAResult.check(wamim_cuDeviceGetAttribute(&value, attribute, device), "ask for the GPU's properties")
+    return Int(value)
+  }
+
+  private static func model(of device: wamim_cuda_device) -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { name in
+      name.initialize(repeating: 0)
+      guard wamim_cuDeviceGetName(name.baseAddress, Int32(name.count), device) == 0, let base = name.baseAddress else {
+        return "GPU"
+      }
+      return String(cString: base)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import CCUDA
+import CProgram
+import WaMIMManifest
+
+/// A schedule as a GPU runs it: calls in order, in two parts where the loss decides whether the second one follows.
+final class CUDASchedule {
+  /// A function with its parameters.
+  struct Launch {
+    let function: wamim_cuda_function
+    let blocks: UInt32
+    let threads: UInt32
+    let parameters: [wamim_cuda_address]
+    /// What messages call it.
+    let name: String
+  }
+
+  /// One call of the program.
+  struct Call {
+    let launches: [Launch]
+    let call: wamim_call
+    let units: Int
+    let phase: Int
+  }
+
+  /// Calls that are made without a question between them, and their graph, once they have run.
+  final class Part {
+    let calls: [Call]
+    fileprivate var graph: CUDAGraph?
+
+    init(_ calls: [Call]) { self.calls = calls }
+  }
+
+  let parts: [Part]
+  /// Bytes from the start of the arena to the loss that decides after the first part.
+  let lossOffset: Int?
+
+  /// - Parameter addresses: Where each storage begins, by its number.
+  init(
+    _ schedule: wamim_schedule, _ description: Manifest.Schedule, calls manifestCalls: [Manifest.Call], module: CUDAModule,
+    addresses: [UInt32: wamim_cuda_address]
+  ) throws(TrainerError) {
+    let lossGuard = LossGuard(description)
+    var calls: [Call] = []
+    for (phase, groups) in schedule.allPhases.enumerated() {
+      for group in groups.allGroups {
+        for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
+          let index = Int(call.description)
+          let name = index < manifestCalls.count ? manifestCalls[index].name : "call \(index)"
+          let launches = try Self.launches(of: call, called: name, module: module, addresses: addresses)
+          calls.append(Call(launches: launches, call: call, units: Int(group.units), phase: phase))
+        }
+      }
+    }
+    let first = lossGuard.map { known in calls.prefix { $0.phase <= known.phase } } ?? calls[...]
+    parts = [Part(Array(first)), Part(Array(calls[first.endIndex...]))].filter { !$0.calls.isEmpty }
+    lossOffset = parts.count > 1 ? lossGuard?.offset : nil
+  }
+
+  /// Calls of one run.
+  var callCount: Int { parts.reduce(0) { $0 + $1.calls.count } }
+
+  private static func launches(
+    of call: wamim_call, called name: String, module: CUDAModule, addresses: [UInt32: wamim_cuda_address]
+  ) throws(TrainerError) -> [Launch] {
+    guard let kernel = call.device_kernel?.pointee else {
+      throw TrainerError("the kernel for \(name) has no code for GPUs; compile the model again")
+    }
+    let parameters = UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
+      addresses[argument.storage, default: 0] + argument.offset
+    }
+    var launches: [Launch] = []
+    for launch in UnsafeBufferPointer(start: kernel.launches, count: Int(kernel.launch_count)) {
+      let function = launch.function.map { String(cString: $0) } ?? ""
+      launches.append(
+        Launch(
+          function: try module.function(function), blocks: launch.blocks, threads: launch.threads, parameters: parameters,
+          name: "\(function) for \(name)"))
+    }
+    return launches
+  }
+}
+
+extension CUDASchedule.Launch {
+  /// Asks `stream` to run the function.
+  func run(on stream: CUDAStream) throws(TrainerError) {
+    var values = parameters
+    let result = values.withUnsafeMutableBufferPointer { values in
+      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(values.count, 1)) { pointers in
+        for index in values.indices {
+          pointers.initializeElement(at: index, to: values.baseAddress.map { UnsafeMutableRawPointer($0 + index) })
+        }
+        return wamim_cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, stream.handle, pointers.baseAddress, nil)
+      }
+    }
+    try CUDAResult.check(result, "launch \(name)")
+  }
+}
+
+extension CUDASchedule.Part {
+  /// Asks `stream` to make all calls, which it does without this machine's help.
+  func run(on stream: CUDAStream) throws(TrainerError) {
+    let graph = try graph ?? CUDAGraph(of: self, capturedOn: stream)
+    self.graph = graph
+    try graph.run(on: stream)
+  }
+}
+
+/// Launches that the GPU knows as a whole.
+final class CUDAGraph {
+  private let handle: wamim_cuda_executable_graph
+
+  fileprivate init(of part: CUDASchedule.Part, capturedOn stream: CUDAStream) throws(TrainerError) {
+    let purpose = "make a graph of \(part.calls.count) calls"
+    try CUDAResult.check(wamim_cuStreamBeginCapture(stream.handle, Int32(WAMIM_CUDA_CAPTURE_THREAD_LOCAL)), purpose)
+    var problem: TrainerError?
+    do throws(TrainerError) {
+      for call in part.calls { for launch in call.launches { try launch.run(on: stream) } }
+    } catch {
+      problem = error
+    }
+    var graph: wamim_cuda_graph?
+    let captured = wamim_cuStreamEndCapture(stream.handle, &graph)
+    defer { if let graph { _ = wamim_cuGraphDestroy(graph) } }
+    if let problem { throw problem }
+    try CUDAResult.check(captured, purpose)
+    var handle: wamim_cuda_executable_graph?
+    try CUDAResult.check(wamim_cuGraphInstantiateWithFlags(&handle, graph, 0), purpose)
+    guard let handle else { throw TrainerError("the GPU's driver gives no graph") }
+    self.handle = handle
+  }
+
+  deinit {
+    _ = wamim_cuGraphExecDestroy(handle)
+  }
+
+  func run(on stream: CUDAStream) throws(TrainerError) {
+    try CUDAResult.check(wamim_cuGraphLaunch(handle, stream.handle), "compute a step")
+  }
+}

@@ -1,0 +1,26 @@
+import WaMIMManifest
+
+/// What is asked of the device that a program shall run on.
+package struct DeviceRequest: Sendable {
+  /// Whether schedules will run that use the accumulators.
+  package var accumulates: Bool
+  /// Threads of this machine that compute.
+  package var threads: Int
+  /// Which one of several devices.
+  package var number: Int
+  /// Bytes of the arena and of scratch memory that the schedules use that will run.
+  package var arenaBytes: Int
+  package var scratchBytes: Int
+  /// What a device with memory of its own needs of it.
+  package var memory: MemoryPlan
+
+  package init(_ program: Program, schedules roles: [ScheduleRole], threads: Int, number: Int = 0) {
+    let schedules = program.manifest.schedules.filter { roles.contains($0.role) }
+    accumulates = schedules.contains(where: \.usesAccumulators)
+    arenaBytes = schedules.map(\.arenaBytes).max() ?? 0
+    scratchBytes = schedules.map(\.scratchBytes).max() ?? 0
+    memory = program.manifest.deviceMemoryPlan(schedules: roles)
+    self.threads = threads
+    self.number = number
+  }
+}
