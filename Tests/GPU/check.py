@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Checks trainers for GPUs on a machine that has one: against golden numbers, against the processor's trainers, against the emulator.
+
+check.py COMPILER [FOLDER]: prints a table, and writes results.json and all that it made to FOLDER (default: gpu-check).
+
+Needs what `wamimc --target cuda` needs, an NVIDIA driver, and nothing from a registry. compute-sanitizer is run where it is installed. With
+WAMIM_GPU_DRIVER=FOLDER, the driver is the libcuda.so.1 in that folder.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import safetensors
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GOLDEN_MODEL = ["image=32", "patch=4", "dim=48", "depth=4", "heads=3", "taps=[1, 2, 3, 4]", "levels=[1, 2, 3, 4]", "decoder_dim=32",
+                "decoder_heads=4", "batch=3"]
+SMALL_SWIN = ["image=32", "patch=1", "window=4", "dim=4", "depths=[2, 1, 1, 1]", "heads=[1, 2, 2, 4]", "decoder_dim=8",
+              "decoder_heads=2", "levels=[1, 2, 3, 3]", "batch=2"]
+# What differs by the order of sums alone; AdamW divides small gradients by their own size, so that steps differ more.
+TOLERANCE, STEP_TOLERANCE = 2e-5, 2e-3
+
+
+class Check:
+    """Runs one thing after the other in a folder, and keeps what came of it."""
+
+    def __init__(self, compiler, folder):
+        self.compiler = os.path.abspath(compiler)
+        self.folder = os.path.abspath(folder)
+        self.results = []
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def run(self, *words, driver=os.environ.get("WAMIM_GPU_DRIVER")):
+        environment = dict(os.environ)
+        if driver:
+            environment["LD_LIBRARY_PATH"] = driver
+        done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
+    def compile(self, model, settings, name, target="cuda"):
+        options = [word for setting in settings for word in ("--set", setting)]
+        model = os.path.join(REPOSITORY, "graphs", model + ".wg")
+        self.run(self.compiler, model, *options, "--target", target, "--precision", "f32", "-o", name)
+
+    def measure(self, name, body):
+        """Notes what `body` says of itself, (good or not, a sentence, more for the JSON), or why it failed."""
+        start = time.time()
+        try:
+            good, text, *more = body()
+        except Exception as problem:  # Whatever goes wrong, the other checks are worth something.
+            good, text, more = False, str(problem), []
+        row = {"check": name, "good": good, "result": text, "seconds": round(time.time() - start, 1)}
+        if more:
+            row["data"] = more[0]
+        self.results.append(row)
+        print(f"{'ok  ' if good else 'FAIL'}  {name:<34} {text}", flush=True)
+
+    def compare(self, actual, expected, tolerance):
+        name, error = safetensors.largest_error(actual, expected)
+        return error <= tolerance, f"largest relative error {error:.1e}, of {name}; at most {tolerance:.0e} is good"
+
+    # MARK: Checks
+
+    def golden(self):
+        self.compile("wamim_vit_demo", GOLDEN_MODEL, "golden")
+        given = os.path.join(REPOSITORY, "Tests/Golden/vit-tiny.in.safetensors")
+        self.run("./golden", "grad", "--input", given, "--output", "golden.out")
+        expected = safetensors.read(os.path.join(REPOSITORY, "Tests/Golden/vit-tiny.out.safetensors"))
+        actual = safetensors.read(self.path("golden.out"))
+        return self.compare(actual, {name: value for name, value in expected.items() if name in actual}, 1e-4)
+
+    def emulator(self):
+        """The bits of the GPU are those of the emulator, which rounds as PTX says: it can be believed where there is no GPU."""
+        library = os.path.join(os.path.dirname(self.compiler), "libFakeCUDA.so")
+        if not os.path.exists(library):
+            return True, "left out: the tests' driver has not been built"
+        os.makedirs(self.path("driver"))
+        os.symlink(library, self.path("driver/libcuda.so.1"))
+        given = os.path.join(REPOSITORY, "Tests/Golden/vit-tiny.in.safetensors")
+        self.run("./golden", "grad", "--input", given, "--output", "emulated.out", driver=self.path("driver"))
+        actual, expected = safetensors.read(self.path("golden.out")), safetensors.read(self.path("emulated.out"))
+        same = sum(actual.get(name) == tensor for name, tensor in expected.items())
+        _, error = safetensors.largest_error(actual, expected)
+        return error <= TOLERANCE, f"{same} of {len(expected)} tensors have the emulator's bits; largest relative error {error:.1e}"
+
+    def steps(self, model, settings):
+        """Twenty steps on the GPU and on the processor."""
+        for name, target in (("steps-gpu", "cuda"), ("steps-cpu", "cpu")):
+            self.compile(model, settings, name, target)
+            self.run("./" + name, "fit", "--data", "synthetic:400", "--epochs", "10", "--limit-steps", "20", "--pictures", "0",
+                     "--out", f"run-{name}", "--overwrite")
+        losses = [[json.loads(line)["loss"] for line in open(self.path(f"run-{name}/metrics.jsonl"))]
+                  for name in ("steps-gpu", "steps-cpu")]
+        error = max(abs(x - y) / abs(y) for x, y in zip(*losses))
+        return error <= STEP_TOLERANCE, f"losses of {len(losses[0])} steps differ by {error:.1e} at most", {"gpu": losses[0], "cpu": losses[1]}
+
+    def resumption(self):
+        for words in ["--out whole --limit-steps 6", "--out cut --limit-steps 3"]:
+            self.run("./golden", "fit", "--data", "synthetic:60", "--epochs", "1", "--pictures", "0", *words.split())
+        self.run("./golden", "fit", "--resume", "cut", "--limit-steps", "6")
+        whole, cut = (safetensors.read(self.path(f"{name}/checkpoint.safetensors")) for name in ("whole", "cut"))
+        return whole == cut, "a resumed run has the bits of one that was not" if whole == cut else "a resumed run has other bits"
+
+    def sanitizer(self, tool):
+        if not shutil.which("compute-sanitizer"):
+            return True, "left out: there is no compute-sanitizer"
+        given = os.path.join(REPOSITORY, "Tests/Golden/vit-tiny.in.safetensors")
+        self.run("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", "./golden", "grad", "--input", given, "--output",
+                 "sanitized.out")
+        return True, "nothing found"
+
+    def bench(self, model, settings):
+        self.compile(model, settings, "bench")
+        data = json.loads(self.run("./bench", "bench", "--steps", "10", "--json"))
+        slowest = sorted(data["kernels"], key=lambda kernel: -kernel["seconds"])[:10]
+        return (True, f"{data['images_per_second']:.1f} images/s, {data['step_seconds_median'] * 1e3:.2f} ms a step, "
+                f"{100 * data['share_of_limit']:.0f} % of the GPU's arithmetic",
+                {"images_per_second": data["images_per_second"], "step_seconds": data["step_seconds"], "limits": data["limits"],
+                 "slowest": slowest})
+
+
+def main():
+    check = Check(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "gpu-check")
+    check.measure("golden case", check.golden)
+    check.measure("bits of the emulator", check.emulator)
+    check.measure("resumed run", check.resumption)
+    check.measure("20 steps, small ViT", lambda: check.steps("wamim_vit_demo", GOLDEN_MODEL))
+    check.measure("20 steps, small Swin", lambda: check.steps("wamim_swin_demo", SMALL_SWIN))
+    for tool in ("memcheck", "racecheck"):
+        check.measure(f"compute-sanitizer, {tool}", lambda: check.sanitizer(tool))
+    if not os.environ.get("WAMIM_GPU_QUICK"):
+        check.measure("bench, ViT-Ti, batch 256", lambda: check.bench("wamim_vit_tiny", ["batch=256"]))
+        check.measure("bench, ViT-B, batch 128", lambda: check.bench("wamim_vit_base", ["batch=128"]))
+    with open(check.path("results.json"), "w") as file:
+        json.dump(check.results, file, indent=1)
+    print(f"all of it: {check.path('results.json')}")
+    sys.exit(0 if all(row["good"] for row in check.results) else 1)
+
+
+if __name__ == "__main__":
+    main()
