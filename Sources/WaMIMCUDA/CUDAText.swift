@@ -11,7 +11,7 @@ extension CUDABackend {
       let layers = Set(calls.map { Manifest.pattern($0.name) }).sorted()
       return try cuda(program.kernels[index], program.variants[index], number: index, comment: layers.joined(separator: ", "))
     }
-    return "// \(program.name), as it runs on a GPU.\n\n" + Prelude.text + "\n" + texts.joined()
+    return "// \(program.name), as it runs on a GPU.\n\n" + Prelude.text + "\n" + texts.joined() + RuntimeFunctions.text + "\n"
   }
 
   /// Kernels alone, with their variants.

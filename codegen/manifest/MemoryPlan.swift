@@ -56,8 +56,7 @@ extension Manifest {
 
   /// What `loaders` threads and the batches take that they fill from `sources` sources of images.
   public func imageBytes(sources: Int, loaders: Int) -> Int {
-    let pixels = inputs.reduce(0) { $0 + ($1.binding == .images ? $1.tensor.count : 0) }
-    return sources * (Manifest.waitingBatches * batch / microBatch * pixels + loaders * MemoryPlan.loaderBytes)
+    sources * (waitingPixels + loaders * MemoryPlan.loaderBytes)
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
@@ -78,15 +77,25 @@ extension Manifest {
     return MemoryPlan(rows: rows)
   }
 
-  /// The memory of a GPU that a process takes that runs `schedules` there.
-  public func deviceMemoryPlan(schedules roles: [ScheduleRole]) -> MemoryPlan {
-    MemoryPlan(rows: computedRows(roles, scratches: 1))
+  /// The memory of a GPU that a process takes that runs `schedules` there, on images of `sources` sources.
+  public func deviceMemoryPlan(schedules roles: [ScheduleRole], sources: Int = 0) -> MemoryPlan {
+    var rows = computedRows(roles, scratches: 1)
+    let waiting = takesLabels ? 0 : sources * waitingPixels
+    if waiting > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: waiting)) }
+    return MemoryPlan(rows: rows)
   }
 
-  /// What the driver takes of this machine's memory, with inputs on their way to a GPU.
+  private var takesLabels: Bool { inputs.contains { $0.binding == .labels } }
+
+  /// What the driver takes of this machine's memory, with inputs that are numbers already on their way to a GPU.
   private var transferredBytes: Int {
-    let given = inputs.filter { $0.binding == .images || $0.binding == .labels }
+    let given = takesLabels ? inputs.filter { $0.binding == .images || $0.binding == .labels } : []
     return MemoryPlan.driverBytes + 2 * MemoryPlan.transferBytes + 2 * given.reduce(0) { $0 + $1.tensor.byteCount }
+  }
+
+  /// Bytes of the pixels of batches that wait.
+  private var waitingPixels: Int {
+    Manifest.waitingBatches * batch / microBatch * inputs.reduce(0) { $0 + ($1.binding == .images ? $1.tensor.count : 0) }
   }
 
   /// What schedules compute on and with.

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,10 @@ struct Module {
   ptx_module *module;
   std::map<std::string, std::unique_ptr<Function>> functions;
 };
+
+/// Held by each call: programs call from several threads.
+std::recursive_mutex mutex;
+using Lock = std::lock_guard<std::recursive_mutex>;
 
 /// Ranges of memory by their first byte.
 using Ranges = std::map<uint64_t, size_t>;
@@ -164,14 +169,19 @@ const std::map<Result, std::pair<const char *, const char *>> names = {
 
 // MARK: The driver and its devices
 
-API cuInit(uint32_t) { return setting("FAKE_CUDA_DEVICES", 1) ? success : no_device; }
+API cuInit(uint32_t) {
+  const Lock lock(mutex);
+  return setting("FAKE_CUDA_DEVICES", 1) ? success : no_device;
+}
 
 API cuDriverGetVersion(int32_t *version) {
+  const Lock lock(mutex);
   *version = setting("FAKE_CUDA_VERSION", 12040);
   return success;
 }
 
 API cuGetErrorName(Result result, const char **name) {
+  const Lock lock(mutex);
   const auto found = names.find(result);
   if (found == names.end()) return invalid_value;
   *name = found->second.first;
@@ -179,6 +189,7 @@ API cuGetErrorName(Result result, const char **name) {
 }
 
 API cuGetErrorString(Result result, const char **text) {
+  const Lock lock(mutex);
   const auto found = names.find(result);
   if (found == names.end()) return invalid_value;
   *text = found->second.second;
@@ -186,22 +197,26 @@ API cuGetErrorString(Result result, const char **text) {
 }
 
 API cuDeviceGetCount(int32_t *count) {
+  const Lock lock(mutex);
   *count = setting("FAKE_CUDA_DEVICES", 1);
   return success;
 }
 
 API cuDeviceGet(wamim_cuda_device *device, int32_t number) {
+  const Lock lock(mutex);
   if (number < 0 || (uint64_t)number >= setting("FAKE_CUDA_DEVICES", 1)) return invalid_device;
   *device = number;
   return success;
 }
 
 API cuDeviceGetName(char *name, int32_t bytes, wamim_cuda_device device) {
+  const Lock lock(mutex);
   std::snprintf(name, bytes, "Emulated %c", 'A' + device);
   return success;
 }
 
 API cuDeviceGetAttribute(int32_t *value, int32_t attribute, wamim_cuda_device) {
+  const Lock lock(mutex);
   const int capability = setting("FAKE_CUDA_CAPABILITY", 80);
   switch (attribute) {
     case WAMIM_CUDA_CAPABILITY_MAJOR: *value = capability / 10; return success;
@@ -213,27 +228,34 @@ API cuDeviceGetAttribute(int32_t *value, int32_t attribute, wamim_cuda_device) {
 }
 
 API cuDevicePrimaryCtxRetain(wamim_cuda_context *context, wamim_cuda_device device) {
+  const Lock lock(mutex);
   *context = (void *)(uintptr_t)(device + 1);
   return broken;
 }
 
 API cuDevicePrimaryCtxRelease_v2(wamim_cuda_device) {
+  const Lock lock(mutex);
   // What a kernel has done goes with its context; a GPU that is lost stays lost.
   if (broken != unknown) broken = success;
   return broken;
 }
 
-API cuCtxSetCurrent(wamim_cuda_context) { return broken; }
+API cuCtxSetCurrent(wamim_cuda_context) {
+  const Lock lock(mutex);
+  return broken;
+}
 
 // MARK: Memory
 
 API cuMemGetInfo_v2(size_t *available, size_t *total) {
+  const Lock lock(mutex);
   *total = total_bytes();
   *available = *total - std::min(*total, taken_bytes());
   return broken;
 }
 
 API cuMemAlloc_v2(wamim_cuda_address *address, size_t bytes) {
+  const Lock lock(mutex);
   if (broken) return broken;
   if (bytes == 0) return invalid_value;
   if (++allocations == setting("FAKE_CUDA_FULL_AT", 0) || taken_bytes() + bytes > total_bytes()) return out_of_memory;
@@ -246,12 +268,14 @@ API cuMemAlloc_v2(wamim_cuda_address *address, size_t bytes) {
 }
 
 API cuMemFree_v2(wamim_cuda_address address) {
+  const Lock lock(mutex);
   if (!device_memory.erase(address)) return fail(invalid_value, "memory is freed that has not been allocated");
   std::free((void *)address);
   return broken;
 }
 
 API cuMemHostAlloc(void **memory, size_t bytes, uint32_t) {
+  const Lock lock(mutex);
   if (broken) return broken;
   *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   pinned_memory[(uint64_t)*memory] = bytes;
@@ -259,12 +283,14 @@ API cuMemHostAlloc(void **memory, size_t bytes, uint32_t) {
 }
 
 API cuMemFreeHost(void *memory) {
+  const Lock lock(mutex);
   if (!pinned_memory.erase((uint64_t)memory)) return fail(invalid_value, "memory is freed that has not been allocated");
   std::free(memory);
   return broken;
 }
 
 API cuMemcpyHtoDAsync_v2(wamim_cuda_address to, const void *from, size_t bytes, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   if (!holds(device_memory, to, bytes) || !holds(pinned_memory, (uint64_t)from, bytes))
     return fail(invalid_value, "a copy to the device leaves its memory, or comes from memory that is not pinned");
   const uint64_t before = digest(from, bytes);
@@ -276,6 +302,7 @@ API cuMemcpyHtoDAsync_v2(wamim_cuda_address to, const void *from, size_t bytes, 
 }
 
 API cuMemcpyDtoHAsync_v2(void *to, wamim_cuda_address from, size_t bytes, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   if (!holds(device_memory, from, bytes) || !holds(pinned_memory, (uint64_t)to, bytes))
     return fail(invalid_value, "a copy from the device leaves its memory, or goes to memory that is not pinned");
   std::memset(to, not_yet_copied, bytes);
@@ -288,17 +315,20 @@ API cuMemcpyDtoHAsync_v2(void *to, wamim_cuda_address from, size_t bytes, wamim_
 }
 
 API cuMemcpyDtoDAsync_v2(wamim_cuda_address to, wamim_cuda_address from, size_t bytes, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   if (!holds(device_memory, from, bytes) || !holds(device_memory, to, bytes))
     return fail(invalid_value, "a copy in the device leaves its memory");
   return enqueue((Stream *)stream, [=] { std::memcpy((void *)to, (void *)from, bytes); });
 }
 
 API cuMemsetD8Async(wamim_cuda_address to, uint8_t value, size_t count, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   if (!holds(device_memory, to, count)) return fail(invalid_value, "memory of the device is set beyond its end");
   return enqueue((Stream *)stream, [=] { std::memset((void *)to, value, count); });
 }
 
 API cuMemsetD32Async(wamim_cuda_address to, uint32_t value, size_t count, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   if (!holds(device_memory, to, 4 * count)) return fail(invalid_value, "memory of the device is set beyond its end");
   return enqueue((Stream *)stream, [=] {
     for (size_t i = 0; i < count; ++i) ((uint32_t *)to)[i] = value;
@@ -308,18 +338,24 @@ API cuMemsetD32Async(wamim_cuda_address to, uint32_t value, size_t count, wamim_
 // MARK: Streams, events and graphs
 
 API cuStreamCreate(wamim_cuda_stream *stream, uint32_t) {
+  const Lock lock(mutex);
   *stream = new Stream;
   return broken;
 }
 
 API cuStreamDestroy_v2(wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   delete (Stream *)stream;
   return broken;
 }
 
-API cuStreamSynchronize(wamim_cuda_stream stream) { return drain((Stream *)stream); }
+API cuStreamSynchronize(wamim_cuda_stream stream) {
+  const Lock lock(mutex);
+  return drain((Stream *)stream);
+}
 
 API cuStreamWaitEvent(wamim_cuda_stream stream, wamim_cuda_event handle, uint32_t) {
+  const Lock lock(mutex);
   Event *event = (Event *)handle;
   return enqueue((Stream *)stream, [event, recorded = event->recorded] {
     if (const Result result = wait(event, recorded)) throw Failure{result, "what a stream waits for fails"};
@@ -327,11 +363,13 @@ API cuStreamWaitEvent(wamim_cuda_stream stream, wamim_cuda_event handle, uint32_
 }
 
 API cuEventCreate(wamim_cuda_event *event, uint32_t) {
+  const Lock lock(mutex);
   *event = new Event;
   return broken;
 }
 
 API cuEventDestroy_v2(wamim_cuda_event handle) {
+  const Lock lock(mutex);
   Event *event = (Event *)handle;
   // Its stream may still name it.
   const Result result = wait(event, event->recorded);
@@ -340,6 +378,7 @@ API cuEventDestroy_v2(wamim_cuda_event handle) {
 }
 
 API cuEventRecord(wamim_cuda_event handle, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   Event *event = (Event *)handle;
   event->stream = (Stream *)stream;
   return enqueue(event->stream, [event, recorded = ++event->recorded] {
@@ -348,9 +387,13 @@ API cuEventRecord(wamim_cuda_event handle, wamim_cuda_stream stream) {
   });
 }
 
-API cuEventSynchronize(wamim_cuda_event handle) { return wait((Event *)handle, ((Event *)handle)->recorded); }
+API cuEventSynchronize(wamim_cuda_event handle) {
+  const Lock lock(mutex);
+  return wait((Event *)handle, ((Event *)handle)->recorded);
+}
 
 API cuEventElapsedTime(float *milliseconds, wamim_cuda_event start, wamim_cuda_event end) {
+  const Lock lock(mutex);
   const Event *from = (Event *)start, *to = (Event *)end;
   if (from->reached < from->recorded || to->reached < to->recorded) return fail(600, "time is measured up to what has not come yet");
   *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
@@ -358,23 +401,27 @@ API cuEventElapsedTime(float *milliseconds, wamim_cuda_event start, wamim_cuda_e
 }
 
 API cuStreamBeginCapture_v2(wamim_cuda_stream stream, int32_t) {
+  const Lock lock(mutex);
   if (((Stream *)stream)->capture) return fail(invalid_value, "a stream is captured twice");
   ((Stream *)stream)->capture = std::make_unique<Graph>();
   return broken;
 }
 
 API cuStreamEndCapture(wamim_cuda_stream stream, wamim_cuda_graph *graph) {
+  const Lock lock(mutex);
   if (!((Stream *)stream)->capture) return fail(invalid_value, "a capture ends that has not begun");
   *graph = ((Stream *)stream)->capture.release();
   return broken;
 }
 
 API cuGraphInstantiateWithFlags(wamim_cuda_executable_graph *executable, wamim_cuda_graph graph, uint64_t) {
+  const Lock lock(mutex);
   *executable = new Graph(*(Graph *)graph);
   return broken;
 }
 
 API cuGraphLaunch(wamim_cuda_executable_graph executable, wamim_cuda_stream stream) {
+  const Lock lock(mutex);
   if (broken) return broken;
   for (const Work &work : ((Graph *)executable)->work)
     if (const Result result = enqueue((Stream *)stream, work)) return result;
@@ -382,11 +429,13 @@ API cuGraphLaunch(wamim_cuda_executable_graph executable, wamim_cuda_stream stre
 }
 
 API cuGraphDestroy(wamim_cuda_graph graph) {
+  const Lock lock(mutex);
   delete (Graph *)graph;
   return success;
 }
 
 API cuGraphExecDestroy(wamim_cuda_executable_graph executable) {
+  const Lock lock(mutex);
   delete (Graph *)executable;
   return success;
 }
@@ -394,6 +443,7 @@ API cuGraphExecDestroy(wamim_cuda_executable_graph executable) {
 // MARK: Modules
 
 API cuModuleLoadDataEx(wamim_cuda_module *module, const void *image, uint32_t count, int32_t *options, void **values) {
+  const Lock lock(mutex);
   if (broken) return broken;
   char error[1024] = "";
   ptx_module *loaded = ptx_module_load((const char *)image, error, sizeof error);
@@ -412,12 +462,14 @@ API cuModuleLoadDataEx(wamim_cuda_module *module, const void *image, uint32_t co
 }
 
 API cuModuleUnload(wamim_cuda_module module) {
+  const Lock lock(mutex);
   ptx_module_free(((Module *)module)->module);
   delete (Module *)module;
   return broken;
 }
 
 API cuModuleGetFunction(wamim_cuda_function *function, wamim_cuda_module handle, const char *name) {
+  const Lock lock(mutex);
   if (broken) return broken;
   Module *module = (Module *)handle;
   const int parameters = ptx_parameter_count(module->module, name);
@@ -431,6 +483,7 @@ API cuModuleGetFunction(wamim_cuda_function *function, wamim_cuda_module handle,
 API cuLaunchKernel(
     wamim_cuda_function handle, uint32_t blocks, uint32_t blocks_y, uint32_t blocks_z, uint32_t threads, uint32_t threads_y,
     uint32_t threads_z, uint32_t shared_bytes, wamim_cuda_stream stream, void **parameters, void **) {
+  const Lock lock(mutex);
   if (blocks_y * blocks_z * threads_y * threads_z != 1 || shared_bytes != 0 || blocks == 0 || threads == 0 || threads > 1024)
     return fail(invalid_value, "a launch has too many threads, or what is not emulated");
   const Function *function = (Function *)handle;

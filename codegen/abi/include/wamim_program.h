@@ -114,7 +114,11 @@ typedef struct {
 ///
 /// Such a program's groups have one chunk each, the device takes one phase after the other, and scratch memory is there once.
 typedef struct {
-  /// PTX, with a zero at its end.
+  /// PTX, with a zero at its end. Besides the kernels' functions, it has those that the runtime launches on its own, blocks of 256
+  /// threads, with addresses and 64-bit whole numbers as parameters:
+  ///
+  /// - `wamim_look_up_pixels(pixels, table, images, channels, positions, count)`: as many threads as there are elements;
+  /// - `wamim_add_up(numbers, parts, count, squares)`: each block a float64, of numbers or of their squares.
   const char *ptx;
   uint64_t ptx_bytes;
   /// The least compute capability that it runs on, ten times the major number and the minor one.

@@ -6,6 +6,7 @@ final class CUDAContext {
   /// The GPU as messages name it.
   let name: String
   private let device: wamim_cuda_device
+  private var handle: wamim_cuda_context?
   private var isRetained = false
 
   /// Opens the GPU of number `number`, which has to be able to run `code`.
@@ -30,11 +31,13 @@ final class CUDAContext {
         "\(name) has compute capability \(capability / 10).\(capability % 10), and this program needs "
           + "\(code.compute_capability / 10).\(code.compute_capability % 10) or newer")
     }
-    var context: wamim_cuda_context?
-    try CUDAResult.check(wamim_cuDevicePrimaryCtxRetain(&context, device), "use \(name)")
+    try CUDAResult.check(wamim_cuDevicePrimaryCtxRetain(&handle, device), "use \(name)")
     isRetained = true
-    try CUDAResult.check(wamim_cuCtxSetCurrent(context), "use \(name)")
+    try makeCurrent()
   }
+
+  /// Lets calls of the driver on this thread be about the GPU.
+  func makeCurrent() throws(TrainerError) { try CUDAResult.check(wamim_cuCtxSetCurrent(handle), "use \(name)") }
 
   deinit {
     if isRetained { _ = wamim_cuDevicePrimaryCtxRelease(device) }

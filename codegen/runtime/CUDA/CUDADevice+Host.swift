@@ -1,6 +1,6 @@
 import WaMIMManifest
 
-/// What this machine's processor does for a GPU: values that it makes, and questions about tensors that it answers.
+/// What this machine's processor does for a GPU: values that it makes, and a question about tensors that it answers.
 extension CUDADevice {
   /// Bytes of tensors that are made at a time.
   private static let groupBytes = 64 << 20
@@ -27,16 +27,6 @@ extension CUDADevice {
       }
       first = end
     }
-  }
-
-  package func sum(_ term: SumTerm, over tensors: [Manifest.Tensor]) throws(TrainerError) -> Double {
-    let sums = TensorSums(count: tensors.count)
-    for (index, tensor) in tensors.enumerated() {
-      let buffer = HostTensor(count: tensor.count)
-      try transfers.download(to: UnsafeMutableRawBufferPointer(buffer.elements), at: try address(of: tensor))
-      sums.note(term, of: buffer.elements, at: index)
-    }
-    return sums.total
   }
 
   package func firstNonFinite(among tensors: [Manifest.Tensor]) throws(TrainerError) -> Int? {

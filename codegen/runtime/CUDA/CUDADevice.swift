@@ -8,7 +8,7 @@ package final class CUDADevice: Device {
   let context: CUDAContext
   let stream: CUDAStream
   let transfers: CUDATransfers
-  private let module: CUDAModule
+  let module: CUDAModule
   private let memories: CUDAMemories
   private let meter = CUDAMeter()
   /// Those that have run, by their index.
@@ -108,7 +108,9 @@ package final class CUDADevice: Device {
   // MARK: Images
 
   package func makeImageStaging(slots: Int, for batch: ImageBatch) throws(TrainerError) -> any ImageStaging {
-    try CUDAImageStaging(slots: slots, batch: batch, device: self)
+    // Labels, what is erased and what is mixed make numbers of bytes in more than one way, of which a GPU knows one.
+    if batch.hasNotes { return try CUDASampleStaging(slots: slots, batch: batch, device: self) }
+    return try CUDAImageStaging(slots: slots, batch: batch, device: self)
   }
 
   /// Where a tensor of the arena lies.

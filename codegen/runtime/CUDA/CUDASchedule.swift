@@ -4,19 +4,9 @@ import WaMIMManifest
 
 /// A schedule as a GPU runs it: calls in order, in two parts where the loss decides whether the second one follows.
 final class CUDASchedule {
-  /// A function with its parameters.
-  struct Launch {
-    let function: wamim_cuda_function
-    let blocks: UInt32
-    let threads: UInt32
-    let parameters: [wamim_cuda_address]
-    /// What messages call it.
-    let name: String
-  }
-
   /// One call of the program.
   struct Call {
-    let launches: [Launch]
+    let launches: [CUDALaunch]
     let call: wamim_call
     let units: Int
     let phase: Int
@@ -61,38 +51,22 @@ final class CUDASchedule {
 
   private static func launches(
     of call: wamim_call, called name: String, module: CUDAModule, addresses: [UInt32: wamim_cuda_address]
-  ) throws(TrainerError) -> [Launch] {
+  ) throws(TrainerError) -> [CUDALaunch] {
     guard let kernel = call.device_kernel?.pointee else {
       throw TrainerError("the kernel for \(name) has no code for GPUs; compile the model again")
     }
     let parameters = UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
       addresses[argument.storage, default: 0] + argument.offset
     }
-    var launches: [Launch] = []
+    var launches: [CUDALaunch] = []
     for launch in UnsafeBufferPointer(start: kernel.launches, count: Int(kernel.launch_count)) {
       let function = launch.function.map { String(cString: $0) } ?? ""
       launches.append(
-        Launch(
-          function: try module.function(function), blocks: launch.blocks, threads: launch.threads, parameters: parameters,
+        CUDALaunch(
+          function: try module.function(function), blocks: Int(launch.blocks), threads: Int(launch.threads), parameters: parameters,
           name: "\(function) for \(name)"))
     }
     return launches
-  }
-}
-
-extension CUDASchedule.Launch {
-  /// Asks `stream` to run the function.
-  func run(on stream: CUDAStream) throws(TrainerError) {
-    var values = parameters
-    let result = values.withUnsafeMutableBufferPointer { values in
-      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(values.count, 1)) { pointers in
-        for index in values.indices {
-          pointers.initializeElement(at: index, to: values.baseAddress.map { UnsafeMutableRawPointer($0 + index) })
-        }
-        return wamim_cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, 0, stream.handle, pointers.baseAddress, nil)
-      }
-    }
-    try CUDAResult.check(result, "launch \(name)")
   }
 }
 

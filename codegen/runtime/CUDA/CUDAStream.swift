@@ -18,6 +18,11 @@ final class CUDAStream {
     _ = wamim_cuStreamDestroy(handle)
   }
 
+  /// Lets work that is asked for from now on wait for `moment`.
+  func wait(until moment: CUDAEvent) throws(TrainerError) {
+    try CUDAResult.check(wamim_cuStreamWaitEvent(handle, moment.handle, 0), "order the GPU's work")
+  }
+
   /// Waits until all work is done; `purpose` is what the last of it was for.
   func wait(for purpose: @autoclosure () -> String) throws(TrainerError) {
     try CUDAResult.check(wamim_cuStreamSynchronize(handle), purpose())

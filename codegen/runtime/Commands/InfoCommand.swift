@@ -66,7 +66,7 @@ struct InfoCommand: ParsableCommand {
     let schedules = OptimizerStep.schedules(program, batches: manifest.recipe.batchAccumulation)
     let plan = manifest.memoryPlan(
       schedules: schedules, threads: threads.count, sources: 1, loaders: Int(wamim_available_processors()))
-    if manifest.processor.kind == .gpu { print(manifest.deviceMemoryPlan(schedules: schedules), titled: "GPU memory") }
+    if manifest.processor.kind == .gpu { print(manifest.deviceMemoryPlan(schedules: schedules, sources: 1), titled: "GPU memory") }
     print(plan, titled: "memory")
   }
 

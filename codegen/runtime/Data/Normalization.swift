@@ -3,7 +3,7 @@ import WaMIMManifest
 /// The map between bytes and the model's numbers, channel by channel.
 package struct Normalization: Sendable {
   /// The model's number for each byte, 256 for each channel.
-  private let table: [Float]
+  let table: [Float]
   private let mean: [Double]
   private let standardDeviation: [Double]
 

@@ -6,18 +6,21 @@ final class WaitingSamples: @unchecked Sendable {
   let samplesPerSlot: Int
   private let sampleBytes: Int
   private let classes: Int?
-  /// Slots one after the other.
+  /// Slots one after the other, in memory of its own or given.
   private let pixels: UnsafeMutableBufferPointer<UInt8>
+  private let ownsPixels: Bool
   /// What comes with the samples of each slot, where something does.
   private let notes: UnsafeMutableBufferPointer<Sample.Note>
   private let finisher: SampleFinisher
 
-  init(slots: Int, batch: ImageBatch) {
+  /// - Parameter pixels: Memory for the slots, which outlives this; nil for memory of its own.
+  init(slots: Int, batch: ImageBatch, pixels given: UnsafeMutableBufferPointer<UInt8>? = nil) {
     slotCount = slots
     samplesPerSlot = batch.input.shape[0]
     sampleBytes = batch.sampleBytes
     classes = batch.classes
-    pixels = .allocate(capacity: slots * samplesPerSlot * sampleBytes)
+    pixels = given ?? .allocate(capacity: slots * samplesPerSlot * sampleBytes)
+    ownsPixels = given == nil
     pixels.initialize(repeating: 0)
     notes = .allocate(capacity: batch.hasNotes ? slots * samplesPerSlot : 0)
     notes.initialize(repeating: Sample.Note())
@@ -25,7 +28,7 @@ final class WaitingSamples: @unchecked Sendable {
   }
 
   deinit {
-    pixels.deallocate()
+    if ownsPixels { pixels.deallocate() }
     notes.deallocate()
   }
 

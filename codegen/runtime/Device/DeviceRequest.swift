@@ -14,12 +14,12 @@ package struct DeviceRequest: Sendable {
   /// What a device with memory of its own needs of it.
   package var memory: MemoryPlan
 
-  package init(_ program: Program, schedules roles: [ScheduleRole], threads: Int, number: Int = 0) {
+  package init(_ program: Program, schedules roles: [ScheduleRole], threads: Int, number: Int = 0, sources: Int = 0) {
     let schedules = program.manifest.schedules.filter { roles.contains($0.role) }
     accumulates = schedules.contains(where: \.usesAccumulators)
     arenaBytes = schedules.map(\.arenaBytes).max() ?? 0
     scratchBytes = schedules.map(\.scratchBytes).max() ?? 0
-    memory = program.manifest.deviceMemoryPlan(schedules: roles)
+    memory = program.manifest.deviceMemoryPlan(schedules: roles, sources: sources)
     self.threads = threads
     self.number = number
   }

@@ -32,7 +32,7 @@ package final class TrainedModel {
     orderBytes: Int = 0
   ) throws(TrainerError) {
     for role in schedules { _ = try program.schedule(role) }
-    let request = DeviceRequest(program, schedules: schedules, threads: threads, number: number)
+    let request = DeviceRequest(program, schedules: schedules, threads: threads, number: number, sources: sources)
     memoryPlan = program.manifest.memoryPlan(
       schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes + orderBytes)
     try MemoryCheck.check(memoryPlan, held: indexBytes)
