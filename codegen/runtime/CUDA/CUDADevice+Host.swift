@@ -17,10 +17,7 @@ extension CUDADevice {
       }
       let buffers = tensors[first..<end].map { HostTensor(count: $0.count) }
       try ParallelRanges(threads: threadCount).run(buffers.count, size: 1) { [first] range in
-        for index in range {
-          var span = buffers[index].elements.mutableSpan
-          values(first + index, &span)
-        }
+        for index in range { buffers[index].fill(with: values, index: first + index) }
       }
       for (tensor, buffer) in zip(tensors[first..<end], buffers) {
         try transfers.upload(UnsafeRawBufferPointer(buffer.elements), to: try address(of: tensor))
@@ -53,6 +50,11 @@ extension CUDADevice {
 
     deinit {
       elements.deallocate()
+    }
+
+    func fill(with values: (_ index: Int, _ elements: inout MutableSpan<Float>) -> Void, index: Int) {
+      var span = elements.mutableSpan
+      values(index, &span)
     }
   }
 }

@@ -40,7 +40,7 @@ final class CUDAImageStaging: ImageStaging, @unchecked Sendable {
     self.batch = batch
     self.device = device
     for _ in 0..<count { slots.append(Slot(copied: try CUDAEvent(), used: try CUDAEvent())) }
-    try numbers.withUnsafeBytes { (bytes) throws(TrainerError) in try device.transfers.upload(bytes, to: table.address) }
+    try device.transfers.upload(numbers, to: table.address)
   }
 
   var slotCount: Int { samples.slotCount }

@@ -73,9 +73,10 @@ final class CUDASchedule {
 extension CUDASchedule.Part {
   /// Asks `stream` to make all calls, which it does without this machine's help.
   func run(on stream: CUDAStream) throws(TrainerError) {
-    let graph = try graph ?? CUDAGraph(of: self, capturedOn: stream)
-    self.graph = graph
-    try graph.run(on: stream)
+    if let graph { return try graph.run(on: stream) }
+    let captured = try CUDAGraph(of: self, capturedOn: stream)
+    graph = captured
+    try captured.run(on: stream)
   }
 }
 

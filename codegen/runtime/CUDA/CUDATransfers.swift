@@ -54,6 +54,15 @@ final class CUDATransfers {
     }
   }
 
+  /// Copies `numbers` to `address`.
+  func upload(_ numbers: [Float], to address: wamim_cuda_address) throws(TrainerError) {
+    try upload(4 * numbers.count, to: address) { offset, piece in
+      piece.withUnsafeMutableBytes { target in
+        numbers.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + target.count])) }
+      }
+    }
+  }
+
   /// Hands `byteCount` bytes at `address` to `sink`, piece by piece in order.
   func download(
     _ byteCount: Int, at address: wamim_cuda_address, to sink: (RawSpan) throws(TrainerError) -> Void
