@@ -40,7 +40,8 @@ struct ReadmeTests {
   /// What `import WaMIM` and a link with it take besides a package manager, which would build the library once more.
   private static func libraryOptions(_ workshop: borrowing Workshop) throws -> [String] {
     let modules = [
-      "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMLLVM", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMManifest",
+      "WaMIM", "WaMIMLanguage", "WaMIMCompiler", "WaMIMCUDA", "WaMIMLLVM", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph",
+      "WaMIMManifest",
       "WaMIMRecipe", "WaMIMTypes", "BitCollections", "InternalCollectionsUtilities",
     ]
     let objects = try modules.flatMap { module in

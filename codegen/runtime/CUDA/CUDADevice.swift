@@ -39,6 +39,11 @@ package final class CUDADevice: Device {
     }
   }
 
+  deinit {
+    // The memory goes now that work may be about.
+    try? stream.wait(for: "end work on the GPU")
+  }
+
   private static func check(_ plan: MemoryPlan, on context: CUDAContext) throws(TrainerError) {
     let memory = try context.memory()
     guard plan.total > memory.available else { return }

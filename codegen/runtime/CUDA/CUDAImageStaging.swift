@@ -43,6 +43,12 @@ final class CUDAImageStaging: ImageStaging, @unchecked Sendable {
     try device.transfers.upload(numbers, to: table.address)
   }
 
+  deinit {
+    // Images that nobody takes may be on their way from memory that goes now.
+    try? copies.wait(for: "copy images to the GPU")
+    try? device.stream.wait(for: "copy images to the GPU")
+  }
+
   var slotCount: Int { samples.slotCount }
   var samplesPerSlot: Int { samples.samplesPerSlot }
 

@@ -31,6 +31,11 @@ final class CUDASampleStaging: ImageStaging, @unchecked Sendable {
     }
   }
 
+  deinit {
+    // The memory goes now that the last batch may be on its way from.
+    try? device.stream.wait(for: "copy images to the GPU")
+  }
+
   var slotCount: Int { samples.slotCount }
   var samplesPerSlot: Int { samples.samplesPerSlot }
 
