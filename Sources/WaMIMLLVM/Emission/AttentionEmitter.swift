@@ -61,6 +61,17 @@ struct AttentionEmitter {
     }
   }
 
+  /// Copies `count` rows of a head to where products over channels read them, in pairs or times `factor`.
+  func copyFactors(_ source: MatrixView, to target: MatrixView, count: Value, factor: Float = 1) {
+    guard layout.multipliesPairs else { return copy(source, to: target, count: count, factor: factor) }
+    let pairs = source.asWords(builder)
+    builder.loop(from: builder.index(0), to: count) { row, _ in
+      emitter.copyRow(
+        pairs.moved(rows: row, in: builder).address, to: target.moved(rows: row, in: builder).address, width: layout.channelSteps)
+      return []
+    }
+  }
+
   /// Copies `count` rows of a head, times `factor`, or times a number of each row.
   func copy(_ source: MatrixView, to target: MatrixView, count: Value, factor: Float = 1, factors: Address? = nil) {
     builder.loop(from: builder.index(0), to: count) { row, _ in
@@ -71,12 +82,14 @@ struct AttentionEmitter {
     }
   }
 
-  /// Copies all keys' rows of a head so that keys are columns, a square of as many keys and channels as a vector has lanes at a time.
-  func copyTransposed(_ source: MatrixView, to target: MatrixView) {
+  /// Copies all keys' rows of a head so that keys are columns, a square of as many keys and channels, or pairs of them, as a vector has
+  /// lanes at a time.
+  func copyTransposed(_ rows: MatrixView, to target: MatrixView) {
     let lanes = builder.lanes
+    let source = layout.multipliesPairs ? rows.asWords(builder) : rows
     emitter.forEachSquareSide(of: shape.keyCount) { key, keys in
       let start = source.moved(rows: key, in: builder).address
-      emitter.forEachSquareSide(of: shape.headWidth) { channel, channels in
+      emitter.forEachSquareSide(of: layout.channelSteps) { channel, channels in
         let corner = builder.advance(start, by: channel)
         let lines = (0..<lanes).map { line in
           line < keys
@@ -99,8 +112,10 @@ struct AttentionEmitter {
 
   /// The products of a block of queries' rows with all keys' columns.
   func productWithKeys(_ rows: Value, _ left: MatrixView, _ keys: MatrixView, to result: MatrixView) {
-    MicrokernelProduct(tileRows: layout.queryTile, columns: layout.keyColumns, accumulates: false)
-      .emit(rows: rows, kBlock: builder.index(shape.headWidth), left: left, right: keys, result: result, in: builder)
+    MicrokernelProduct(
+      tileRows: layout.queryTile, columns: layout.keyColumns, accumulates: false, multipliesPairs: layout.multipliesPairs
+    )
+    .emit(rows: rows, kBlock: builder.index(layout.channelSteps), left: left, right: keys, result: result, in: builder)
   }
 
   /// Sums all keys' rows of channels, weighted by a block of queries' scores.

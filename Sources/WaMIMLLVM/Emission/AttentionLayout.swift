@@ -6,6 +6,8 @@ struct AttentionLayout: Hashable, Sendable {
   private static let queryLimit = 48
 
   let shape: AttentionShape
+  /// Whether products over channels are of pairs of bf16 numbers.
+  let multipliesPairs: Bool
   /// Rows of a tile of queries, and of a tile of keys where those are rows.
   let queryTile: Int
   let keyTile: Int
@@ -20,9 +22,23 @@ struct AttentionLayout: Hashable, Sendable {
   /// Channels of a head, rounded up to vectors.
   let width: Int
 
-  init(_ shape: AttentionShape, _ instructions: InstructionSet) {
+  /// The factor that scores still lack after their product: where it is of pairs, queries are not scaled before.
+  var scoreScale: Float { multipliesPairs ? shape.scale : 1 }
+
+  /// Elements of 32 bits that a head's channels take in products over them.
+  var channelSteps: Int { multipliesPairs ? shape.headWidth / 2 : shape.headWidth }
+
+  /// - Parameter operands: What is multiplied over channels: queries and keys, for the gradient values and gradients too.
+  init(_ shape: AttentionShape, _ operands: [TokenRows], of arguments: [KernelArgument], _ instructions: InstructionSet) {
     func rounded(_ extent: Int, to multiple: Int) -> Int { (extent + multiple - 1) / multiple * multiple }
     self.shape = shape
+    multipliesPairs =
+      instructions.pairs != nil && shape.headWidth.isMultiple(of: 2)
+      && operands.allSatisfy { rows in
+        let argument = arguments[rows.argument]
+        return argument.element == .bfloat16
+          && [rows.offset, rows.rowStride, argument.unitStride].allSatisfy { $0.isMultiple(of: 2) }
+      }
     queryTile = MicrokernelProduct.tileRows(for: shape.queryCount, instructions)
     keyTile = MicrokernelProduct.tileRows(for: shape.keyCount, instructions)
     queryRows = rounded(shape.queryCount, to: queryTile)
@@ -77,10 +93,11 @@ struct AttentionWorkspace {
 }
 
 /// What attention's gradient keeps in its workspace: keys as columns and as rows, values as columns; for a block of queries those, the
-/// gradients of their results, their probabilities and the gradients of those; sums for each key; and the gradients of a block of queries.
+/// gradients of their results, both in pairs as well where those are multiplied, their probabilities and the gradients of those; sums for
+/// each key; and the gradients of a block of queries.
 struct AttentionGradientWorkspace {
   let keyColumns, valueColumns, keyRows: WorkspaceRows
-  let queries, gradients, probabilities, scoreGradients: WorkspaceRows
+  let queries, gradients, queryPairs, gradientPairs, probabilities, scoreGradients: WorkspaceRows
   let keyGradients, valueGradients, queryGradients: WorkspaceRows
   /// Elements in all.
   let count: Int
@@ -92,6 +109,9 @@ struct AttentionGradientWorkspace {
     keyRows = cursor.take(rows: layout.shape.keyCount, stride: layout.width)
     queries = cursor.take(rows: layout.block, stride: layout.width)
     gradients = cursor.take(rows: layout.block, stride: layout.width)
+    let pairRows = layout.multipliesPairs ? layout.block : 0
+    queryPairs = cursor.take(rows: pairRows, stride: layout.width)
+    gradientPairs = cursor.take(rows: pairRows, stride: layout.width)
     probabilities = cursor.take(rows: layout.block, stride: layout.keyStride)
     scoreGradients = cursor.take(rows: layout.block, stride: layout.keyStride)
     keyGradients = cursor.take(rows: layout.keyRows, stride: layout.width)

@@ -7,6 +7,7 @@ import WaMIMGraph
 /// Lanes behind the last token hold what counts for nothing.
 struct GroupScoreRows: ScoreLoops {
   let builder: IRBuilder
+  var scale: Float { 1 }
   /// The tokens of the group.
   let count: Value
   /// The tokens' codes, and the biases of one head.

@@ -20,13 +20,13 @@ extension KernelEmitter {
       let query = emitter.rows(attention.query, unit: unit, head: head)
       let result = emitter.rows(attention.result, unit: unit, head: head)
       emitter.forEachBlock { start, rows, count in
-        emitter.copy(query.moved(rows: start, in: builder), to: queries, count: count, factor: shape.scale)
+        emitter.copyFactors(query.moved(rows: start, in: builder), to: queries, count: count, factor: shape.scale)
         emitter.productWithKeys(rows, queries, keys, to: scores)
         builder.loop(from: builder.index(0), to: count) { row, _ in
           let token = builder.addIntegers(start, row)
           emitter.prefetch([attention.query, attention.key, attention.value], row: token, after: head, of: unit)
           emitter.prefetch([attention.result], row: token, unit: unit, head: head)
-          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount).exponentials(
+          let scale = ScoreRows(builder: builder, keyCount: shape.keyCount, scale: layout.scoreScale).exponentials(
             scores.moved(rows: row, in: builder).address)
           builder.store(scale, builder.advance(scales, by: row))
           return []
@@ -50,6 +50,8 @@ private struct AttentionGradientEmitter {
   let emitter: AttentionEmitter
   private let keyColumns, keyRows, valueColumns: MatrixView
   private let queries, gradients, probabilities, scoreGradients: MatrixView
+  /// What products over channels read of a block of queries.
+  private let queryFactors, gradientFactors: MatrixView
   private let keyGradients, valueGradients, queryGradients: MatrixView
 
   init(_ kernel: AttentionGradientKernel, _ emitter: AttentionEmitter) {
@@ -60,6 +62,9 @@ private struct AttentionGradientEmitter {
     (keyColumns, keyRows) = (matrix(workspace.keyColumns), matrix(workspace.keyRows))
     valueColumns = matrix(workspace.valueColumns)
     (queries, gradients) = (matrix(workspace.queries), matrix(workspace.gradients))
+    let multipliesPairs = emitter.layout.multipliesPairs
+    queryFactors = multipliesPairs ? matrix(workspace.queryPairs) : queries
+    gradientFactors = multipliesPairs ? matrix(workspace.gradientPairs) : gradients
     (probabilities, scoreGradients) = (matrix(workspace.probabilities), matrix(workspace.scoreGradients))
     (keyGradients, valueGradients) = (matrix(workspace.keyGradients), matrix(workspace.valueGradients))
     queryGradients = matrix(workspace.queryGradients)
@@ -93,14 +98,18 @@ private struct AttentionGradientEmitter {
     }
     emitter.copy(fromStart(kernel.query), to: queries, count: count, factor: shape.scale)
     emitter.copy(fromStart(kernel.gradient), to: gradients, count: count)
-    emitter.productWithKeys(rows, queries, keyColumns, to: probabilities)
-    emitter.productWithKeys(rows, gradients, valueColumns, to: scoreGradients)
+    if emitter.layout.multipliesPairs {
+      emitter.copyFactors(fromStart(kernel.query), to: queryFactors, count: count)
+      emitter.copyFactors(fromStart(kernel.gradient), to: gradientFactors, count: count)
+    }
+    emitter.productWithKeys(rows, queryFactors, keyColumns, to: probabilities)
+    emitter.productWithKeys(rows, gradientFactors, valueColumns, to: scoreGradients)
     builder.loop(from: builder.index(0), to: count) { row, _ in
       let token = builder.addIntegers(start, row)
       emitter.prefetch([kernel.query, kernel.key, kernel.value, kernel.gradient], row: token, after: head, of: unit)
       emitter.prefetch(
         [kernel.queryGradient, kernel.keyGradient, kernel.valueGradient].compactMap(\.self), row: token, unit: unit, head: head)
-      ScoreRows(builder: builder, keyCount: shape.keyCount).softmaxGradient(
+      ScoreRows(builder: builder, keyCount: shape.keyCount, scale: emitter.layout.scoreScale).softmaxGradient(
         probabilities.moved(rows: row, in: builder).address, scoreGradients.moved(rows: row, in: builder).address)
       return []
     }

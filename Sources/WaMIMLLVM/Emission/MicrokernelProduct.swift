@@ -33,6 +33,8 @@ struct MicrokernelProduct {
   let columns: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
+  /// Whether both sides are pairs of bf16 numbers, 32 bits each.
+  var multipliesPairs = false
 
   /// The tile height that wastes least on a matrix of `rows` rows, higher tiles being more efficient.
   static func tileRows(for rows: Int, _ instructions: InstructionSet) -> Int {
@@ -46,7 +48,7 @@ struct MicrokernelProduct {
   func emit(rows: Value, kBlock: Value, left: MatrixView, right: MatrixView, result: MatrixView, in builder: IRBuilder) {
     let vectors = columns / builder.lanes
     let panels = Panels(
-      tileRows: tileRows, accumulates: accumulates, rows: rows, kBlock: kBlock, left: left, right: right, result: result)
+      product: self, rows: rows, kBlock: kBlock, left: left, right: right, result: result)
     emitPanels(count: vectors / 2, vectors: 2, from: 0)
     emitPanels(count: vectors % 2, vectors: 1, from: vectors / 2 * 2 * builder.lanes)
 
@@ -67,7 +69,7 @@ struct MicrokernelProduct {
     rows: Value, columns count: Value, kBlock: Value, left: MatrixView, right: MatrixView, result: MatrixView, in builder: IRBuilder
   ) {
     let panels = Panels(
-      tileRows: tileRows, accumulates: accumulates, rows: rows, kBlock: kBlock, left: left, right: right, result: result)
+      product: self, rows: rows, kBlock: kBlock, left: left, right: right, result: result)
     let (lanes, pair) = (builder.lanes, 2 * builder.lanes)
     func emitPanels(vectors: Int, from start: Value, to end: Value) {
       let function = panels.tile(vectors: vectors, in: builder)
@@ -85,8 +87,7 @@ struct MicrokernelProduct {
 
   /// What the panels of one product have in common.
   private struct Panels {
-    let tileRows: Int
-    let accumulates: Bool
+    let product: MicrokernelProduct
     let rows, kBlock: Value
     let left, right, result: MatrixView
 
@@ -94,14 +95,15 @@ struct MicrokernelProduct {
     func tile(vectors: Int, in builder: IRBuilder) -> Function {
       builder.shared(
         Microkernel(
-          rows: tileRows, columns: vectors * builder.lanes, leftRow: left.rowStride, leftColumn: left.columnStride,
-          rightRow: right.rowStride, resultRow: result.rowStride, accumulates: accumulates))
+          rows: product.tileRows, columns: vectors * builder.lanes, multipliesPairs: product.multipliesPairs,
+          leftRow: left.rowStride, leftColumn: left.columnStride,
+          rightRow: right.rowStride, resultRow: result.rowStride, accumulates: product.accumulates))
     }
 
     /// Emits the tiles of the panel that begins at `column`.
     func emit(_ function: Function, column: Value, in builder: IRBuilder) {
       let right = builder.pointer(builder.advance(self.right.address, by: column))
-      builder.loop(from: builder.index(0), to: rows, step: tileRows) { row, _ in
+      builder.loop(from: builder.index(0), to: rows, step: product.tileRows) { row, _ in
         let left = builder.advance(self.left.address, by: builder.multiplyIntegers(row, builder.index(self.left.rowStride)))
         let start = builder.multiplyIntegers(row, builder.index(self.result.rowStride))
         let result = builder.advance(builder.advance(self.result.address, by: start), by: column)

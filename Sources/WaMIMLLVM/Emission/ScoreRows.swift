@@ -5,6 +5,8 @@ import WaMIMGraph
 struct ScoreRows: ScoreLoops {
   let builder: IRBuilder
   let keyCount: Int
+  /// The factor that scores lack.
+  let scale: Float
 
   /// Runs `body` for each vector of a row, which begins at `column`, and combines what it returns by `functions`.
   ///
@@ -58,6 +60,8 @@ struct ScoreRows: ScoreLoops {
 /// Loops over a row of scores, vector by vector.
 protocol ScoreLoops {
   var builder: IRBuilder { get }
+  /// The factor that scores lack, above 0.
+  var scale: Float { get }
 
   /// Runs `body` for each vector of a row, which begins at `column`, and combines what it returns by `functions`.
   func across(_ functions: [ReductionFunction], _ body: (_ column: Value) -> [Value]) -> [Value]
@@ -72,7 +76,8 @@ extension ScoreLoops {
 
   /// The exponential of a score relative to the largest one; what is below the least normal number counts as that.
   private func exponential(_ score: Value, less largest: Value) -> Value {
-    let relative = builder.subtract(score, builder.splat(largest, lanes: lanes))
+    var relative = builder.subtract(score, builder.splat(largest, lanes: lanes))
+    if scale != 1 { relative = builder.multiply(relative, builder.constant(scale, lanes: lanes)) }
     return builder.exponentialOfModerate(builder.maximum(builder.constant(-87, lanes: lanes), relative), lanes: lanes)
   }
 

@@ -45,8 +45,12 @@ extension LLVMBackend: Backend {
       let chunks = MatmulCost.likelyChunks(matmul, units: units)
       let costs = MatmulCost(kernel, units: units, chunks: chunks, processor: processor)
       cost = variant.method == .openBLAS ? costs?.openBLAS : costs?.generated
-    case .attention(let attention): work = .attention(AttentionLayout(attention.shape, instructions))
-    case .attentionGradient(let gradient): work = .attentionGradient(AttentionLayout(gradient.shape, instructions))
+    case .attention(let attention):
+      work = .attention(
+        AttentionLayout(attention.shape, [attention.query, attention.key], of: kernel.arguments, instructions))
+    case .attentionGradient(let gradient):
+      let operands = [gradient.query, gradient.key, gradient.value, gradient.gradient]
+      work = .attentionGradient(AttentionLayout(gradient.shape, operands, of: kernel.arguments, instructions))
     case .groupAttention(let attention): work = .groupAttention(GroupAttentionLayout(attention.shape, instructions))
     case .groupAttentionGradient(let gradient):
       work = .groupAttention(GroupAttentionLayout(gradient.attention.shape, instructions))
