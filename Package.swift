@@ -76,11 +76,13 @@ let package = Package(
     // Tests, and what they share.
     .target(
       name: "TestSupport", dependencies: ["WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
-      exclude: ["CFakeProgram", "CFakeCUDA", "CPTXEmulator"]),
+      exclude: ["CFakeProgram", "CFakeCUDA", "CPTXEmulator", "CAMXEmulator"]),
     // Kernels at random, and what they mean, for the tests of every backend.
     .target(
       name: "KernelSupport", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMLayers", "TestSupport"],
       path: "Tests/KernelSupport"),
+    // Runs AMX's instructions on other processors.
+    .target(name: "CAMXEmulator", path: "Tests/Support/CAMXEmulator"),
     // Runs PTX without a GPU.
     .target(name: "CPTXEmulator", path: "Tests/Support/CPTXEmulator"),
     // A driver that does so, for programs that look for NVIDIA's.
@@ -109,8 +111,8 @@ let package = Package(
     .testTarget(
       name: "WaMIMLLVMTests",
       dependencies: [
-        "WaMIMLLVM", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMManifest", "CPlatform", "KernelSupport",
-        "TestSupport",
+        "WaMIMLLVM", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMManifest", "CPlatform", "CAMXEmulator",
+        "KernelSupport", "TestSupport",
       ],
       exclude: ["run_kernels.c"]),
     .testTarget(

@@ -37,7 +37,7 @@ public struct LLVMBackend: Sendable {
     let manifest = try manifest(of: program)
     return try emit(named: program.name, as: output) { builder in
       let kernels = try define(program.kernels, program.variants, visibility: .module, in: builder)
-      let code = ProgramEmitter.Code.processor(kernels, usesAMX: usesAMX(program))
+      let code = ProgramEmitter.Code.processor(kernels, amx: amxTiling(of: program))
       ProgramEmitter(builder: builder, program: program, code: code, manifest: manifest).emit()
     }
   }
@@ -86,13 +86,15 @@ public struct LLVMBackend: Sendable {
       processor: processor, matmuls: matmuls.resolved(for: MatmulTable(program, processor: processor).cost))
   }
 
-  /// Whether some product of `program` runs on AMX.
-  func usesAMX(_ program: Program) -> Bool { methods(of: program).contains(.amx) }
+  /// The fastest way in which AMX multiplies in `program`, if it does.
+  func amxTiling(of program: Program) -> AMXTiling? {
+    products(of: program).filter { $0.method == .amx }.map { AMXTiling(factor: $0.factor) }.min { $0.splits < $1.splits }
+  }
 
-  private func methods(of program: Program) -> [MatmulVariant.Method] {
+  private func products(of program: Program) -> [MatmulVariant] {
     program.variants.compactMap { variant in
       guard let plan = variant.plan as? CPUPlan, case .matmul(let matmul) = plan.work else { return nil }
-      return matmul.method
+      return matmul
     }
   }
 
@@ -102,7 +104,7 @@ public struct LLVMBackend: Sendable {
   func manifest(of program: Program) throws -> [UInt8] {
     var manifest = program.manifest
     manifest.processor = Manifest.Processor(name: processor.name, features: processor.features)
-    manifest.callsBLAS = methods(of: program).contains(.openBLAS)
+    manifest.callsBLAS = products(of: program).contains { $0.method == .openBLAS }
     return try manifest.json()
   }
 

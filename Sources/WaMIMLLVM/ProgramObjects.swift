@@ -36,7 +36,7 @@ extension LLVMBackend {
       let kernels = program.kernels.indices.map {
         KernelEmitter.declare(named: LLVMBackend.name(ofKernel: $0), in: builder)
       }
-      let code = ProgramEmitter.Code.processor(kernels, usesAMX: usesAMX(program))
+      let code = ProgramEmitter.Code.processor(kernels, amx: amxTiling(of: program))
       ProgramEmitter(builder: builder, program: program, code: code, manifest: manifest).emit()
     }
   }

@@ -23,7 +23,7 @@ extension RandomKernels {
   /// A product that is mostly worth AMX: with whole tiles and others, several groups, kBlocks and blocks of rows.
   package mutating func largeMatmul() -> KernelCase {
     let widths = [96, 97, 128, 208, 391]
-    factor = .float32
+    factor = roundsSome && generator.chance(0.5) ? .bfloat16 : .float32
     let (m, n) = (generator.chance(0.2) ? generator.int(48...99) : generator.int(100...200), widths[generator.int(0...4)])
     // Half of them have whole blocks of terms, of which tiles copy the next panel.
     let (depth, block) = (generator.int(128...(generator.chance(0.3) ? 800 : 250)), generator.chance(0.5) ? 32 : 1)

@@ -7,16 +7,19 @@ import WaMIMLLVM
 
 /// Products on AMX, of processors that have it: which they are, and how exact.
 @Suite struct AMXTests {
-  static let isHere = Set(["amx-tile", "amx-bf16"]).isSubset(of: TargetProcessor.native.features)
+  /// The processor to run on: this one, or one that is emulated.
+  static let processor =
+    Set(["amx-tile", "amx-bf16"]).isSubset(of: TargetProcessor.native.features) ? .native : EmulatedAMX.processor
 
   /// `m` rows of `k` numbers times a matrix of `k` by `n`, one way or the other.
-  private func product(_ m: Int, _ n: Int, _ k: Int, transposesRight: Bool = false) -> Kernel {
+  private func product(_ m: Int, _ n: Int, _ k: Int, transposesRight: Bool = false, factor: ElementType = .float32) -> Kernel {
     let partition = MatmulKernel.Partition.samples(rows: m)
     func argument(_ access: KernelArgument.Access, _ count: Int, moves: Bool) -> KernelArgument {
-      KernelArgument(element: .float32, access: access, unitStride: moves ? count : 0, count: count)
+      KernelArgument(element: access == .read ? factor : .float32, access: access, unitStride: moves ? count : 0, count: count)
     }
     let kernel = MatmulKernel(
-      partition: partition, m: m, n: n, k: k, left: .init(argument: 0, offset: 0, rowStride: k, isTransposed: false),
+      partition: partition, m: m, n: n, k: k, factor: factor,
+      left: .init(argument: 0, offset: 0, rowStride: k, isTransposed: false),
       right: .init(argument: 1, offset: 0, rowStride: transposesRight ? k : n, isTransposed: transposesRight),
       result: .init(argument: 2, offset: 0, rowStride: n, isTransposed: false), workspace: 3)
     return Kernel(
@@ -39,6 +42,14 @@ import WaMIMLLVM
     }
     let tile = try #require(instructions(of: /^amx_tiles_2x2_below_\w+:$/, in: text))
     #expect(tile.filter { $0.hasPrefix("tdpbf16ps") }.count == 24)
+  }
+
+  /// Numbers that are bf16 already have one product for each register of sums, and are copied as they are.
+  @Test(arguments: [false, true]) func productsOfBFloat16AreOnTheUnit(transposesRight: Bool) throws {
+    let text = try assembly(product(256, 256, 192, transposesRight: transposesRight, factor: .bfloat16), for: "sapphirerapids")
+    let tile = try #require(instructions(of: /^amx_tiles_2x2_bf16_below_\w+:$/, in: text))
+    #expect(tile.filter { $0.hasPrefix("tdpbf16ps") }.count == 4)
+    #expect(!text.contains("amx_tiles_2x2_below") && !text.contains("vcvtne"))
   }
 
   /// The instructions of the first function with such a label.
@@ -101,14 +112,14 @@ import WaMIMLLVM
   }
 
   /// Results are closer to the true ones than those of multiply-adds in turn, relative to the sum of the products' magnitudes.
-  @Test(.enabled(if: isHere), arguments: [(160, 160, 128), (100, 200, 192), (208, 97, 777), (170, 160, 3072)])
+  @Test(.enabled(if: processor != nil), arguments: [(160, 160, 128), (100, 200, 192), (208, 97, 777), (170, 160, 3072)])
   func resultsAreCloserThanMultiplyAdds(m: Int, n: Int, k: Int) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
     for transposesRight in [false, true] {
       let kernel = product(m, n, k, transposesRight: transposesRight)
       try #require(assembly(kernel, for: "sapphirerapids").contains("tdpbf16ps"))
-      let compiled = try CompiledKernels([kernel], backend: LLVMBackend(matmuls: .generated))
+      let compiled = try CompiledKernels([kernel], backend: LLVMBackend(processor: #require(Self.processor), matmuls: .generated))
       let (left, right) = (numbers(m * k, &generator), numbers(k * n, &generator))
       var arrays = [
         left, right, [Float](repeating: .nan, count: m * n), [],
@@ -137,9 +148,10 @@ import WaMIMLLVM
   }
 
   /// What is not finite shows in its row, or its column, and in no other.
-  @Test(.enabled(if: isHere)) func whatIsNotFiniteShows() throws {
+  @Test(.enabled(if: processor != nil)) func whatIsNotFiniteShows() throws {
     let (m, n, k) = (256, 256, 192)
-    let compiled = try CompiledKernels([product(m, n, k)], backend: LLVMBackend(matmuls: .generated))
+    let compiled = try CompiledKernels(
+      [product(m, n, k)], backend: LLVMBackend(processor: #require(Self.processor), matmuls: .generated))
     for value in [Float.nan, .infinity, -.infinity, .greatestFiniteMagnitude] {
       for side in [0, 1] {
         var arrays = [

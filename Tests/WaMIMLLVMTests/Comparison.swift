@@ -6,15 +6,18 @@ import WaMIMCompiler
 import WaMIMGraph
 import WaMIMLLVM
 
-/// The processors to compile for: this machine's, ones with fewer instructions that it can run too, and an emulated one.
+/// The processors to compile for: this machine's, ones with fewer instructions that it can run too, and an emulated one of another
+/// architecture.
 ///
-/// - Parameter hasRoundedProducts: Whether there are products of bf16 numbers, for which an emulated one has instructions.
-func processorsToTest(hasRoundedProducts: Bool = false) -> [TargetProcessor] {
+/// - Parameters:
+///   - hasProducts: Whether there are products, for which AMX is emulated where there is none.
+///   - hasRoundedProducts: Whether some are of bf16 numbers, for which an emulated processor has instructions.
+func processorsToTest(hasProducts: Bool = false, hasRoundedProducts: Bool = false) -> [TargetProcessor] {
   let native = TargetProcessor.native
   let smaller = ["x86-64", "sandybridge", "haswell", "icelake-server", "cooperlake"].compactMap { try? TargetProcessor.named($0) }
   let emulated =
     EmulatedKernels.canRun ? [try? TargetProcessor.named(hasRoundedProducts ? "neoverse-n2" : "cortex-a72")].compactMap { $0 } : []
-  return [native]
+  return [native] + (hasProducts ? [EmulatedAMX.processor].compactMap { $0 } : [])
     + smaller.filter {
       $0.architecture == .native && $0.features.allSatisfy(native.features.contains) && $0.features != native.features
     } + emulated.filter { $0.architecture != .native }
@@ -27,7 +30,7 @@ func checkAgainstReference(_ cases: [KernelCase], seed: UInt64, generator: inout
   let hasRoundedProducts = cases.contains { item in
     if case .matmul(let matmul) = item.kernel.body { matmul.factor == .bfloat16 } else { false }
   }
-  let backends = processorsToTest(hasRoundedProducts: hasRoundedProducts).flatMap { processor in
+  let backends = processorsToTest(hasProducts: hasMatmuls, hasRoundedProducts: hasRoundedProducts).flatMap { processor in
     // There is no OpenBLAS to link an emulated processor's kernels with.
     sources.filter { processor.architecture == .native || $0 != .openBLAS }.map { LLVMBackend(processor: processor, matmuls: $0) }
   }

@@ -1,3 +1,4 @@
+import CAMXEmulator
 import CPlatform
 import Foundation
 import WaMIMCompiler
@@ -39,6 +40,19 @@ struct CompiledKernels {
   }
 }
 
+/// AMX where the processor lacks it, but has all else that its code needs.
+enum EmulatedAMX {
+  /// The processor that code for AMX is compiled for, where AMX is emulated for it.
+  static let processor: TargetProcessor? = {
+    guard let processor = try? TargetProcessor.named("sapphirerapids"), processor.architecture == .native else { return nil }
+    let missing = processor.features.filter { !wamim_processor_has($0) }
+    let lacksOnlyAMX = !missing.isEmpty && missing.allSatisfy { $0.hasPrefix("amx-") }
+    return lacksOnlyAMX && amx_emulator_install() ? processor : nil
+  }()
+
+  static func has(_ feature: String) -> Bool { processor != nil && feature.hasPrefix("amx-") }
+}
+
 /// Kernels in a shared library that is loaded into this process.
 private final class LoadedKernels: RunnableKernels {
   private typealias Function = @convention(c) (UnsafePointer<UnsafeMutableRawPointer?>, Int64, Int64) -> Void
@@ -48,7 +62,7 @@ private final class LoadedKernels: RunnableKernels {
 
   init(_ object: [UInt8], count: Int, for processor: TargetProcessor) throws {
     // Trainers ask so too, before a kernel runs.
-    for feature in processor.features where !wamim_processor_has(feature) {
+    for feature in processor.features where !wamim_processor_has(feature) && !EmulatedAMX.has(feature) {
       throw BackendError("This machine lacks \(feature).")
     }
     let folder = try TemporaryFolder()

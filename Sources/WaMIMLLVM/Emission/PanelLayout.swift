@@ -57,7 +57,8 @@ struct PanelLayout {
   /// How the left side is there during a kBlock.
   func leftSide(kBlock: Int) -> LeftSide { PanelLayout.leftSide(left, form, tiling, columns: n, kBlock: kBlock) }
 
-  private static func leftSide(
+  /// How a left side is there that `tiling` cuts.
+  static func leftSide(
     _ left: MatmulKernel.Matrix, _ form: PanelForm, _ tiling: MatmulTiling, columns: Int, kBlock: Int
   ) -> LeftSide {
     guard left.liesInColumns else {

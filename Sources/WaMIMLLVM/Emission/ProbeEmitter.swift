@@ -3,15 +3,15 @@ import CLLVM
 /// Writes the functions of `wamim_probes`: what the machine can do at most, with the vectors and registers that kernels use.
 struct ProbeEmitter {
   let builder: IRBuilder
-  /// Whether kernels use AMX.
-  let usesAMX: Bool
+  /// The fastest way in which kernels use AMX, if they do.
+  let amx: AMXTiling?
 
   /// The table of the functions.
   func emit() -> Value {
     builder.structure([
       builder.pointer(to: multiplyAdd()), builder.pointer(to: triad()), builder.index(2 * repetitions * sums * builder.lanes),
-      usesAMX ? builder.pointer(to: multiplyMatrices()) : builder.nullPointer,
-      builder.index(usesAMX ? matrixRoundFlops : 0),
+      amx.map { builder.pointer(to: multiplyMatrices($0)) } ?? builder.nullPointer,
+      builder.index(amx == nil ? 0 : matrixRoundFlops),
     ])
   }
 
@@ -41,16 +41,16 @@ struct ProbeEmitter {
   /// Registers of AMX that a tile's sums take, one below the other and side by side.
   private let matrixSums = 2
 
-  /// Multiplications and additions of float32 numbers that a round's products of splits stand for.
+  /// Multiplications and additions of numbers that a round's products of splits stand for.
   private var matrixRoundFlops: Int {
     2 * matrixSums * matrixSums * AMXRegister.elements * AMXTiling.blockTerms
   }
 
-  private func multiplyMatrices() -> Function {
+  private func multiplyMatrices(_ tiling: AMXTiling) -> Function {
     builder.define("probe_multiply_matrices", [builder.floatPointer, builder.int64], returning: builder.void) { function in
       builder.configureAMX()
       builder.loop(from: builder.index(0), to: function.parameter(1)) { _, _ in
-        for _ in AMXTiles.products {
+        for _ in tiling.products {
           for (row, column) in (0..<matrixSums).flatMap({ row in (0..<matrixSums).map { (row, $0) } }) {
             builder.addProducts(AMXTiles.left(row), AMXTiles.right(column), to: AMXTiles.sum(row, column))
           }

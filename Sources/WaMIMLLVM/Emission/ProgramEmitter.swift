@@ -6,7 +6,7 @@ struct ProgramEmitter {
   /// What calls run.
   enum Code {
     /// Functions of this object or others, by their kernel's index.
-    case processor([Function], usesAMX: Bool)
+    case processor([Function], amx: AMXTiling?)
     case device(DeviceCode)
   }
 
@@ -66,8 +66,8 @@ struct ProgramEmitter {
   }
 
   private func probes() -> Value {
-    guard case .processor(_, let usesAMX) = code else { return builder.nullPointer }
-    return builder.table("probes", [ProbeEmitter(builder: builder, usesAMX: usesAMX).emit()])
+    guard case .processor(_, let amx) = code else { return builder.nullPointer }
+    return builder.table("probes", [ProbeEmitter(builder: builder, amx: amx).emit()])
   }
 
   private func deviceCode() -> Value {

@@ -65,28 +65,3 @@ extension IRBuilder {
 
   private func bytePointer(_ address: Address) -> Value { bitcast(pointer(address), to: bytePointer) }
 }
-
-// MARK: bf16×3 splits
-
-extension IRBuilder {
-  /// bf16 numbers that a float32 one is the sum of, each of 8 bits, so that it fits the upper half of a number's 32.
-
-  /// The splits of two vectors, the largest first: in each lane the second vector's 16 bits above the first one's.
-  ///
-  /// All splits but the last are rounded to the nearest, so that the next one is small: 2⁻⁸ of a number at most, and the last 2⁻¹⁷.
-  /// Numbers from 3.39e38 on, infinities included, have splits that are not numbers, and those below 2⁻¹⁰⁹ may lose their last split.
-  func pairedSplits(_ first: Value, _ second: Value, lanes: Int) -> [Value] {
-    let (integers, floats) = (vector(int32, lanes: lanes), vector(float, lanes: lanes))
-    let (upperHalf, half) = (integer(-0x1_0000, lanes: lanes), integer(0x8000, lanes: lanes))
-    var rests = [first, second]
-    return (0..<AMXTiling.splits).map { split in
-      let isLast = split == AMXTiling.splits - 1
-      let bits = rests.map { rest in
-        let bits = bitcast(rest, to: integers)
-        return and(isLast ? bits : addIntegers(bits, half), upperHalf)
-      }
-      if !isLast { rests = zip(rests, bits).map { subtract($0, bitcast($1, to: floats)) } }
-      return or(bits[1], shiftRightUnsigned(bits[0], integer(16, lanes: lanes)))
-    }
-  }
-}

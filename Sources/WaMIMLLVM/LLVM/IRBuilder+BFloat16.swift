@@ -55,7 +55,8 @@ extension IRBuilder {
     return callIntrinsic(products.multiplyAdd, [sum, left, right])
   }
 
-  private func extended(_ halves: Value, lanes: Int) -> Value {
+  /// 16 bits each in the lower halves of 32.
+  func extended(_ halves: Value, lanes: Int) -> Value {
     Value(reference: LLVMBuildZExt(instructions, halves.reference, vector(int32, lanes: lanes).reference, ""))
   }
 

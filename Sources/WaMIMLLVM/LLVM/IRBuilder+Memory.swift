@@ -93,13 +93,13 @@ extension IRBuilder {
     return compareIntegers(LLVMIntSLT, numbers, splat(int32(fromIndex: limit), lanes: lanes))
   }
 
-  /// Loads consecutive elements, `float`, into the lanes that a mask has, and touches no others; the other lanes are 0.
-  func load(_ address: Address, where mask: Value, lanes: Int) -> Value {
-    let type = vector(float, lanes: lanes)
+  /// Loads consecutive elements as they are stored into the lanes that a mask has, and touches no others; the other lanes are 0.
+  func load(_ element: IRType, _ address: Address, where mask: Value, lanes: Int) -> Value {
+    let type = vector(element, lanes: lanes)
     let start = bitcast(pointer(address), to: pointer(to: type))
-    let alignment = integer(4)
-    return callIntrinsic(
-      "llvm.masked.load", overloads: [type, pointer(to: type)], [start, alignment, mask, constant(0, lanes: lanes)])
+    let alignment = integer(Int32(address.element.byteCount))
+    let zeros = Value(reference: LLVMConstNull(type.reference))
+    return callIntrinsic("llvm.masked.load", overloads: [type, pointer(to: type)], [start, alignment, mask, zeros])
   }
 
   /// Loads the elements, `float`, whose numbers from `start` on are the lanes of `indices`, 32 bits each.

@@ -78,26 +78,29 @@ struct MatmulProduct {
 
   func vectorCycles(_ instructions: InstructionSet) -> Double {
     let tiling = MatmulTiling(instructions)
-    let kBlocks = tiling.kBlocks(k: matmul.k, rows: expectedRows)
+    let form = PanelForm(matmul, on: instructions)
+    let steps = form.steps(of: matmul.k)
+    let kBlocks = tiling.kBlocks(k: steps, rows: expectedRows)
     let panels = tiling.panels(columns: matmul.n).map { ($0 + tiling.lanes - 1) / tiling.lanes }
     let vectors = panels.reduce(0, +)
     let heights = tiling.heights(rows: rows)
     let termCycles = panels.reduce(0) { sum, vectors in
       sum + heights.reduce(0) { $0 + tileCycles(height: $1, vectors: vectors, instructions) }
     }
-    let copiesLeft =
-      matmul.left.isTransposed
-      && tiling.copiesLeft(columns: matmul.n, kBlock: kBlocks[0], columnStride: matmul.left.rowStride)
-    let leftCycles = copiesLeft ? Cycles.tiledVector * Double(runs * rows * matmul.k / tiling.lanes) : 0
-    let rightCycles = rightVectorCycles(tiling, tiles: runs * heights.count) * Double(matmul.k * vectors)
-    return Cycles.generatedTerm * Double(runs * matmul.k) * termCycles + leftCycles + rightCycles
+    let leftCycles =
+      switch PanelLayout.leftSide(matmul.left, form, tiling, columns: matmul.n, kBlock: kBlocks[0]) {
+      case .inPlace: 0.0
+      case .rows, .tiles: Cycles.tiledVector * Double(runs * rows * steps / tiling.lanes)
+      }
+    let rightCycles = rightVectorCycles(tiling, form, tiles: runs * heights.count) * Double(steps * vectors)
+    return Cycles.generatedTerm * Double(runs * steps) * termCycles + leftCycles + rightCycles
       + Cycles.sums * Double(kBlocks.count * runs * rows * vectors)
   }
 
   /// What it takes to have a vector of the right side where `tiles` tiles read it.
-  private func rightVectorCycles(_ tiling: MatmulTiling, tiles: Int) -> Double {
+  private func rightVectorCycles(_ tiling: MatmulTiling, _ form: PanelForm, tiles: Int) -> Double {
     if matmul.right.isTransposed { return Cycles.transposedVector }
-    return tiling.copiesRight(rows: expectedRows) ? Cycles.copiedVector : Cycles.distantVector * Double(tiles)
+    return form != .float32 || tiling.copiesRight(rows: expectedRows) ? Cycles.copiedVector : Cycles.distantVector * Double(tiles)
   }
 
   /// What one term of the sums of a tile takes: its multiply-adds, the loads of its factors, or the time until a sum is there again.
@@ -110,17 +113,18 @@ struct MatmulProduct {
   /// sides, of which the right one is made for each block of rows.
   func amxCycles() -> Double {
     func quotient(_ count: Int, _ divisor: Int) -> Int { (count + divisor - 1) / divisor }
+    let tiling = AMXTiling(factor: matmul.factor)
     let kBlocks = AMXTiling.kBlocks(k: matmul.k)
     let (all, extent) = (runs * rows, AMXTiling.tileExtent)
     let columns = quotient(matmul.n, AMXRegister.columns)
     let blocks = kBlocks.reduce(0) { $0 + quotient($1, AMXTiling.blockTerms) }
-    let products = quotient(all, AMXRegister.rows) * columns * blocks * AMXTiles.products.count
-    let rowBlocks = quotient(all, AMXTiling.rowLimit(kBlock: kBlocks[0]))
+    let products = quotient(all, AMXRegister.rows) * columns * blocks * tiling.products.count
+    let rowBlocks = quotient(all, tiling.rowLimit(kBlock: kBlocks[0]))
     let copied = all * matmul.k + rowBlocks * matmul.n * matmul.k
     let tileRows = quotient(all, extent)
     let isWhole = matmul.n.isMultiple(of: AMXRegister.columns) && runs == 1
     let loneTiles = quotient(matmul.n, extent) * (isWhole ? all.isMultiple(of: extent) ? 0 : 1 : tileRows)
-    return Cycles.matrixProduct * Double(products) + Cycles.splitElement * Double(copied)
+    return Cycles.matrixProduct * Double(products) + Cycles.split * Double(copied * tiling.splits)
       + Double(kBlocks.count) * (Cycles.matrixSums * Double(tileRows * extent * columns) + Cycles.loneTile * Double(loneTiles))
   }
 
@@ -159,8 +163,8 @@ private enum Cycles {
 
   /// Two registers are multiplied on AMX: 16 cycles, if there was nothing to wait for.
   static let matrixProduct = 28.0
-  /// A number is copied as splits.
-  static let splitElement = 0.5
+  /// One split of a number is copied.
+  static let split = 0.5 / 3
   /// A vector of sums is read or begun, and written, from AMX.
   static let matrixSums = 12.0
   /// A tile stands alone.

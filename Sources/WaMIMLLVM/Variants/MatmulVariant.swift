@@ -1,4 +1,5 @@
 import WaMIMCompiler
+import WaMIMGraph
 
 /// How a matmul is carried out: by which instructions, how many rows at a time, and with how much workspace.
 struct MatmulVariant: Hashable, Sendable {
@@ -6,13 +7,15 @@ struct MatmulVariant: Hashable, Sendable {
   enum Method: Hashable, Sendable {
     /// A microkernel of vector instructions.
     case vectors
-    /// AMX, which multiplies bf16 numbers: each float32 is split into three.
+    /// AMX, which multiplies bf16 numbers: a float32 one is split into three.
     case amx
     /// OpenBLAS, which brings its own workspace.
     case openBLAS
   }
 
   let method: Method
+  /// What the factors are of.
+  let factor: ElementType
   /// What the factors are when vectors multiply them.
   let form: PanelForm
   /// How many blocks a unit's rows are taken in where the result is cut by rows, and the rows of each but the last; 1 block elsewhere.
@@ -26,6 +29,7 @@ struct MatmulVariant: Hashable, Sendable {
 
   init(_ matmul: MatmulKernel, from source: MatmulSource, on instructions: InstructionSet) {
     let generated = MatmulVariant.generatedMethod(of: matmul, on: instructions)
+    factor = matmul.factor
     form = PanelForm(matmul, on: instructions)
     method = source == .openBLAS && matmul.factor == .float32 ? .openBLAS : generated
     switch matmul.partition {
@@ -42,7 +46,7 @@ struct MatmulVariant: Hashable, Sendable {
     workspace =
       switch method {
       case .vectors: PanelLayout(matmul, expectedRows: expectedRows, mostRows: mostRows, on: instructions).count
-      case .amx: AMXLayout(k: matmul.k, mostRows: mostRows).count
+      case .amx: AMXLayout(AMXTiling(factor: matmul.factor), k: matmul.k, mostRows: mostRows).count
       case .openBLAS: 0
       }
   }
@@ -51,7 +55,7 @@ struct MatmulVariant: Hashable, Sendable {
   ///
   /// Nothing else decides that.
   private static func generatedMethod(of matmul: MatmulKernel, on instructions: InstructionSet) -> Method {
-    guard instructions.matrix != nil, matmul.factor == .float32 else { return .vectors }
+    guard instructions.matrix != nil else { return .vectors }
     let product = MatmulProduct(matmul, runs: 1, rows: matmul.expectedRows, expectedRows: matmul.expectedRows)
     return product.amxCycles() < product.vectorCycles(instructions) ? .amx : .vectors
   }
@@ -62,7 +66,7 @@ struct MatmulVariant: Hashable, Sendable {
     case .vectors:
       "\(instructions.name) \(instructions.matmul.rows[0])x\(instructions.matmul.vectors * instructions.lanes)" + form.suffix
         + (blocks > 1 ? ", blocks of \(blockRows) rows" : "")
-    case .amx: "amx bf16×\(AMXTiling.splits)"
+    case .amx: AMXTiling(factor: factor).splits > 1 ? "amx bf16×\(AMXTiling(factor: factor).splits)" : "amx bf16"
     case .openBLAS: "openblas"
     }
   }

@@ -1,6 +1,7 @@
 import CLLVM
+import WaMIMGraph
 
-/// A function that copies lines of a product's side, rows of the left one or columns of the right one, as blocks of bf16×3 splits,
+/// A function that copies lines of a product's side, rows of the left one or columns of the right one, as blocks of bf16 splits,
 /// `void (source, target, count, kBlock, stride, first, lines, runStride)`: `count` lines of `kBlock` terms.
 ///
 /// Terms beyond the kBlock are zeros; lines beyond the last one in a block are not defined. `stride` is the elements from one line to the
@@ -17,12 +18,15 @@ struct AMXCopier: SharedFunction {
     case lines, terms
   }
 
+  let tiling: AMXTiling
   let rows: Rows
   let contiguous: Direction
   /// Whether lines come in runs; lines' elements lie together where they do.
   var hasRuns = false
 
-  var name: String { "amx_pack_\(rows.rawValue)_from_\(contiguous.rawValue)" + (hasRuns ? "_of_runs" : "") }
+  var name: String {
+    "amx_pack_\(rows.rawValue)_from_\(contiguous.rawValue)" + tiling.suffix + (hasRuns ? "_of_runs" : "")
+  }
 
   func parameters(in builder: IRBuilder) -> [IRType] {
     [builder.floatPointer, builder.floatPointer] + Array(repeating: builder.int64, count: 6)
@@ -31,7 +35,7 @@ struct AMXCopier: SharedFunction {
   func emit(_ function: Function, in builder: IRBuilder) {
     let zero = builder.index(0)
     let copy = Copy(
-      copier: self, builder: builder, source: Address(base: function.parameter(0), index: zero),
+      copier: self, builder: builder, source: Address(base: function.parameter(0), index: zero, element: tiling.factor),
       target: Address(base: function.parameter(1), index: zero), count: function.parameter(2), kBlock: function.parameter(3),
       stride: function.parameter(4), first: function.parameter(5), linesOfRun: function.parameter(6),
       runStride: function.parameter(7))
@@ -58,6 +62,7 @@ private struct Copy {
 
   /// Lines of a register's row or column, and terms of half a block.
   private var lanes: Int { AMXRegister.columns }
+  private var tiling: AMXTiling { copier.tiling }
 
   /// Sixteen lines and the terms of a block.
   struct Square {
@@ -94,7 +99,7 @@ private struct Copy {
     let within = builder.subtractIntegers(line, builder.multiplyIntegers(tile, extent))
     let blocks = builder.divideIntegers(
       builder.addIntegers(kBlock, builder.index(AMXTiling.blockTerms - 1)), builder.index(AMXTiling.blockTerms))
-    let tileStride = product(blocks, AMXTiling.blockElements)
+    let tileStride = product(blocks, tiling.blockElements)
     return builder.advance(
       builder.advance(target, by: builder.multiplyIntegers(tile, tileStride)), by: product(within, lanes))
   }
@@ -110,14 +115,14 @@ private struct Copy {
       let (laterFrom, laterTo) = (addressInSource(of: later), address(ofLine: later))
       forEachBlock { block, isWhole in
         let term = product(block, AMXTiling.blockTerms)
-        let start = product(block, AMXTiling.blockElements)
+        let start = product(block, tiling.blockElements)
         builder.prefetch(builder.advance(laterFrom, by: term), count: AMXTiling.blockTerms, toL1: true)
-        for split in 0..<AMXTiling.splits {
+        for split in 0..<tiling.splits {
           let address = builder.advance(builder.advance(laterTo, by: start), by: split * AMXTiling.splitElements)
           builder.prefetch(address, toL1: true)
         }
         let halves = (0...1).map { terms(of: builder.advance(from, by: term), term: term, half: $0, isWhole: isWhole) }
-        builder.storeSplits(halves[0], halves[1], to: builder.advance(to, by: start))
+        builder.storeSplits(halves[0], halves[1], tiling, to: builder.advance(to, by: start))
       }
       return []
     }
@@ -134,9 +139,9 @@ private struct Copy {
   /// The terms of half a block, the first of which is `term`, in the line that is at `address`; what is not there is 0.
   private func terms(of address: Address, term: Value, half: Int, isWhole: Bool) -> Value {
     let from = builder.advance(address, by: half * lanes)
-    if isWhole { return builder.load(builder.float, from, lanes: lanes) }
+    if isWhole { return builder.loadFactors(from) }
     let left = builder.subtractIntegers(builder.subtractIntegers(kBlock, term), builder.index(half * lanes))
-    return builder.load(from, where: builder.lanes(below: left, lanes: lanes), lanes: lanes)
+    return builder.loadFactors(from, where: builder.lanes(below: left, lanes: lanes))
   }
 
   // MARK: Sixteen lines at a time
@@ -149,7 +154,7 @@ private struct Copy {
         Square(
           line: line, term: product(block, AMXTiling.blockTerms), isWhole: isWhole,
           linesThere: builder.lanes(below: left, lanes: lanes),
-          target: builder.advance(address(ofLine: line), by: product(block, AMXTiling.blockElements))))
+          target: builder.advance(address(ofLine: line), by: product(block, tiling.blockElements))))
     }
     func forEachLine(_ body: (Value) -> Void) {
       builder.loop(from: builder.index(0), to: count, step: lanes) { line, _ in
@@ -167,7 +172,7 @@ private struct Copy {
   func pairsOfRows(_ square: Square) {
     for pair in 0..<lanes {
       let (first, second) = (lines(ofTerm: pair, square), lines(ofTerm: pair + lanes, square))
-      builder.storeSplits(first, second, to: builder.advance(square.target, by: pair * lanes))
+      builder.storeSplits(first, second, tiling, to: builder.advance(square.target, by: pair * lanes))
     }
   }
 
@@ -180,7 +185,7 @@ private struct Copy {
         })
     }
     for row in 0..<lanes {
-      builder.storeSplits(halves[0][row], halves[1][row], to: builder.advance(square.target, by: row * lanes))
+      builder.storeSplits(halves[0][row], halves[1][row], tiling, to: builder.advance(square.target, by: row * lanes))
     }
   }
 
@@ -192,7 +197,7 @@ private struct Copy {
     let mask =
       square.isWhole
       ? square.linesThere : builder.select(builder.compareIntegers(LLVMIntSLT, term, kBlock), square.linesThere, none)
-    return builder.load(builder.advance(from, by: square.line), where: mask, lanes: lanes)
+    return builder.loadFactors(builder.advance(from, by: square.line), where: mask)
   }
 
   /// A line's elements in half a block's terms; those of the last line where there are fewer.
@@ -201,14 +206,5 @@ private struct Copy {
     let line = builder.minimumInteger(builder.addIntegers(square.line, builder.index(number)), last)
     let from = builder.advance(builder.advance(source, by: builder.multiplyIntegers(line, stride)), by: square.term)
     return terms(of: from, term: square.term, half: half, isWhole: square.isWhole)
-  }
-}
-
-extension IRBuilder {
-  /// Stores the splits of two vectors, a register's row each, to where a block has its first splits and where it has the others.
-  func storeSplits(_ first: Value, _ second: Value, to address: Address) {
-    for (split, pairs) in pairedSplits(first, second, lanes: AMXRegister.columns).enumerated() {
-      store(pairs, advance(address, by: split * AMXTiling.splitElements))
-    }
   }
 }

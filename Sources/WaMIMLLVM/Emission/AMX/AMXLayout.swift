@@ -12,12 +12,12 @@ struct AMXLayout {
   /// Elements in all.
   let count: Int
 
-  init(k: Int, mostRows: Int) {
+  init(_ tiling: AMXTiling, k: Int, mostRows: Int) {
     let extent = AMXTiling.tileExtent
     kBlocks = AMXTiling.kBlocks(k: k)
     self.mostRows = mostRows
-    blockRows = min(mostRows, AMXTiling.rowLimit(kBlock: kBlocks[0]))
-    let tileStride = AMXTiling.tileStride(kBlock: kBlocks[0])
+    blockRows = min(mostRows, tiling.rowLimit(kBlock: kBlocks[0]))
+    let tileStride = tiling.tileStride(kBlock: kBlocks[0])
     loneTileOffset = AMXTiling.panelCopies * tileStride
     rowsOffset = loneTileOffset + extent * extent
     count = rowsOffset + (blockRows + extent - 1) / extent * tileStride

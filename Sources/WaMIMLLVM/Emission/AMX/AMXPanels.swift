@@ -53,7 +53,7 @@ struct AMXPanels {
     let number = builder.remainder(
       builder.divideIntegers(column, builder.index(extent)), builder.index(AMXTiling.panelCopies))
     return builder.advance(
-      workspace, by: builder.multiplyIntegers(number, builder.index(AMXTiling.tileStride(kBlock: kBlock))))
+      workspace, by: builder.multiplyIntegers(number, builder.index(block.product.tiling.tileStride(kBlock: kBlock))))
   }
 }
 
@@ -66,8 +66,9 @@ private struct Panel {
   private var block: AMXRows { panels.block }
   private var builder: IRBuilder { block.builder }
   private var extent: Int { AMXTiling.tileExtent }
-  private var tileStride: Int { AMXTiling.tileStride(kBlock: panels.kBlock) }
-  private var blocks: Int { tileStride / AMXTiling.blockElements }
+  private var tiling: AMXTiling { block.product.tiling }
+  private var tileStride: Int { tiling.tileStride(kBlock: panels.kBlock) }
+  private var blocks: Int { tileStride / tiling.blockElements }
   private var width: Int { (columns + AMXRegister.columns - 1) / AMXRegister.columns }
 
   /// The right side from a number of columns after the panel's first on.
@@ -134,7 +135,8 @@ private struct Panel {
     let address = builder.advance(
       builder.advance(block.result.address, by: product(rows, block.result.rowStride)), by: column)
     let tiles = AMXTiles(
-      height: 2, width: width, accumulates: panels.accumulates, rowsBelow: roundedUpToPower((extent + blocks - 1) / blocks),
+      tiling: tiling, height: 2, width: width, accumulates: panels.accumulates,
+      rowsBelow: roundedUpToPower((extent + blocks - 1) / blocks),
       later: later)
     call(tiles, from: first, count: count, to: address, resultRow: block.result.rowStride)
   }
@@ -159,7 +161,7 @@ private struct Panel {
   /// What it is added to is brought first: a row's sums are to be the same whichever tile the row is in.
   private func emitLoneTile(_ tile: Value, height: Int, row: Value, count: Value) {
     if panels.accumulates { copyLoneTile(.fromResult, row: row, count: count) }
-    let function = AMXTiles(height: height, width: width, accumulates: panels.accumulates)
+    let function = AMXTiles(tiling: tiling, height: height, width: width, accumulates: panels.accumulates)
     call(function, from: tile, count: builder.index(1), to: block.product.loneTile, resultRow: extent)
     copyLoneTile(.toResult, row: row, count: count)
   }

@@ -1,6 +1,6 @@
 import WaMIMCompiler
 
-/// A matrix product on AMX, whose factors have 16 bits: each number is three of those.
+/// A matrix product on AMX, whose factors have 16 bits: a float32 number is three of those, a bf16 number one.
 ///
 /// A block of rows is copied in kBlocks, and multiplied with one panel of columns after the other, which are copied for it.
 /// What follows the product runs on a few panels' columns of all rows at a time, while those of the last block are near.
@@ -10,6 +10,7 @@ struct AMXProduct {
   let n: Int
   /// Whether the product is added to what the result holds.
   let accumulates: Bool
+  let tiling: AMXTiling
   let layout: AMXLayout
   /// About as many rows as there are.
   let expectedRows: Int
@@ -20,7 +21,8 @@ struct AMXProduct {
     builder = emitter.builder
     n = matmul.n
     accumulates = matmul.accumulates
-    layout = AMXLayout(k: matmul.k, mostRows: variant.mostRows)
+    tiling = AMXTiling(factor: matmul.factor)
+    layout = AMXLayout(tiling, k: matmul.k, mostRows: variant.mostRows)
     expectedRows = variant.expectedRows
     workspace = emitter.workspace(matmul.workspace)
   }
@@ -132,7 +134,7 @@ struct AMXRows {
     let source = hasRuns ? terms : terms.moved(rows: first, in: builder)
     let isContiguous = left.columnStride == 1
     copy(
-      AMXCopier(rows: .lines, contiguous: isContiguous ? .terms : .lines, hasRuns: hasRuns), from: source,
+      AMXCopier(tiling: product.tiling, rows: .lines, contiguous: isContiguous ? .terms : .lines, hasRuns: hasRuns), from: source,
       stride: left.distantStride, count: count, kBlock: kBlock, to: product.rowsCopy)
   }
 
@@ -140,7 +142,7 @@ struct AMXRows {
   func copyColumns(of source: MatrixView, count: Int, kBlock: Int, to target: Address) {
     let isContiguous = source.columnStride == 1
     copy(
-      AMXCopier(rows: .terms, contiguous: isContiguous ? .lines : .terms), from: source,
+      AMXCopier(tiling: product.tiling, rows: .terms, contiguous: isContiguous ? .lines : .terms), from: source,
       stride: source.distantStride, count: builder.index(count), kBlock: kBlock, to: target)
   }
 

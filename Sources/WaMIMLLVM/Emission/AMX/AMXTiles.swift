@@ -1,12 +1,15 @@
+import WaMIMGraph
+
 /// A function that computes tiles of a product on AMX, one below the other,
 /// `void (left, right, result, blocks, row, tiles, ...)`: the sums of each stay in registers. Rows of the result begin `row` elements apart.
 ///
-/// Numbers are multiplied split by split. Of the nine products of splits it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
+/// float32 numbers are multiplied split by split. Of the nine products of splits it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
 /// the others are 2⁻²⁵ each at most, as float32 rounds 2⁻²⁴ away. AMX adds to a sum only once in 32 terms, so that results are
 /// closer than those of multiply-adds in turn. What is denormal counts as zero.
 ///
 /// AMX leaves the rest of the core idle, so that tiles also prepare what comes later: they ask the memory for lines, and copy.
 struct AMXTiles: SharedFunction {
+  let tiling: AMXTiling
   /// Registers of sums, one below the other and side by side: 1 or 2.
   let height: Int
   let width: Int
@@ -28,7 +31,7 @@ struct AMXTiles: SharedFunction {
   }
 
   var name: String {
-    var name = "amx_tiles_\(height)x\(width)" + (accumulates ? "_add" : "")
+    var name = "amx_tiles_\(height)x\(width)" + tiling.suffix + (accumulates ? "_add" : "")
     if rowsBelow > 0 { name += "_below_\(rowsBelow)" }
     if let later { name += "_later_\(later.share)" + (later.asksByColumn ? "_columns" : "") + (later.copiesNext ? "_copy" : "") }
     return name
@@ -43,9 +46,6 @@ struct AMXTiles: SharedFunction {
       + (later == nil ? [] : [pointer, integer])
       + (later?.copiesNext == true ? [pointer, integer, pointer] : [])
   }
-
-  /// The splits of the left and the right side that are multiplied in turn, each step with one of those before it.
-  static let products = [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)]
 
   // Four registers of sums, two of rows of the left side and two of columns of the right one.
   static func sum(_ row: Int, _ column: Int) -> AMXRegister { AMXRegister(number: 2 * row + column) }
@@ -79,11 +79,15 @@ private struct AMXTile {
 
   private func product(_ value: Value, _ factor: Int) -> Value { builder.multiplyIntegers(value, builder.index(factor)) }
 
-  private func parameter(_ number: Int, from index: Value) -> Address { Address(base: function.parameter(number), index: index) }
+  private var tiling: AMXTiling { tiles.tiling }
+
+  private func parameter(_ number: Int, from index: Value, of element: ElementType = .float32) -> Address {
+    Address(base: function.parameter(number), index: index, element: element)
+  }
 
   func emit() {
     let blocks = function.parameter(3)
-    let left = parameter(0, from: builder.multiplyIntegers(number, product(blocks, AMXTiling.blockElements)))
+    let left = parameter(0, from: builder.multiplyIntegers(number, product(blocks, tiling.blockElements)))
     let right = parameter(1, from: builder.index(0))
     let result = parameter(2, from: builder.multiplyIntegers(number, product(resultRow, extent)))
     let sums = (0..<tiles.height).flatMap { row in
@@ -101,7 +105,7 @@ private struct AMXTile {
       }
     }
     builder.loop(from: builder.index(0), to: blocks) { block, _ in
-      let start = product(block, AMXTiling.blockElements)
+      let start = product(block, tiling.blockElements)
       let below = builder.advance(result, by: product(resultRow, extent))
       emitBlock(block, left: builder.advance(left, by: start), right: builder.advance(right, by: start), below: below)
       return []
@@ -123,7 +127,7 @@ private struct AMXTile {
   private var steps: [Step] {
     var steps: [Step] = []
     var loaded = (left: -1, right: -1)
-    for (left, right) in AMXTiles.products {
+    for (left, right) in tiling.products {
       if left != loaded.left { steps += (0..<tiles.height).map { .loadLeft(split: left, row: $0) } }
       if right != loaded.right { steps += (0..<tiles.width).map { .loadRight(split: right, column: $0) } }
       loaded = (left, right)
@@ -165,7 +169,7 @@ private struct AMXTile {
   private typealias Line = (address: Address, isNear: Bool)
 
   private func linesOfNextBlock(after left: Address) -> [Line] {
-    let (block, line) = (AMXTiling.blockElements, IRBuilder.lineBytes / MemoryLayout<Float>.size)
+    let (block, line) = (tiling.blockElements, IRBuilder.lineBytes / MemoryLayout<Float>.size)
     return (0..<(block / line)).map { (address: builder.advance(left, by: block + $0 * line), isNear: true) }
   }
 
@@ -187,14 +191,15 @@ private struct AMXTile {
       ofTile = product(builder.multiplyIntegers(shares, stride), later.share)
       ofBlock = product(builder.multiplyIntegers(block, stride), later.share)
     }
-    return lines(from: parameter(6, from: builder.addIntegers(ofTile, ofBlock)), count: later.share, stride: stride)
+    let start = parameter(6, from: builder.addIntegers(ofTile, ofBlock), of: tiling.factor)
+    return lines(from: start, count: later.share, stride: stride)
   }
 
   /// The lines of rows or columns, 32 elements of each.
   private func lines(from start: Address, count: Int, stride: Value) -> [Line] {
     (0..<count).flatMap { number in
       let row = builder.advance(start, by: product(stride, number))
-      return Swift.stride(from: 0, to: extent, by: IRBuilder.lineBytes / MemoryLayout<Float>.size).map {
+      return Swift.stride(from: 0, to: extent, by: IRBuilder.lineBytes / start.element.byteCount).map {
         (address: builder.advance(row, by: $0), isNear: false)
       }
     }
@@ -208,13 +213,13 @@ private struct AMXTile {
     let (register, row) = (builder.divideIntegers(first, rows), builder.remainder(first, rows))
     let term = builder.addIntegers(builder.addIntegers(row, builder.index(pair)), product(block, AMXTiling.blockTerms))
     let source = builder.advance(
-      parameter(8, from: builder.multiplyIntegers(term, stride)), by: product(register, AMXRegister.columns))
+      parameter(8, from: builder.multiplyIntegers(term, stride), of: tiling.factor), by: product(register, AMXRegister.columns))
     let vectors = [source, builder.advance(source, by: product(stride, AMXRegister.rows))].map {
-      builder.load(builder.float, $0, lanes: AMXRegister.columns)
+      builder.loadFactors($0)
     }
     let target = builder.advance(
-      parameter(10, from: product(block, AMXTiling.blockElements)), by: product(first, AMXRegister.columns))
-    builder.storeSplits(vectors[0], vectors[1], to: builder.advance(target, by: pair * AMXRegister.columns))
+      parameter(10, from: product(block, tiling.blockElements)), by: product(first, AMXRegister.columns))
+    builder.storeSplits(vectors[0], vectors[1], tiling, to: builder.advance(target, by: pair * AMXRegister.columns))
   }
 }
 

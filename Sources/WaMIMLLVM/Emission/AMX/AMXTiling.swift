@@ -1,29 +1,37 @@
-import WaMIMCompiler
+import WaMIMGraph
 
 /// How a product on AMX is cut: tiles of 32 rows by 32 columns, which fill four registers with sums, and kBlocks.
 ///
-/// Both sides are copied, since each number is split into three of bf16: in blocks of 32 rows or columns by 32 terms. A block has its
-/// numbers' first splits, then the second ones and the third ones, each as two registers.
-enum AMXTiling {
+/// Both sides are copied, in blocks of 32 rows or columns by 32 terms. A float32 number is split into three of bf16: a block has its numbers'
+/// first splits, then the second ones and the third ones, each as two registers. A bf16 number is its own and only split.
+struct AMXTiling: Hashable {
+  /// What the sides are of.
+  let factor: ElementType
+
   private static let instructions = MatrixInstructions.amx
 
   /// Rows and columns of a tile: two registers each.
   static let tileExtent = 2 * instructions.rows
 
-  /// bf16 numbers that a float32 one is split into.
-  static let splits = instructions.splits
+  /// bf16 numbers that a factor is split into.
+  var splits: Int { factor == .bfloat16 ? 1 : Self.instructions.splits }
+
+  /// The splits of the left and the right side that are multiplied in turn, each step with one of those before it.
+  var products: [(left: Int, right: Int)] {
+    factor == .bfloat16 ? [(0, 0)] : [(2, 0), (1, 0), (1, 1), (0, 1), (0, 2), (0, 0)]
+  }
 
   /// The largest kBlock that is copied at a time.
   private static let kBlockLimit = 384
 
-  /// Numbers of the left side that are split at a time, at most.
-  private static let splitLimit = 512 * kBlockLimit
+  /// Splits of the left side that are copied at a time, at most: most of an L2 cache.
+  private static let copiedLimit = 3 * 512 * kBlockLimit
 
   /// Terms of the sums that a block has: a register's row holds pairs of terms, and those lie half a block apart.
   static let blockTerms = 2 * instructions.columns
 
-  /// Elements of a block, and of each of its numbers' splits.
-  static let blockElements = splits * splitElements
+  /// Elements of 32 bits of a block, and of each of its numbers' splits.
+  var blockElements: Int { splits * Self.splitElements }
   static let splitElements = 2 * AMXRegister.elements
 
   /// The kBlocks that `k` is cut into, whole blocks but for the last one.
@@ -34,11 +42,11 @@ enum AMXTiling {
   }
 
   /// Elements of the copy of a tile's rows or columns.
-  static func tileStride(kBlock: Int) -> Int { roundedUp(kBlock, to: blockTerms) / blockTerms * blockElements }
+  func tileStride(kBlock: Int) -> Int { Self.roundedUp(kBlock, to: Self.blockTerms) / Self.blockTerms * blockElements }
 
   /// Rows of the left side that are copied at a time: whole tiles.
-  static func rowLimit(kBlock: Int) -> Int {
-    splitLimit / roundedUp(kBlock, to: blockTerms) / tileExtent * tileExtent
+  func rowLimit(kBlock: Int) -> Int {
+    Self.copiedLimit / splits / Self.roundedUp(kBlock, to: Self.blockTerms) / Self.tileExtent * Self.tileExtent
   }
 
   /// Columns of a group, whole panels.
