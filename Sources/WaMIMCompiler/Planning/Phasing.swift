@@ -125,7 +125,7 @@ struct Phasing {
 
   private func chunkCount(_ group: PhaseGroup) -> Int {
     if let rows = rowsPerUnit(group) {
-      let wanted = Double(group.units * rows) / Double(chunking.rows)
+      let wanted = Double(group.units) * rows / Double(chunking.rows)
       return max(min(group.units, chunking.least), evenChunkCount(group.units, near: wanted))
     }
     let bytes = group.calls.reduce(0) { $0 + calls[$1].bytes }
@@ -141,8 +141,10 @@ struct Phasing {
   }
 
   /// The rows that the matrix products of a group have in each unit, on average over their multiply-adds; nil where there are none.
-  private func rowsPerUnit(_ group: PhaseGroup) -> Int? {
-    var (weighted, flops) = (0, 0)
+  ///
+  /// A whole number, but counted as one that cannot overflow: backends that cut nothing say so by huge rows.
+  private func rowsPerUnit(_ group: PhaseGroup) -> Double? {
+    var (weighted, flops) = (0.0, 0.0)
     for call in group.calls {
       guard case .matmul(let kernel) = calls[call].kernel.body else { continue }
       let rows =
@@ -151,10 +153,11 @@ struct Phasing {
         case .products: kernel.m
         case .rows: chunking.rows
         }
-      weighted += rows * (calls[call].flops / 1024 + 1)
-      flops += calls[call].flops / 1024 + 1
+      let weight = Double(calls[call].flops / 1024 + 1)
+      weighted += Double(rows) * weight
+      flops += weight
     }
-    return flops > 0 ? max(1, weighted / flops) : nil
+    return flops > 0 ? max(1, (weighted / flops).rounded(.down)) : nil
   }
 }
 
