@@ -31,12 +31,15 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
       let (kernel, variant) = planned[index]
       let buffers = zip(kernel.arguments, arrays).map { argument, array -> UnsafeMutableRawBufferPointer in
         let count = argument.access == .workspace ? argument.count : array.count
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1) * 4, alignment: 16)
+        let size = argument.element.byteCount
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1) * size, alignment: 16)
         for element in 0..<count {
           let number = argument.access == .workspace ? Float.nan : array[element]
-          buffer.storeBytes(
-            of: argument.element == .int32 ? UInt32(bitPattern: Int32(number)) : number.bitPattern, toByteOffset: 4 * element,
-            as: UInt32.self)
+          switch argument.element {
+          case .float32: buffer.storeBytes(of: number.bitPattern, toByteOffset: size * element, as: UInt32.self)
+          case .int32: buffer.storeBytes(of: Int32(number), toByteOffset: size * element, as: Int32.self)
+          case .bfloat16: buffer.storeBytes(of: UInt16(number.bitPattern >> 16), toByteOffset: size * element, as: UInt16.self)
+          }
         }
         return buffer
       }
@@ -49,8 +52,12 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
       }
       return zip(kernel.arguments, zip(arrays, buffers)).map { argument, pair in
         pair.0.indices.map { element in
-          let bits = pair.1.load(fromByteOffset: 4 * element, as: UInt32.self)
-          return argument.element == .int32 ? Float(Int32(bitPattern: bits)) : Float(bitPattern: bits)
+          let offset = argument.element.byteCount * element
+          return switch argument.element {
+          case .float32: Float(bitPattern: pair.1.load(fromByteOffset: offset, as: UInt32.self))
+          case .int32: Float(pair.1.load(fromByteOffset: offset, as: Int32.self))
+          case .bfloat16: Float(bitPattern: UInt32(pair.1.load(fromByteOffset: offset, as: UInt16.self)) << 16)
+          }
         }
       }
     }
@@ -59,7 +66,6 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
   private func check(_ count: Int, _ make: (inout RandomKernels) -> KernelCase) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
-    kernels.roundsSome = false
     let cases = (0..<count).map { _ in make(&kernels) }
     let launched = try Launched(cases)
     for (index, item) in cases.enumerated() {
@@ -79,8 +85,10 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
       for (argument, (actual, expected)) in zip(first, reference.arrays).enumerated()
       where kernel.arguments[argument].access != .workspace {
         let limit = item.tolerance * reference.scale
+        // Numbers that differ by little may be rounded to neighbours.
+        let share: Float = kernel.arguments[argument].element == .bfloat16 ? 0x1p-7 : 0
         let wrong = zip(actual, expected).enumerated().first { _, pair in
-          pair.0.bitPattern != pair.1.bitPattern && !(abs(pair.0 - pair.1) <= limit)
+          pair.0.bitPattern != pair.1.bitPattern && !(abs(pair.0 - pair.1) <= limit + share * abs(pair.1))
         }
         #expect(wrong == nil, "argument \(argument), limit \(limit), \(context)")
       }
@@ -97,7 +105,7 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
 
   @Test func columnKernelsAgreeWithReference() throws { try check(12) { $0.columns() } }
 
-  @Test func matmulKernelsAgreeWithReference() throws { try check(12) { $0.matmul() } }
+  @Test func matmulKernelsAgreeWithReference() throws { try check(16) { $0.matmul() } }
 
   @Test func sequencesAgreeWithReference() throws { try check(8) { $0.sequence() } }
 }

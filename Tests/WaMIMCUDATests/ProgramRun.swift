@@ -34,18 +34,25 @@ final class ProgramRun {
     storages[storage]?.storeBytes(of: number, toByteOffset: offset, as: Float.self)
   }
 
+  private func write(_ numbers: [Double], to tensor: Manifest.Tensor, in storage: Placement.Storage) {
+    for (index, number) in numbers.enumerated() {
+      let offset = tensor.offset + tensor.type.byteCount * index
+      if tensor.type == .bfloat16 {
+        storages[storage]?.storeBytes(of: UInt16(Float(number).bitPattern >> 16), toByteOffset: offset, as: UInt16.self)
+      } else {
+        write(Float(number), at: offset, in: storage)
+      }
+    }
+  }
+
   /// Puts what the graph takes from outside in its place.
   func upload(_ sources: [String: [Double]]) {
     let manifest = program.manifest
     for tensor in manifest.states.map(\.tensor) + manifest.inputs.map(\.tensor) {
-      for (index, number) in (sources[tensor.name] ?? []).enumerated() {
-        write(Float(number), at: tensor.offset + 4 * index, in: .arena)
-      }
+      write(sources[tensor.name] ?? [], to: tensor, in: .arena)
     }
     for tensor in manifest.accumulators {
-      for (index, number) in (sources[tensor.name] ?? []).enumerated() {
-        write(Float(number), at: tensor.offset + 4 * index, in: .accumulators)
-      }
+      write(sources[tensor.name] ?? [], to: tensor, in: .accumulators)
     }
   }
 
@@ -84,7 +91,11 @@ final class ProgramRun {
 
   private func numbers(of tensor: Manifest.Tensor, in storage: Placement.Storage = .arena) -> [Double] {
     (0..<tensor.shape.reduce(1, *)).map { index in
-      let bits = storages[storage]?.load(fromByteOffset: tensor.offset + 4 * index, as: UInt32.self) ?? 0
+      let offset = tensor.offset + tensor.type.byteCount * index
+      if tensor.type == .bfloat16 {
+        return Double(Float(bitPattern: UInt32(storages[storage]?.load(fromByteOffset: offset, as: UInt16.self) ?? 0) << 16))
+      }
+      let bits = storages[storage]?.load(fromByteOffset: offset, as: UInt32.self) ?? 0
       return tensor.type == .int32 ? Double(Int32(bitPattern: bits)) : Double(Float(bitPattern: bits))
     }
   }

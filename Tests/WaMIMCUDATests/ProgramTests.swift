@@ -7,6 +7,7 @@ import WaMIMGraph
 import WaMIMInterpreter
 import WaMIMLanguage
 import WaMIMTraining
+import WaMIMTypes
 
 /// Whole schedules as CUDA, emulated, against the interpreter.
 @Suite(.enabled(if: hasDeviceCompiler, deviceCompilerNote)) struct ProgramTests {
@@ -14,15 +15,17 @@ import WaMIMTraining
     .deletingLastPathComponent().appendingPathComponent("graphs")
 
   /// The model of a file of `graphs`.
-  private func model(_ name: String, _ settings: [String]) throws -> Model {
+  private func model(_ name: String, _ settings: [String], precision: String = "f32") throws -> Model {
     let path = Self.folder.appendingPathComponent(name + ".wg").path
     var model = try Language.model(source: Language.text(at: path), file: path, overrides: settings.map { try Override($0) })
-    model.recipe[choice: .precision] = "f32"
+    model.recipe[choice: .precision] = precision
     return model
   }
 
   /// Compares every output of every schedule, and what steps leave in states, with the interpreter's.
-  private func check(_ model: Model, orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1) throws {
+  ///
+  /// - Parameter limit: The largest difference beside a tensor's length.
+  private func check(_ model: Model, orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1, limit: Double = 2e-5) throws {
     var graphs: [ScheduleRole: Graph] = [:]
     let compilation = Compilation(backend: CUDABackend())
     let program = try compilation.program(for: model, text: "", compiler: "test") { role, _, graph in graphs[role] = graph }
@@ -31,7 +34,10 @@ import WaMIMTraining
     for description in program.manifest.schedules {
       let role = description.role
       let graph = try #require(graphs[role])
-      let sources = graph.randomSources(using: &generator)
+      var sources = graph.randomSources(using: &generator)
+      for state in program.manifest.states where state.tensor.type == .bfloat16 {
+        sources[state.tensor.name] = sources[state.tensor.name]?.map { Double(BFloat16.rounded(Float($0))) }
+      }
       let expected = try Interpreter(graph).evaluate(sources)
       var first: [String: [Double]] = [:]
       for order in orders {
@@ -44,7 +50,7 @@ import WaMIMTraining
           for (name, tensor) in expected.results {
             let actual = try #require(results[name], "\(model.name), \(role.rawValue): no result \(name)")
             let error = relativeError(actual, tensor.elements)
-            #expect(error < 2e-5, "\(model.name), \(role.rawValue), \(name): \(error)")
+            #expect(error < limit, "\(model.name), \(role.rawValue), \(name): \(error)")
           }
         }
         #expect(results == first, "\(model.name), \(role.rawValue): order \(order) gives other bits")
@@ -63,6 +69,10 @@ import WaMIMTraining
   ]
 
   @Test func aSmallSwinAgrees() throws { try check(model("wamim_swin_demo", Self.smallSwin)) }
+
+  @Test func aSmallModelInMixedPrecisionAgrees() throws {
+    try check(model("wamim_vit_demo", Self.small, precision: "bf16"), orders: 0...2, limit: 1e-2)
+  }
 
   @Test func aSmallModelAgreesInEveryOrder() throws { try check(model("wamim_vit_demo", Self.small), orders: 0...4) }
 }

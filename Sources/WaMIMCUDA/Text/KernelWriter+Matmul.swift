@@ -1,36 +1,8 @@
 import WaMIMCompiler
 import WaMIMTypes
 
-/// The tile of a result that a block of threads computes; each thread has a tile of it in registers.
-struct MatmulTile {
-  var rows: Int
-  var columns: Int
-  /// Terms that lie in shared memory at a time.
-  var depth: Int
-
-  /// Threads along each side of the tile.
-  static let side = 16
-
-  var threadRows: Int { rows / Self.side }
-  var threadColumns: Int { columns / Self.side }
-
-  static let all = [
-    MatmulTile(rows: 128, columns: 128, depth: 8), MatmulTile(rows: 64, columns: 64, depth: 16),
-    MatmulTile(rows: 32, columns: 32, depth: 16),
-  ]
-
-  /// Processors that a launch should keep busy.
-  private static let processors = 108
-
-  /// The largest tile of which a product has enough to keep all processors busy, or the smallest.
-  static func best(rows: Int, columns: Int, products: Int) -> MatmulTile {
-    all.first { rows.dividedUp(by: $0.rows) * columns.dividedUp(by: $0.columns) * products >= processors }
-      ?? MatmulTile(rows: 32, columns: 32, depth: 16)
-  }
-}
-
 /// One or more products of equal size: how a row of all of them is found.
-private struct ProductShape {
+struct ProductShape {
   /// Rows and columns of one product, and how many products there are.
   var rows: Int
   var columns: Int
@@ -97,25 +69,42 @@ extension KernelWriter {
   // MARK: The product
 
   private func product(_ matmul: MatmulKernel, _ shape: ProductShape, epilogue: RowKernel?) -> CUDAFunction {
-    let tile = MatmulTile.best(rows: shape.rows, columns: shape.columns, products: shape.products)
+    let isForTensorCores = matmul.factor == .bfloat16
+    let tile = MatmulTile.best(
+      of: isForTensorCores ? MatmulTile.bfloat16 : MatmulTile.float32, rows: shape.rows, columns: shape.columns,
+      products: shape.products)
     let (down, across) = (shape.rows.dividedUp(by: tile.rows), shape.columns.dividedUp(by: tile.columns))
     return function("matmul", blocks: down * across * shape.products) { source in
-      source.line("__shared__ float left[\(tile.depth)][\(tile.rows + 4)];")
-      source.line("__shared__ float right[\(tile.depth)][\(tile.columns + 4)];")
       source.line("const int first_row = blockIdx.x / \(across) % \(down) * \(tile.rows);")
       source.line("const int first_column = blockIdx.x % \(across) * \(tile.columns);")
       if shape.products > 1 { source.line("const int product = blockIdx.x / \(down * across);") }
-      source.line("const int y = threadIdx.x / \(MatmulTile.side), x = threadIdx.x % \(MatmulTile.side);")
-      source.line("float sums[\(tile.threadRows)][\(tile.threadColumns)] = {};")
-      source.loop("first", below: "\(matmul.k)", by: "\(tile.depth)") { source in
-        writeLoad("left", matmul, shape, tile, to: &source)
-        writeLoad("right", matmul, shape, tile, to: &source)
-        source.line("block_barrier();")
-        writeTerms(tile, to: &source)
-        source.line("block_barrier();")
+      if isForTensorCores {
+        writeTensorProduct(matmul, shape, tile, epilogue, to: &source)
+      } else {
+        writeProduct(matmul, shape, tile, epilogue, to: &source)
       }
-      writeResult(matmul, shape, tile, epilogue, to: &source)
     }
+  }
+
+  /// Writes a product of float32 numbers: each thread has a tile of the block's tile in registers.
+  private func writeProduct(
+    _ matmul: MatmulKernel, _ shape: ProductShape, _ tile: MatmulTile, _ epilogue: RowKernel?, to source: inout SourceText
+  ) {
+    source.line("__shared__ float left[\(tile.depth)][\(tile.rows + 4)];")
+    source.line("__shared__ float right[\(tile.depth)][\(tile.columns + 4)];")
+    source.line("const int y = threadIdx.x / \(MatmulTile.side), x = threadIdx.x % \(MatmulTile.side);")
+    source.line("float sums[\(tile.threadRows)][\(tile.threadColumns)] = {};")
+    source.loop("first", below: "\(matmul.k)", by: "\(tile.depth)") { source in
+      writeLoad("left", matmul, shape, tile, to: &source)
+      writeLoad("right", matmul, shape, tile, to: &source)
+      source.line("block_barrier();")
+      writeTerms(tile, to: &source)
+      source.line("block_barrier();")
+    }
+    let share = ThreadShare(
+      rows: tile.threadRows, columns: tile.threadColumns, row: Self.spread("y", "i", tile.threadRows),
+      column: Self.spread("x", "j", tile.threadColumns), sum: "sums[i][j]")
+    writeResult(matmul, shape, share, epilogue, to: &source)
   }
 
   /// Writes the copying of one side's tile to shared memory; what is outside of the matrix is zero.
@@ -164,21 +153,21 @@ extension KernelWriter {
   }
 
   /// Writes what becomes of the sums in registers.
-  private func writeResult(
-    _ matmul: MatmulKernel, _ shape: ProductShape, _ tile: MatmulTile, _ epilogue: RowKernel?, to source: inout SourceText
+  func writeResult(
+    _ matmul: MatmulKernel, _ shape: ProductShape, _ share: ThreadShare, _ epilogue: RowKernel?, to source: inout SourceText
   ) {
     source.line("#pragma unroll")
-    source.loop("i", below: "\(tile.threadRows)") { source in
-      source.line("const int row = first_row + \(Self.spread("y", "i", tile.threadRows));")
+    source.loop("i", below: "\(share.rows)") { source in
+      source.line("const int row = first_row + \(share.row);")
       source.line("if (row >= \(shape.rows)) continue;")
       if let epilogue { writeIndices(epilogue.loopNames, of: "row", extents: epilogue.outer, to: &source) }
       source.line("#pragma unroll")
-      source.loop("j", below: "\(tile.threadColumns)") { source in
-        source.line("const int c = first_column + \(Self.spread("x", "j", tile.threadColumns));")
+      source.loop("j", below: "\(share.columns)") { source in
+        source.line("const int c = first_column + \(share.column);")
         source.line("if (c >= \(shape.columns)) continue;")
         let at = position(matmul.result, row: "row", column: "c", shape, hasUnits: true)
         let target = "a\(matmul.result.argument)[\(at)]"
-        let sum = matmul.accumulates ? "\(number(matmul.result.argument, target)) + sums[i][j]" : "sums[i][j]"
+        let sum = matmul.accumulates ? "\(number(matmul.result.argument, target)) + \(share.sum)" : share.sum
         source.line("const float sum = \(sum);")
         // A product in the workspace is for the epilogue alone.
         if epilogue == nil || matmul.result.argument != matmul.workspace {
@@ -201,7 +190,7 @@ extension KernelWriter {
   /// The index of an element of a matrix, as the product takes it.
   ///
   /// - Parameter hasUnits: Whether rows of several units follow each other in it.
-  private func position(
+  func position(
     _ matrix: MatmulKernel.Matrix, row: String, column: String, _ shape: ProductShape, hasUnits: Bool
   ) -> String {
     let unitStride = kernel.arguments[matrix.argument].unitStride

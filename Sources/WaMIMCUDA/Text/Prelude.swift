@@ -2,7 +2,7 @@
 ///
 /// With it clang makes PTX without any file of NVIDIA's; nvcc takes the same text.
 enum Prelude {
-  static let text = [language, functions, reductions, attention].joined(separator: "\n")
+  static let text = [language, functions, products, reductions, attention].joined(separator: "\n")
 
   private static let language = """
     #if defined(__clang__)
@@ -35,6 +35,7 @@ enum Prelude {
     DEVICE float nearest_integer(float x) { return rintf(x); }
     DEVICE float magnitude(float x) { return fabsf(x); }
     #endif
+    #define ALIGNED(bytes) __attribute__((aligned(bytes)))
     #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
 
     // The upper half of a float32.
@@ -141,6 +142,21 @@ enum Prelude {
     DEVICE float cosine_pi(float x) {
       const float turn = magnitude(x - 2.0f * nearest_integer(x * 0.5f));
       return turn <= 0.5f ? sine_of_quarter(0.5f - turn) : -sine_of_quarter(turn - 0.5f);
+    }
+    """
+
+  private static let products = """
+    // Numbers that follow each other along a sum, two in each word.
+    struct ALIGNED(16) bf16x8 { unsigned pairs[4]; };
+    DEVICE bf16x8 eight(const bf16* from) { return *(const bf16x8*)from; }
+    DEVICE unsigned pair(bf16 x, bf16 y) { return x.bits | (unsigned)y.bits << 16; }
+
+    // Adds the products of 16 rows and 8 columns over 16 terms, of which each thread of a warp has a share.
+    DEVICE void add_tensor_products(float (&sums)[4], const unsigned (&left)[4], const unsigned (&right)[2]) {
+      asm volatile(
+          "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+          : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+          : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
     }
     """
 

@@ -9,12 +9,12 @@ struct SourceText {
   }
 
   /// `head` followed by braces around what `body` writes.
-  mutating func block(_ head: String, _ body: (inout SourceText) -> Void) {
+  mutating func block(_ head: String, end: String = "}", _ body: (inout SourceText) -> Void) {
     line(head.isEmpty ? "{" : head + " {")
     depth += 1
     body(&self)
     depth -= 1
-    line("}")
+    line(end)
   }
 
   /// A loop of a counter from `first` below `end` in steps.

@@ -5,7 +5,7 @@ import WaMIMCompiler
 struct ProgramEmitter {
   /// What calls run.
   enum Code {
-    /// Functions of this object or others, by their kernel's index.
+    /// Functions of this object or others, by their kernel's index, and the fastest way in which they use AMX, if they do.
     case processor([Function], amx: AMXTiling?)
     case device(DeviceCode)
   }

@@ -118,6 +118,7 @@ class Block {
     if (!waiting) return false;
     const Instruction &i = function_.code[at];
     if (i.op == Op::shuffle_xor) shuffle(warp, i);
+    else if (i.op == Op::tensor_product) multiply(warp, i);
     else ++warp.epoch;
     for (int l = 0; l < lanes; ++l)
       if (warp.state[l] == State::at_warp_barrier) {
@@ -136,6 +137,37 @@ class Block {
       values[l] = from[other];
     }
     for (int l = 0; l < lanes; ++l) if (warp.state[l] == State::at_warp_barrier) to[l] = values[l];
+  }
+
+  /// Adds the product of 16 rows and 8 columns over 16 terms, which lie in the threads' registers as PTX's manual draws them.
+  void multiply(Warp &warp, const Instruction &i) {
+    constexpr int rows = 16, columns = 8, terms = 16;
+    float left[rows][terms], right[terms][columns];
+    const auto number = [](uint64_t bits) {
+      const uint32_t word = (uint32_t)(bits & 0xffff) << 16;
+      float value;
+      std::memcpy(&value, &word, 4);
+      return value;
+    };
+    for (int l = 0; l < lanes; ++l) {
+      if (warp.state[l] == State::done) throw Error("a tensor product lacks a thread that has ended");
+      const int group = l / 4, member = l % 4;
+      for (int half = 0; half < 2; ++half) {
+        for (int p = 0; p < 4; ++p) left[group + p % 2 * 8][p / 2 * 8 + 2 * member + half] = number(warp.registers[(size_t)i.operands[4 + p] * lanes + l] >> 16 * half);
+        for (int p = 0; p < 2; ++p) right[p * 8 + 2 * member + half][group] = number(warp.registers[(size_t)i.operands[8 + p] * lanes + l] >> 16 * half);
+      }
+    }
+    for (int l = 0; l < lanes; ++l)
+      for (int p = 0; p < 4; ++p) {
+        const int row = l / 4 + p / 2 * 8, column = 2 * (l % 4) + p % 2;
+        const uint32_t bits = warp.registers[(size_t)i.operands[10 + p] * lanes + l];
+        float sum;
+        std::memcpy(&sum, &bits, 4);
+        for (int term = 0; term < terms; ++term) sum += left[row][term] * right[term][column];
+        uint32_t result;
+        std::memcpy(&result, &sum, 4);
+        warp.registers[(size_t)i.operands[p] * lanes + l] = result;
+      }
   }
 
   bool pass_block_barrier() {
@@ -187,7 +219,7 @@ class Block {
           for (int l = 0; l < lanes; ++l) if (active >> l & 1) warp.state[l] = State::done;
           if (active != mask) park(warp, mask & ~active, pc + 1);
           return;
-        case Op::shuffle_xor: case Op::warp_barrier: case Op::block_barrier:
+        case Op::shuffle_xor: case Op::tensor_product: case Op::warp_barrier: case Op::block_barrier:
           if (active != mask) throw Error("a barrier has a guard");
           park(warp, mask, pc, i.op == Op::block_barrier ? State::at_block_barrier : State::at_warp_barrier);
           return;

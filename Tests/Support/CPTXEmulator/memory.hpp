@@ -13,8 +13,9 @@ struct Toucher {
   uint32_t block, thread, block_epoch, warp_epoch;
 };
 
-/// Who has last written and read a word.
+/// Who has last written and read a word: as much as the smallest number that a thread writes, a bf16 one.
 struct Word {
+  static constexpr uint64_t bytes = 2;
   static constexpr uint32_t nobody = ~0u;
   Toucher writer{nobody, 0, 0, 0}, reader{nobody, 0, 0, 0};
   /// Whether others have read it since the same barriers: of the warp, of other warps, of other blocks.
@@ -66,7 +67,7 @@ class Range {
   const uint64_t base;
   const size_t bytes;
 
-  Range(uint64_t base, size_t bytes) : base(base), bytes(bytes), pages_((bytes / 4 + words_of_page) / words_of_page) {}
+  Range(uint64_t base, size_t bytes) : base(base), bytes(bytes), pages_((bytes / Word::bytes + words_of_page) / words_of_page) {}
 
   Word &word(uint64_t number) {
     auto &page = pages_[number / words_of_page];
@@ -104,7 +105,7 @@ class Memory {
   }
 
   static void touch(Range &range, uint64_t offset, size_t size, const Toucher &who, bool writes) {
-    for (uint64_t word = offset / 4; word <= (offset + size - 1) / 4; ++word)
+    for (uint64_t word = offset / Word::bytes; word <= (offset + size - 1) / Word::bytes; ++word)
       if (const char *problem = range.word(word).touch(who, writes)) throw Error(problem);
   }
 

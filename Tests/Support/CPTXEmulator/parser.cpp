@@ -195,6 +195,14 @@ class Reader {
       set_operands(i, {result(operands[0].substr(0, operands[0].find('|'))), value(operands[1]), value(operands[2])});
       return emit(Op::shuffle_xor);
     }
+    if (op == "mma") {
+      if (name != "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") fail("'" + name + "' is not emulated");
+      std::vector<int> list;
+      for (const std::string &vector : operands)
+        for (const std::string &member : split(vector.substr(1, vector.size() - 2), ',')) list.push_back(list.size() < 4 ? result(member) : value(member));
+      set_operands(i, list);
+      return emit(Op::tensor_product);
+    }
     i.type = type_named(parts.back());
     if (op == "ld" && has("param")) {
       const auto [base, offset] = address(operands.at(1));
@@ -280,7 +288,7 @@ class Reader {
   }
 
   void set_operands(Instruction &i, const std::vector<int> &list) {
-    if (list.size() > 8) fail("an instruction has too many operands");
+    if (list.size() > std::size(i.operands)) fail("an instruction has too many operands");
     std::copy(list.begin(), list.end(), i.operands);
   }
 

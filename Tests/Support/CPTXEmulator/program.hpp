@@ -14,7 +14,7 @@ struct Error : std::runtime_error {
 
 enum class Op : uint8_t {
   mov, pack, unpack, add, sub, mul_lo, mul_wide, mul_hi, mad_lo, mad_wide, fma, div, rem, min, max, neg, abs, and_, or_, xor_, not_,
-  shl, shr, bfe, selp, setp, cvt, sqrt, rcp, rsqrt, ex2, lg2, load, store, load_parameter, shuffle_xor, warp_barrier, block_barrier, branch, exit,
+  shl, shr, bfe, selp, setp, cvt, sqrt, rcp, rsqrt, ex2, lg2, load, store, load_parameter, shuffle_xor, tensor_product, warp_barrier, block_barrier, branch, exit,
 };
 
 enum class Type : uint8_t { pred, b8, s8, u8, b16, s16, u16, b32, s32, u32, b64, s64, u64, f32, f64 };
@@ -52,7 +52,7 @@ struct Instruction {
   /// Elements of a vector that is loaded or stored.
   uint8_t width = 1;
   /// Results first, then what is read; of loads and stores the register of the address last.
-  int operands[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  int operands[14] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   int64_t offset = 0;
   int target = -1;
 };
