@@ -17,7 +17,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-wavelets bench compare matmuls random soak stress numbers gpu-check fuzz fuzz-runs demo example evidence \
+.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-precision test-wavelets bench compare matmuls random soak stress numbers gpu-check fuzz fuzz-runs demo example evidence \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -76,9 +76,9 @@ PYTHON ?= .build/python/bin/python
 test-thorough: test-dependencies build
 	WAMIM_THOROUGH=1 swift test -c release --disable-testable-imports
 
-## test-timm, test-tensorboard, test-pytorch, test-wavelets: exported encoders against timm, event files against TensorBoard, gradients
-## against a plain PyTorch implementation, and wavelet coefficients against PyWavelets; fetches them from PyPI.
-test-timm test-tensorboard test-pytorch test-wavelets: test-%: build $(PYTHON)
+## test-timm, test-tensorboard, test-pytorch, test-precision, test-wavelets: exported encoders against timm, event files against TensorBoard,
+## gradients against a plain PyTorch implementation and those in bf16 against its autocast, wavelet coefficients against PyWavelets; from PyPI.
+test-timm test-tensorboard test-pytorch test-precision test-wavelets: test-%: build $(PYTHON)
 	$(PYTHON) Tests/Python/test_$*.py
 
 ## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo, TASK=finetune for

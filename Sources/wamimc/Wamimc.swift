@@ -222,7 +222,9 @@ struct Wamimc: ParsableCommand {
   private func emitForGPU(_ stage: Stage, _ model: Model, _ compiler: Compiler) throws -> Bool {
     switch stage {
     case .kernels: try write(Array(compiler.programForGPU(model).kernelText.utf8))
-    case .plan: try write(Array(compiler.programForGPU(model).planText.utf8))
+    case .plan:
+      let program = try compiler.programForGPU(model)
+      try write(Array((program.planText + LaunchTable(program).text).utf8))
     case .cuda: try write(Array(CUDABackend().cuda(compiler.programForGPU(model)).utf8))
     case .ptx: try write(Array(CUDABackend().code(for: compiler.programForGPU(model)).ptx.utf8))
     case .graph, .afterPass, .matmuls, .code: return false

@@ -78,7 +78,25 @@ struct TargetTests {
     let model = Workshop.model("wamim_vit_demo")
     let shown = try workshop.wamimc([model, "--set", "batch=2", "--target", "cuda", "--emit", "cuda"])
     #expect(shown.status == 0 && shown.output.contains("KERNEL(") && shown.output.contains("blocks.*.mlp.fc1"), "\(shown.errors)")
+    let mixed = try workshop.wamimc([model, "--set", "batch=2", "--precision", "bf16", "--target", "cuda", "--emit", "cuda"])
+    #expect(mixed.status == 0 && mixed.output.contains("add_tensor_products(sums[i][j], l[i], r[j])"), "\(mixed.errors)")
     let forCPU = try workshop.wamimc([model, "--emit", "cuda"])
     #expect(forCPU.status == 64 && forCPU.errors.contains("--target cuda"), "\(forCPU.errors)")
+  }
+
+  /// The plan ends with what a step launches, and how long GPUs take for it at least.
+  @Test func thePlanForGPUsHasALineForEachOfThem() throws {
+    let workshop = try Workshop()
+    let model = Workshop.model("wamim_vit_demo")
+    func rates(_ precision: String) throws -> [Substring: Int] {
+      let plan = try workshop.wamimc([model, "--precision", precision, "--target", "cuda", "--emit", "plan"])
+      let line = try #require(plan.output.split(separator: "\n").last { $0.hasPrefix("images a second: ") }, "\(plan.errors)")
+      let pairs = line.dropFirst("images a second: ".count).split(separator: ", ").map { $0.split(separator: " ") }
+      return try Dictionary(uniqueKeysWithValues: pairs.map { ($0[0], try #require(Int($0[1]))) })
+    }
+    let (single, mixed) = (try rates("f32"), try rates("bf16"))
+    #expect(single.keys.sorted() == ["A100-40G", "A100-80G", "H100", "H200"])
+    for (gpu, rate) in single { #expect(try #require(mixed[gpu]) > rate, "\(gpu)") }
+    #expect(try #require(mixed["H100"]) > #require(mixed["A100-40G"]))
   }
 }

@@ -1,0 +1,85 @@
+import Foundation
+import WaMIMCompiler
+import WaMIMManifest
+
+/// The launches of one step, what they read, write and compute, and how long GPUs take for that at least.
+public struct LaunchTable: Sendable {
+  private struct Row {
+    var kind: String
+    var cost: LaunchCost
+    /// The least that all launches take on each GPU, in seconds.
+    var seconds: [Double]
+  }
+
+  private let batch: Int
+  /// A row for each kind of kernel, in the order of first calls.
+  private let rows: [Row]
+
+  /// The launches of a step of `program`, which is planned for GPUs.
+  public init(_ program: Program) {
+    var rows: [Row] = []
+    for run in program.manifest.stepRuns() {
+      for schedule in program.schedules where schedule.name == run.schedule.rawValue {
+        for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) {
+          let cost = Self.cost(of: call, in: program)
+          let seconds = GPULimits.all.map { Double(run.count) * $0.seconds(cost) }
+          let kind = program.kernels[call.kernel.index].body.kind
+          let row = rows.firstIndex { $0.kind == kind } ?? rows.count
+          if row == rows.count { rows.append(Row(kind: kind, cost: LaunchCost(), seconds: seconds.map { _ in 0 })) }
+          rows[row].cost = rows[row].cost + Double(run.count) * cost
+          rows[row].seconds = zip(rows[row].seconds, seconds).map(+)
+        }
+      }
+    }
+    self.rows = rows
+    batch = program.manifest.batch
+  }
+
+  private static func cost(of call: Call, in program: Program) -> LaunchCost {
+    let (kernel, description) = (program.kernels[call.kernel.index], program.manifest.calls[call.description])
+    let functions = (program.variants[call.kernel.index].plan as? CUDAPlan)?.functions ?? []
+    var cost = LaunchCost(
+      launches: Double(functions.count), bytes: Double(description.bytes), otherFlops: Double(description.flops))
+    guard case .matmul(let matmul) = kernel.body else { return cost }
+    if matmul.factor == .bfloat16 {
+      cost.tensorFlops = Double(description.productFlops)
+      cost.otherFlops -= cost.tensorFlops
+    }
+    if functions.count > 1 {
+      // An epilogue of its own reads the product again, and a product that only it reads was written for it.
+      let product = description.productFlops / (2 * matmul.k) * kernel.arguments[matmul.result.argument].element.byteCount
+      cost.bytes += Double(matmul.result.argument == matmul.workspace ? 2 * product : product)
+    }
+    return cost
+  }
+
+  /// The table as text: a line for each kind of kernel, and one for each GPU.
+  public var text: String {
+    let total = rows.reduce(LaunchCost()) { $0 + $1.cost }
+    var lines = [
+      "", "launches of a step",
+      line(["kind", "launches", "GB", "GFLOP", "on tensor cores"] + GPULimits.all.map { "\($0.name), ms" }),
+    ]
+    for row in rows { lines.append(line(of: row.kind, row.cost, row.seconds)) }
+    let seconds = GPULimits.all.indices.map { gpu in rows.reduce(0) { $0 + $1.seconds[gpu] } }
+    lines.append(line(of: "all", total, seconds))
+    lines.append(
+      "milliseconds: each launch's arithmetic at 75 % of the peak or its bytes at 85 % of the bandwidth, whichever takes longer")
+    lines.append(
+      "images a second: " + zip(GPULimits.all, seconds).map { "\($0.name) \(Int(Double(batch) / $1))" }.joined(separator: ", "))
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func line(of kind: String, _ cost: LaunchCost, _ seconds: [Double]) -> String {
+    let numbers = [cost.bytes / 1e9, (cost.tensorFlops + cost.otherFlops) / 1e9, cost.tensorFlops / 1e9] + seconds.map { 1e3 * $0 }
+    return line([kind, "\(Int(cost.launches))"] + numbers.map { String(format: "%.2f", $0) })
+  }
+
+  private func line(_ columns: [String]) -> String {
+    "  "
+      + columns.enumerated().map { index, text in
+        let padding = String(repeating: " ", count: max(0, (index == 0 ? 24 : 16) - text.count))
+        return index == 0 ? text + padding : padding + text
+      }.joined()
+  }
+}
