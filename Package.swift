@@ -91,8 +91,7 @@ let package = Package(
       name: "WaMIMCUDATests",
       dependencies: [
         "WaMIMCUDA", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMLanguage",
-        "WaMIMManifest",
-        "CPTXEmulator", "CCUDA", "KernelSupport", "TestSupport",
+        "WaMIMManifest", "WaMIMTypes", "CPTXEmulator", "CCUDA", "KernelSupport", "TestSupport",
       ]),
     .testTarget(
       name: "WaMIMInterpreterTests",

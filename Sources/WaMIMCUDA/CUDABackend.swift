@@ -30,6 +30,8 @@ package struct CUDAFunction: Sendable {
   /// Blocks in a launch, and threads in a block.
   package var blocks: Int
   package var threads: Int
+  /// Whether its products run on tensor cores.
+  package var usesTensorCores = false
   /// The statements of its body.
   package var body: String
 

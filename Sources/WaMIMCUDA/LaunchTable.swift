@@ -40,11 +40,11 @@ public struct LaunchTable: Sendable {
     let functions = (program.variants[call.kernel.index].plan as? CUDAPlan)?.functions ?? []
     var cost = LaunchCost(
       launches: Double(functions.count), bytes: Double(description.bytes), otherFlops: Double(description.flops))
-    guard case .matmul(let matmul) = kernel.body else { return cost }
-    if matmul.factor == .bfloat16 {
+    if functions.contains(where: \.usesTensorCores) {
       cost.tensorFlops = Double(description.productFlops)
       cost.otherFlops -= cost.tensorFlops
     }
+    guard case .matmul(let matmul) = kernel.body else { return cost }
     if functions.count > 1 {
       // An epilogue of its own reads the product again, and a product that only it reads was written for it.
       let product = description.productFlops / (2 * matmul.k) * kernel.arguments[matmul.result.argument].element.byteCount

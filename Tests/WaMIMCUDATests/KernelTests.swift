@@ -66,7 +66,10 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
   private func check(_ count: Int, _ make: (inout RandomKernels) -> KernelCase) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
-    let cases = (0..<count).map { _ in make(&kernels) }
+    try check((0..<count).map { _ in make(&kernels) }, seed: seed)
+  }
+
+  private func check(_ cases: [KernelCase], seed: UInt64) throws {
     let launched = try Launched(cases)
     for (index, item) in cases.enumerated() {
       let context = "seed \(seed), case \(index): \(launched.planned[index].kernel.text(named: "k\(index)"))"
@@ -108,6 +111,27 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
   @Test func matmulKernelsAgreeWithReference() throws { try check(16) { $0.matmul() } }
 
   @Test func sequencesAgreeWithReference() throws { try check(8) { $0.sequence() } }
+
+  private static let shapes = [
+    AttentionShape(heads: 3, headWidth: 16, queryCount: 17, keyCount: 17),
+    AttentionShape(heads: 1, headWidth: 64, queryCount: 12, keyCount: 65),
+    AttentionShape(heads: 2, headWidth: 5, queryCount: 33, keyCount: 7),
+    AttentionShape(heads: 1, headWidth: 32, queryCount: 40, keyCount: 51),
+  ]
+
+  /// On tensor cores where rows are of bf16 and whole instructions; weights have 16 bits there.
+  @Test(arguments: [false, true]) func attentionAgreesWithReference(isRounded: Bool) throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var generator = SeededGenerator(seed: seed)
+    var cases = Self.shapes.flatMap { shape -> [KernelCase] in
+      [
+        KernelCase.attention(shape, units: 2, generator: &generator).rounding(isRounded ? [0, 1] : []),
+        .attentionGradient(shape, units: 2, generator: &generator).rounding(isRounded ? [0, 1, 3] : []),
+      ]
+    }
+    if isRounded { for index in cases.indices { cases[index].tolerance = 5e-5 } }
+    try check(cases, seed: seed)
+  }
 }
 
 extension Kernel {

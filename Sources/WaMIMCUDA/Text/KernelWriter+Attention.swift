@@ -39,8 +39,20 @@ extension KernelWriter {
     source.line("const int unit = blockIdx.x / \(parts * shape.heads);")
   }
 
+  /// Whether products of tiles run on tensor cores: rows that are bf16, and whole instructions.
+  private func usesTensorCores(_ operands: [TokenRows], _ shape: AttentionShape, _ tiling: AttentionTiling) -> Bool {
+    operands.allSatisfy { kernel.arguments[$0.argument].element == .bfloat16 }
+      && [shape.headWidth, tiling.rows, tiling.step].allSatisfy { $0.isMultiple(of: 16) }
+  }
+
   private func blocks(_ shape: AttentionShape, _ tiling: AttentionTiling, count: Int) -> Int {
     count.dividedUp(by: tiling.rows) * shape.heads * units
+  }
+
+  /// The prelude's names for products of rows, and for weighted sums of rows.
+  private static func productNames(onTensorCores: Bool) -> (multiply: String, store: String) {
+    onTensorCores
+      ? ("multiply_rows_by_tensors", "store_sums_weighted_by_tensors") : ("multiply_rows", "store_weighted_sums")
   }
 
   /// Attention: a block for some queries of a head.
@@ -48,7 +60,11 @@ extension KernelWriter {
     let shape = attention.shape
     let (width, keys) = (shape.headWidth, shape.keyCount)
     guard let tiling = AttentionTiling(scores: 1, count: keys, tiles: 1, width: width) else { return tooLong("attention") }
-    return function("attention", blocks: blocks(shape, tiling, count: shape.queryCount), threads: tiling.threads) { source in
+    let onTensorCores = usesTensorCores([attention.query, attention.key, attention.value], shape, tiling)
+    let (multiply, store) = Self.productNames(onTensorCores: onTensorCores)
+    return function(
+      "attention", blocks: blocks(shape, tiling, count: shape.queryCount), threads: tiling.threads, usesTensorCores: onTensorCores
+    ) { source in
       source.line("__shared__ Tile<\(tiling.rows), \(keys)> scores;")
       source.line("__shared__ Tile<\(tiling.rows), \(width)> query;")
       source.line("__shared__ Tile<\(tiling.step), \(width)> tile;")
@@ -57,11 +73,11 @@ extension KernelWriter {
         "load<\(tiling.threads)>(query, \(pointer(attention.query, width: width)), \(attention.query.rowStride), first, "
           + "\(shape.queryCount));")
       source.line(
-        "multiply_rows<\(tiling.threads)>(scores, query, \(pointer(attention.key, width: width)), \(attention.key.rowStride), tile);"
+        "\(multiply)<\(tiling.threads)>(scores, query, \(pointer(attention.key, width: width)), \(attention.key.rowStride), tile);"
       )
       source.line("softmax_rows<\(tiling.threads)>(scores, \(shape.scale.cuda), nullptr, first, \(shape.queryCount));")
       source.line(
-        "store_weighted_sums<\(tiling.threads)>(\(pointer(attention.result, width: width)), \(attention.result.rowStride), first, "
+        "\(store)<\(tiling.threads)>(\(pointer(attention.result, width: width)), \(attention.result.rowStride), first, "
           + "\(shape.queryCount), scores, \(pointer(attention.value, width: width)), \(attention.value.rowStride), tile, 1.0f);")
     }
   }
@@ -86,8 +102,13 @@ extension KernelWriter {
 
   private func queryGradient(_ gradient: AttentionGradientKernel, _ tiling: AttentionTiling) -> CUDAFunction {
     let (shape, threads) = (gradient.shape, tiling.threads)
+    let operands = [gradient.query, gradient.key, gradient.value, gradient.gradient]
+    let onTensorCores = usesTensorCores(operands, shape, tiling)
+    let (multiply, store) = Self.productNames(onTensorCores: onTensorCores)
     let (width, keys, queries) = (shape.headWidth, shape.keyCount, shape.queryCount)
-    return function("query_gradient", blocks: blocks(shape, tiling, count: queries), threads: threads) { source in
+    return function(
+      "query_gradient", blocks: blocks(shape, tiling, count: queries), threads: threads, usesTensorCores: onTensorCores
+    ) { source in
       source.line("__shared__ Tile<\(tiling.rows), \(keys)> weights, gradients;")
       source.line("__shared__ Tile<\(tiling.rows), \(width)> query, given;")
       source.line("__shared__ Tile<\(tiling.step), \(width)> tile;")
@@ -97,13 +118,13 @@ extension KernelWriter {
         source.line("load<\(threads)>(\(name), \(pointer(rows, width: width)), \(rows.rowStride), first, \(queries));")
       }
       for (products, left, rows) in [("weights", "query", gradient.key), ("gradients", "given", gradient.value)] {
-        source.line("multiply_rows<\(threads)>(\(products), \(left), \(pointer(rows, width: width)), \(rows.rowStride), tile);")
+        source.line("\(multiply)<\(threads)>(\(products), \(left), \(pointer(rows, width: width)), \(rows.rowStride), tile);")
       }
       source.line("softmax_rows<\(threads)>(weights, \(shape.scale.cuda), statistics, first, \(queries));")
       source.line("softmax_gradient<\(threads)>(gradients, weights, statistics, first, \(queries));")
       if let target = gradient.queryGradient {
         source.line(
-          "store_weighted_sums<\(threads)>(\(pointer(target, width: width)), \(target.rowStride), first, \(queries), gradients, "
+          "\(store)<\(threads)>(\(pointer(target, width: width)), \(target.rowStride), first, \(queries), gradients, "
             + "\(pointer(gradient.key, width: width)), \(gradient.key.rowStride), tile, \(shape.scale.cuda));")
       }
     }
@@ -111,8 +132,13 @@ extension KernelWriter {
 
   private func keyGradient(_ gradient: AttentionGradientKernel, _ tiling: AttentionTiling) -> CUDAFunction {
     let (shape, threads) = (gradient.shape, tiling.threads)
+    let operands = [gradient.query, gradient.key, gradient.value, gradient.gradient]
+    let onTensorCores = usesTensorCores(operands, shape, tiling)
+    let (multiply, store) = Self.productNames(onTensorCores: onTensorCores)
     let (width, keys, queries) = (shape.headWidth, shape.keyCount, shape.queryCount)
-    return function("key_gradient", blocks: blocks(shape, tiling, count: keys), threads: threads) { source in
+    return function(
+      "key_gradient", blocks: blocks(shape, tiling, count: keys), threads: threads, usesTensorCores: onTensorCores
+    ) { source in
       source.line("__shared__ Tile<\(tiling.rows), \(queries)> weights, gradients;")
       source.line("__shared__ Tile<\(tiling.rows), \(width)> key, value;")
       source.line("__shared__ Tile<\(tiling.step), \(width)> tile;")
@@ -122,7 +148,7 @@ extension KernelWriter {
         source.line("load<\(threads)>(\(name), \(pointer(rows, width: width)), \(rows.rowStride), first, \(keys));")
       }
       for (products, left, rows) in [("weights", "key", gradient.query), ("gradients", "value", gradient.gradient)] {
-        source.line("multiply_rows<\(threads)>(\(products), \(left), \(pointer(rows, width: width)), \(rows.rowStride), tile);")
+        source.line("\(multiply)<\(threads)>(\(products), \(left), \(pointer(rows, width: width)), \(rows.rowStride), tile);")
       }
       source.line("// The probabilities once more, with what the queries' rows have left.")
       source.loop("e", from: "threadIdx.x", below: "\(tiling.rows * queries)", by: "\(threads)") { source in
@@ -138,7 +164,7 @@ extension KernelWriter {
       ]
       for case (let target?, let weights, let rows, let scale) in results {
         source.line(
-          "store_weighted_sums<\(threads)>(\(pointer(target, width: width)), \(target.rowStride), first, \(keys), \(weights), "
+          "\(store)<\(threads)>(\(pointer(target, width: width)), \(target.rowStride), first, \(keys), \(weights), "
             + "\(pointer(rows, width: width)), \(rows.rowStride), tile, \(scale.cuda));")
       }
     }

@@ -69,16 +69,16 @@ extension KernelWriter {
   // MARK: The product
 
   private func product(_ matmul: MatmulKernel, _ shape: ProductShape, epilogue: RowKernel?) -> CUDAFunction {
-    let isForTensorCores = matmul.factor == .bfloat16
+    let usesTensorCores = matmul.factor == .bfloat16
     let tile = MatmulTile.best(
-      of: isForTensorCores ? MatmulTile.bfloat16 : MatmulTile.float32, rows: shape.rows, columns: shape.columns,
+      of: usesTensorCores ? MatmulTile.bfloat16 : MatmulTile.float32, rows: shape.rows, columns: shape.columns,
       products: shape.products)
     let (down, across) = (shape.rows.dividedUp(by: tile.rows), shape.columns.dividedUp(by: tile.columns))
-    return function("matmul", blocks: down * across * shape.products) { source in
+    return function("matmul", blocks: down * across * shape.products, usesTensorCores: usesTensorCores) { source in
       source.line("const int first_row = blockIdx.x / \(across) % \(down) * \(tile.rows);")
       source.line("const int first_column = blockIdx.x % \(across) * \(tile.columns);")
       if shape.products > 1 { source.line("const int product = blockIdx.x / \(down * across);") }
-      if isForTensorCores {
+      if usesTensorCores {
         writeTensorProduct(matmul, shape, tile, epilogue, to: &source)
       } else {
         writeProduct(matmul, shape, tile, epilogue, to: &source)

@@ -30,11 +30,12 @@ struct KernelWriter {
 
   /// A function whose body `write` writes.
   func function(
-    _ purpose: String, blocks: Int, threads: Int = KernelWriter.threads, _ write: (inout SourceText) -> Void
+    _ purpose: String, blocks: Int, threads: Int = KernelWriter.threads, usesTensorCores: Bool = false,
+    _ write: (inout SourceText) -> Void
   ) -> CUDAFunction {
     var source = SourceText()
     write(&source)
-    return CUDAFunction(purpose: purpose, blocks: blocks, threads: threads, body: source.text)
+    return CUDAFunction(purpose: purpose, blocks: blocks, threads: threads, usesTensorCores: usesTensorCores, body: source.text)
   }
 
   /// The kernel's parameters as CUDA declares them.

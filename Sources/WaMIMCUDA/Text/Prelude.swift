@@ -2,7 +2,7 @@
 ///
 /// With it clang makes PTX without any file of NVIDIA's; nvcc takes the same text.
 enum Prelude {
-  static let text = [language, functions, products, reductions, attention].joined(separator: "\n")
+  static let text = [language, functions, products, reductions, attention, tensorAttention].joined(separator: "\n")
 
   private static let language = """
     #if defined(__clang__)
