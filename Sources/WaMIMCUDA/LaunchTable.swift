@@ -45,10 +45,16 @@ public struct LaunchTable: Sendable {
       cost.otherFlops -= cost.tensorFlops
     }
     guard case .matmul(let matmul) = kernel.body else { return cost }
+    let result = kernel.arguments[matmul.result.argument]
+    let product = Double(description.productFlops / (2 * matmul.k) * result.element.byteCount)
+    let isCounted = matmul.result.argument != matmul.workspace
     if functions.count > 1 {
       // An epilogue of its own reads the product again, and a product that only it reads was written for it.
-      let product = description.productFlops / (2 * matmul.k) * kernel.arguments[matmul.result.argument].element.byteCount
-      cost.bytes += Double(matmul.result.argument == matmul.workspace ? 2 * product : product)
+      cost.bytes += isCounted ? product : 2 * product
+    } else if !matmul.keepsProduct, isCounted, let epilogue = matmul.epilogue {
+      // What it takes from registers was counted as written and read again; it may write to that place itself.
+      let isWritten = epilogue.stages.flatMap(\.stores).contains { $0.access.argument == matmul.result.argument }
+      cost.bytes -= isWritten ? product : 2 * product
     }
     return cost
   }

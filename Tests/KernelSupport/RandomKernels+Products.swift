@@ -132,7 +132,7 @@ extension RandomKernels {
     guard generator.chance(0.7) else { return finish(.matmul(kernel), tolerance: 2e-5) }
     if generator.chance(0.5) {
       let count = arguments[kernel.workspace].count
-      kernel.accumulates = false
+      (kernel.accumulates, kernel.keepsProduct) = (false, false)
       kernel.result = .init(argument: kernel.workspace, offset: count, rowStride: n, isTransposed: false)
       arguments[kernel.workspace].count += block * n
       arrays[kernel.workspace] += generator.floats(block * n)

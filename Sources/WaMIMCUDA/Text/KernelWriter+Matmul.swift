@@ -44,10 +44,12 @@ extension KernelWriter {
       return false
     }
     if let unitRows = shape.unitRows, epilogue.rowsInUnit != unitRows { return false }
-    let loads = epilogue.stages.flatMap(\.accesses).filter { $0.argument == matmul.result.argument }
-    // What lies in the workspace beside the product is for later loops.
-    if epilogue.stages.flatMap(\.stores).contains(where: { $0.access.argument == matmul.result.argument }) { return false }
-    return loads.allSatisfy { isProduct($0, epilogue, matmul) }
+    let stages = epilogue.stages
+    func isOfResult(_ access: Access) -> Bool { access.argument == matmul.result.argument }
+    // What is written over the product must be for others: loops take the product for what is in its place.
+    let written = stages.firstIndex { $0.stores.contains { isOfResult($0.access) } } ?? stages.count
+    let lastRead = stages.lastIndex { $0.loads.contains(where: isOfResult) } ?? 0
+    return lastRead <= written && stages.flatMap(\.accesses).filter(isOfResult).allSatisfy { isProduct($0, epilogue, matmul) }
   }
 
   /// Whether an access of the epilogue's means the element of the product in the same row and column.
@@ -169,8 +171,7 @@ extension KernelWriter {
         let target = "a\(matmul.result.argument)[\(at)]"
         let sum = matmul.accumulates ? "\(number(matmul.result.argument, target)) + \(share.sum)" : share.sum
         source.line("const float sum = \(sum);")
-        // A product in the workspace is for the epilogue alone.
-        if epilogue == nil || matmul.result.argument != matmul.workspace {
+        if epilogue == nil || matmul.keepsProduct {
           source.line("\(target) = \(converted("sum", for: matmul.result.argument));")
         }
         guard let epilogue else { return }

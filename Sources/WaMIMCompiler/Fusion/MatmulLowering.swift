@@ -20,13 +20,14 @@ extension Lowering {
     let epilogue = epilogue(cluster, followers, &arguments, &reads)
     let isShared = graph[node.operands[1]].type.shape.rank == 2
     let accumulates = storage.accumulated.contains(value)
-    let kernel = MatmulKernel(
+    var kernel = MatmulKernel(
       partition: partition.kind, m: m, n: shape[-1], k: k, factor: graph[node.operands[0]].type.element,
       left: matrix(node.operands[0], left.rowStride, isTransposed: transposeLeft, .read, partition, &arguments),
       right: matrix(
         node.operands[1], right.rowStride, isTransposed: transposeRight, isShared: isShared, .read, partition, &arguments),
       result: matrix(value, shape[-1], accumulates ? .update : .write, partition, &arguments),
       accumulates: accumulates, workspace: workspace, epilogue: epilogue)
+    kernel.keepsProduct = stored.values.contains(value)
     let writes = Set(cluster.members.filter { stored.values.contains($0) || $0 == value })
     let last = cluster.members.max() ?? value
     var call = LoweredCall(

@@ -117,6 +117,7 @@ extension MatmulKernel {
     let factors = "\(left.text) * \(right.text)" + (factor == .float32 ? "" : " in \(factor.rawValue)")
     let product =
       "matmul \(m) x \(n) x \(k): \(result.text) \(accumulates ? "+=" : "=") \(factors), \(units), workspace a\(workspace)"
+      + (keepsProduct ? "" : ", for the epilogue alone")
     return [product] + (epilogue.map { ["then"] + $0.lines(over: epilogueUnits).map { "  " + $0 } } ?? [])
   }
 

@@ -49,6 +49,8 @@ public struct MatmulKernel: Hashable, Sendable {
   public var result: Matrix
   /// Whether the product is added to what the result holds.
   public var accumulates: Bool
+  /// Whether anyone but the epilogue wants the product.
+  public var keepsProduct = true
   /// The argument that is workspace: what the epilogue keeps there, maybe a block of the result, and what the variant uses behind them.
   public var workspace: Int
   /// Runs over the same units after the product; its argument numbers are those of this kernel.

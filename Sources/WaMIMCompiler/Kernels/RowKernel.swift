@@ -59,7 +59,7 @@ public struct RowStage: Hashable, Sendable {
 
 extension RowStage {
   /// What the stage reads.
-  var loads: [Access] {
+  package var loads: [Access] {
     instructions.compactMap { if case .load(let access) = $0 { access } else { nil } }
   }
 
