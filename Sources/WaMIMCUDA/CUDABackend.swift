@@ -48,13 +48,14 @@ struct WorkspaceLayout {
   /// Elements behind those of the kernel.
   var variantCount: Int
 
-  private static let alignment = 16
+  /// Elements that each part is rounded up to.
+  static let alignment = 16
 
-  private static func rounded(_ count: Int) -> Int { (count + alignment - 1) / alignment * alignment }
+  private static func rounded(_ count: Int) -> Int { count.roundedUp(to: alignment) }
 
   init(_ kernel: Kernel, units: Int) {
-    let own = kernel.arguments.first { $0.access == .workspace }?.count ?? 0
-    kept = Self.rounded(own)
+    let argument = kernel.arguments.firstIndex { $0.access == .workspace }
+    kept = Self.rounded(argument.map { kernel.arguments[$0].count } ?? 0)
     switch kernel.body {
     case .wavelet(let wavelet):
       unitCount = Self.rounded(wavelet.intermediateCount)
@@ -71,7 +72,9 @@ struct WorkspaceLayout {
       let shape = gradient.attention.shape
       unitCount = RowStatistics.count * shape.heads * shape.tokenCount
       variantCount = units * unitCount
-    case .rows, .columns, .matmul, .attention, .groupAttention, .index:
+    case .rows(let rows): (unitCount, variantCount) = (0, rows.keptCount(in: argument))
+    case .matmul(let matmul): (unitCount, variantCount) = (0, matmul.epilogue?.keptCount(in: argument) ?? 0)
+    case .columns, .attention, .groupAttention, .index:
       (unitCount, variantCount) = (0, 0)
     }
   }

@@ -95,7 +95,45 @@ struct CUDATrainerTests {
   /// The losses of a run's steps.
   private func losses(_ run: String, of workshop: borrowing Workshop) throws -> [Double] {
     let text = try String(contentsOfFile: workshop.path("\(run)/metrics.jsonl"), encoding: .utf8)
-    return text.matches(of: #/"loss":(?<loss>[0-9.e+-]+)/#).compactMap { Double($0.loss) }
+    return text.matches(of: #/"(?:validation_)?loss":(?<loss>[0-9.e+-]+)/#).compactMap { Double($0.loss) }
+  }
+
+  @Test("Running means, several batches a step and evaluation are as on the processor")
+  func averages() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try compile(in: workshop)
+    try compileForCPU(in: workshop)
+    let words = "fit --data synthetic:8 --epochs 1 --pictures 0 --batch-accumulation 2 --ema 0.5 --val synthetic:4"
+    for trainer in ["cpu", "gpu"] {
+      let result = try gpu.run("\(words) --out \(trainer).run", trainer: trainer, in: workshop)
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    let losses = try ["gpu", "cpu"].map { try losses("\($0).run", of: workshop) }
+    #expect(losses[0].count == 4 && relativeError(losses[0], losses[1]) < 1e-4, "\(losses)")
+  }
+
+  @Test("A classifier learns and predicts as on the processor")
+  func classifier() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    let settings = ["size=demo", "image=16", "patch=4", "dim=24", "depth=2", "heads=3", "classes=2", "batch=2"]
+    try workshop.compile("finetune_vit", settings, options: ["--target", "cuda"], to: "gpu")
+    try workshop.compile("finetune_vit", settings, to: "cpu")
+    let picture = try Data(contentsOf: Workshop.repository.appendingPathComponent("Tests/WaMIMRuntimeTests/Fixtures/picture.jpg"))
+    let other = try Data(
+      contentsOf: Workshop.repository.appendingPathComponent("Tests/WaMIMRuntimeTests/Fixtures/turned-2.png"))
+    for (name, bytes) in [("first/a", picture), ("first/b", other), ("second/a", other), ("second/b", picture)] {
+      let file = URL(fileURLWithPath: workshop.path("data/\(name)"))
+      try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try bytes.write(to: file)
+    }
+    for trainer in ["cpu", "gpu"] {
+      let result = try gpu.run("fit --data data --val data --epochs 1 --out \(trainer).run", trainer: trainer, in: workshop)
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    let losses = try ["gpu", "cpu"].map { try losses("\($0).run", of: workshop) }
+    #expect(losses[0].count == 3 && relativeError(losses[0], losses[1]) < 1e-4, "\(losses)")
   }
 
   /// What goes wrong, and what is said of it.

@@ -19,7 +19,7 @@ extension KernelWriter {
     let shape = shape(of: matmul)
     guard let epilogue = matmul.epilogue else { return [product(matmul, shape, epilogue: nil)] }
     if isInRegisters(epilogue, of: matmul, shape) { return [product(matmul, shape, epilogue: epilogue)] }
-    return [product(matmul, shape, epilogue: nil), function(of: epilogue, purpose: "epilogue")]
+    return [product(matmul, shape, epilogue: nil), function(of: keepingRowsApart(epilogue), purpose: "epilogue")]
   }
 
   private func shape(of matmul: MatmulKernel) -> ProductShape {

@@ -15,7 +15,7 @@ struct KernelWriter {
   /// The functions, in the order in which they are launched.
   func functions() -> [CUDAFunction] {
     switch kernel.body {
-    case .rows(let rows): [function(of: rows, purpose: "rows")]
+    case .rows(let rows): [function(of: keepingRowsApart(rows), purpose: "rows")]
     case .columns(let columns): [function(of: columns)]
     case .matmul(let matmul): functions(of: matmul)
     case .attention(let attention): [function(of: attention)]
@@ -36,6 +36,11 @@ struct KernelWriter {
     var source = SourceText()
     write(&source)
     return CUDAFunction(purpose: purpose, blocks: blocks, threads: threads, usesTensorCores: usesTensorCores, body: source.text)
+  }
+
+  /// Loops over rows that are worked on at the same time.
+  func keepingRowsApart(_ rows: RowKernel) -> RowKernel {
+    rows.keepingRowsApart(in: kernel.arguments.firstIndex { $0.access == .workspace }, from: workspace.kept)
   }
 
   /// The kernel's parameters as CUDA declares them.

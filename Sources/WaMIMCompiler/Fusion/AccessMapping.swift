@@ -10,7 +10,7 @@ extension Access {
 
 extension RowKernel {
   /// The kernel with `transform` applied to each access.
-  func mappingAccesses(_ transform: (Access) -> Access) -> RowKernel {
+  package func mappingAccesses(_ transform: (Access) -> Access) -> RowKernel {
     var kernel = self
     kernel.stages = stages.map { $0.mappingAccesses(transform) }
     return kernel
