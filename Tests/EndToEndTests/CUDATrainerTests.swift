@@ -109,8 +109,8 @@ struct CUDATrainerTests {
       let result = try gpu.run("\(words) --out \(trainer).run", trainer: trainer, in: workshop)
       try #require(result.status == 0, "\(result.errors)")
     }
-    let losses = try ["gpu", "cpu"].map { try losses("\($0).run", of: workshop) }
-    #expect(losses[0].count == 4 && relativeError(losses[0], losses[1]) < 1e-4, "\(losses)")
+    let (actual, expected) = (try losses("gpu.run", of: workshop), try losses("cpu.run", of: workshop))
+    #expect(actual.count == 4 && relativeError(actual, expected) < 1e-4, "\(actual) \(expected)")
   }
 
   @Test("A classifier learns and predicts as on the processor")
@@ -132,8 +132,8 @@ struct CUDATrainerTests {
       let result = try gpu.run("fit --data data --val data --epochs 1 --out \(trainer).run", trainer: trainer, in: workshop)
       try #require(result.status == 0, "\(result.errors)")
     }
-    let losses = try ["gpu", "cpu"].map { try losses("\($0).run", of: workshop) }
-    #expect(losses[0].count == 3 && relativeError(losses[0], losses[1]) < 1e-4, "\(losses)")
+    let (actual, expected) = (try losses("gpu.run", of: workshop), try losses("cpu.run", of: workshop))
+    #expect(actual.count == 3 && relativeError(actual, expected) < 1e-4, "\(actual) \(expected)")
   }
 
   /// What goes wrong, and what is said of it.

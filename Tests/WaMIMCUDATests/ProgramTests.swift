@@ -68,6 +68,11 @@ import WaMIMTypes
     "levels=[1, 2, 3, 3]", "batch=2",
   ]
 
+  @Test func aSmallClassifierAgrees() throws {
+    let settings = ["size=demo", "image=16", "patch=4", "dim=24", "depth=2", "heads=3", "classes=3", "batch=2"]
+    try check(model("finetune_vit", settings), orders: 0...1)
+  }
+
   @Test func aSmallSwinAgrees() throws { try check(model("wamim_swin_demo", Self.smallSwin)) }
 
   @Test func aSmallModelInMixedPrecisionAgrees() throws {

@@ -15,7 +15,8 @@ package struct DeviceRequest: Sendable {
   package var memory: MemoryPlan
 
   package init(_ program: Program, schedules roles: [ScheduleRole], threads: Int, number: Int = 0, sources: Int = 0) {
-    let schedules = program.manifest.schedules.filter { roles.contains($0.role) }
+    // Copies of parameters are made of what is read, before anything else runs.
+    let schedules = program.manifest.schedules.filter { roles.contains($0.role) || $0.role == .round }
     accumulates = schedules.contains(where: \.usesAccumulators)
     arenaBytes = schedules.map(\.arenaBytes).max() ?? 0
     scratchBytes = schedules.map(\.scratchBytes).max() ?? 0
