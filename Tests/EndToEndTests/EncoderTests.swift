@@ -97,7 +97,8 @@ struct EncoderTests {
     #expect(timm["pos_embed"] == tensors[0]["pos_embed"] && timm["head.bias"] == tensors[0]["head.bias"])
     #expect(timm["fc_norm.weight"]?.shape == [24] && timm["norm.weight"] == nil && timm.count == 4 + 2 * 12 + 4)
 
-    // As MAE publishes encoders: with a decoder, and a norm in the place of `fc_norm`; as timm does: with a head for other classes.
+    // As MAE publishes encoders: with a decoder, and a norm in the place of `fc_norm`; as timm does: with a head for other classes,
+    // which need not have a bias.
     var published = timm.filter { !$0.key.hasPrefix("fc_norm") && !$0.key.hasPrefix("head") }
     for name in ["norm.weight", "norm.bias"] { published[name] = timm["cls_token"] }
     for name in ["decoder_blocks.0.norm1.weight", "decoder_blocks.0.norm1.bias", "decoder_embed.bias", "mask_token"] {
@@ -106,6 +107,7 @@ struct EncoderTests {
     published["head.bias"] = TestSupport.Safetensors.Tensor(shape: [1], elements: [1])
     published["head.weight"] = TestSupport.Safetensors.Tensor(shape: [1, 24], elements: [Double](repeating: 1, count: 24))
     for prefix in ["", "model."] {
+      if !prefix.isEmpty { published["head.bias"] = nil }
       let tensors = Dictionary(uniqueKeysWithValues: published.map { (prefix + $0.key, $0.value) })
       try Data(TestSupport.Safetensors.bytes(of: tensors))
         .write(to: URL(fileURLWithPath: workshop.path("published.safetensors")))

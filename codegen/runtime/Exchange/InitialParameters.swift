@@ -44,10 +44,16 @@ package struct InitialParameters {
     var matches: [(parameter: Manifest.Tensor, tensor: GivenTensors.Tensor)] = []
     var resizings: [String: PositionTables.Grids] = [:]
     let tables = PositionTables(model.program, reader: reader)
+    func source(of parameter: Manifest.Tensor) -> GivenTensors.Tensor? {
+      names.source(of: parameter.name).flatMap { tensors.byName[$0] }
+    }
+    // A head for other classes is of no use, whatever of it fits.
+    let hasOtherHead = parameters.contains { parameter in
+      Names.layer(of: parameter.name) == "head" && source(of: parameter).map { $0.shape != parameter.shape } == true
+    }
     for parameter in parameters {
-      let tensor = names.source(of: parameter.name).flatMap { tensors.byName[$0] }
-      // A head for other classes is of no use.
-      let isOtherHead = Names.layer(of: parameter.name) == "head" && tensor.map { $0.shape != parameter.shape } == true
+      let tensor = source(of: parameter)
+      let isOtherHead = hasOtherHead && Names.layer(of: parameter.name) == "head"
       guard let tensor, !isOtherHead else {
         if names.knowsLayer(of: parameter.name), !isOtherHead {
           problems.append(
