@@ -71,4 +71,25 @@ struct PeerTests {
       #expect(relativeError(ordered, tensor.elements) < 1e-5, "\(name)")
     }
   }
+
+  /// SimMIM's ViT goes to timm's Beit, and comes back from a file of that form.
+  @Test func beitsAreExported() throws {
+    let workshop = try Workshop()
+    let sizes = ["image=32", "patch=8", "dim=48", "depth=2", "heads=3", "batch=2"]
+    try workshop.compile("simmim_vit", sizes)
+    let train = workshop.path("train")
+    let words = ["fit", "--data", "synthetic:4", "--limit-steps", "1", "--pictures", "0"]
+    let begun = try workshop.run(train, words + ["--out", "run"])
+    try #require(begun.status == 0, "\(begun.errors)")
+    let exported = try workshop.run(train, ["export", "--timm", "--checkpoint", "run", "-o", "beit.safetensors"])
+    try #require(exported.status == 0, "\(exported.errors)")
+    #expect(exported.output.contains("img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3"), "\(exported.output)")
+    #expect(exported.output.contains("use_shared_rel_pos_bias=True, global_pool='token', num_classes=0)"), "\(exported.output)")
+    let tensors = try TestSupport.Safetensors(contentsOf: workshop.path("beit.safetensors")).tensors
+    #expect(tensors["rel_pos_bias.relative_position_bias_table"]?.shape == [52, 3])
+    #expect(tensors.count == 1 + 2 + 1 + 2 * 15 + 2 && tensors["decoder.0.weight"] == nil)
+    let again = try workshop.run(train, words + ["--init", "beit.safetensors", "--out", "again"])
+    try #require(again.status == 0, "\(again.errors)")
+    #expect(again.output.contains("\(tensors.count) tensors from beit.safetensors"), "\(again.output)")
+  }
 }

@@ -24,6 +24,11 @@ SWINS = {
     "swin_base": dict(dim=128, depths=[2, 2, 18, 2], heads=[4, 8, 16, 32], batch=1),
     "swin_unnamed": dict(image=64, window=4, dim=24, depths=[2, 1, 2, 1], heads=[2, 2, 4, 4]),
 }
+# The same of Beit, SimMIM's ViT.
+BEITS = {
+    "beit_base": dict(batch=1),
+    "beit_unnamed": dict(image=64, patch=16, dim=48, depth=3, heads=4),
+}
 # Classifiers' encoders, and what they are made of.
 CLASSIFIERS = [
     ("vit", dict(patch=16, dim=48, depth=3, heads=4, pool="mean")),
@@ -122,18 +127,22 @@ def check_initial(train, call, block, at):
     assert f"lacks `module.{block}.norm1.bias`, which this model needs in the shape [{expected[1]}]" in said
 
 
-def check_swin(name, shape, at):
-    train, model, call = export("Tests/Python/swin_features.wg", name, shape, at)
-    if "unnamed" not in name:
+def check_whole(name, shape, at):
+    """An encoder of all tokens: Swin or Beit."""
+    is_swin = name in SWINS
+    train, model, call = export(f"Tests/Python/{'swin' if is_swin else 'beit'}_features.wg", name, shape, at)
+    if is_swin and "unnamed" not in name:
         assert call == f"timm.create_model('{name}_patch4_window7_224', num_classes=0)", call
     image = shape.get("image", 224)
     images = torch.randn(shape.get("batch", 2), 3, image, image, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        features = model.forward_features(images).flatten(1, 2)
+        features = model.forward_features(images)
+        # Of Beit's tokens the trainer gives those of the patches.
+        features = features.flatten(1, 2) if is_swin else features[:, 1:]
     worst = error(evaluate(train, dict(images=images), at)["tokens"], features)
     print("    features differ by", worst)
     assert worst < TOLERANCE
-    check_initial(train, call, "layers.0.blocks.0", at)
+    check_initial(train, call, "layers.0.blocks.0" if is_swin else "blocks.1", at)
 
 
 def check(name, shape, at):
@@ -162,11 +171,11 @@ def check(name, shape, at):
     check_initial(train, call, "blocks.1", at)
 
 
-for name in [name for name in sys.argv[1:] if name != "classifiers"] if sys.argv[1:] else [*SHAPES, *SWINS]:
+for name in [name for name in sys.argv[1:] if name != "classifiers"] if sys.argv[1:] else [*SHAPES, *SWINS, *BEITS]:
     with tempfile.TemporaryDirectory() as folder:
         at = lambda file: os.path.join(folder, file)
-        if name in SWINS:
-            check_swin(name, SWINS[name], at)
+        if name in SWINS | BEITS:
+            check_whole(name, (SWINS | BEITS)[name], at)
         else:
             check(name, SHAPES[name], at)
 

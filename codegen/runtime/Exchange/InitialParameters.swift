@@ -100,7 +100,7 @@ package struct InitialParameters {
   private static func check(_ found: [String], of parameters: [String], path: String) throws(TrainerError) {
     // A Swin's blocks are in its layers.
     let isBlock = { (name: String) in ["blocks", "layers"].contains(Names.layer(of: name)) }
-    let known = "those of timm's ViTs and Swins and of Hugging Face's ViTs"
+    let known = "those of timm's ViTs, Swins and Beits and of Hugging Face's ViTs"
     guard let first = found.first else {
       throw TrainerError(
         "\(path) has no tensor in common with this model, which knows the names of its own checkpoints and \(known), such as "

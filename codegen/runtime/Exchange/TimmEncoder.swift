@@ -1,6 +1,6 @@
 import WaMIMManifest
 
-/// The encoder of a program, or a classifier, as timm's `VisionTransformer` or `SwinTransformer` has it: which tensors it takes, and how to
+/// The encoder of a program, or a classifier, as timm's `VisionTransformer`, `SwinTransformer` or `Beit` has it: which tensors it takes, and how to
 /// build it there.
 package struct TimmEncoder {
   /// A tensor of timm's model, and where it comes from.
@@ -28,6 +28,11 @@ package struct TimmEncoder {
     if parameters["layers.0.blocks.0.norm1.weight"] != nil {
       let swin = try TimmSwin(program, parameters)
       (tensors, createModel) = (swin.tensors, swin.createModel)
+      return
+    }
+    if parameters[TimmBeit.table] != nil {
+      let beit = try TimmBeit(program, parameters)
+      (tensors, createModel) = (beit.tensors, beit.createModel)
       return
     }
     guard let embedding = parameters["patch_embed.proj.weight"], embedding.count == 4, embedding[2] == embedding[3],
