@@ -17,7 +17,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-precision test-wavelets bench compare matmuls random soak stress numbers gpu-check fuzz fuzz-runs demo example evidence \
+.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-precision test-wavelets bench compare matmuls random soak stress numbers test-cuda gpu-check fuzz fuzz-runs demo example evidence \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -125,6 +125,12 @@ stress: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 ## numbers: every generated function on each of the four thousand million numbers, for the processor CPU; takes an hour or two.
 numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_EVERY_NUMBER=$(CPU) nice swift test -c release --disable-testable-imports --filter everyNumber
+
+## test-cuda: the tests of the CUDA backend, all of them, and what gpu-check does, on emulated GPUs; takes some minutes.
+test-cuda: test-dependencies build
+	WAMIM_THOROUGH=1 swift test -c release --disable-testable-imports --filter 'WaMIMCUDATests|CUDATrainerTests'
+	@mkdir -p .build/cuda-driver && ln -sf ../release/libFakeCUDA.so .build/cuda-driver/libcuda.so.1
+	WAMIM_GPU_QUICK=1 WAMIM_GPU_DRIVER=$(CURDIR)/.build/cuda-driver python3 Tests/GPU/check.py $(BUILD)/wamimc .build/gpu-check
 
 ## gpu-check: on a machine with a GPU, checks trainers for GPUs against golden numbers, the processor's trainers and the emulator, and
 ## measures them; prints a table, and writes gpu-check/results.json. Needs nothing from a registry but what the build needs.
