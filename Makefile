@@ -10,6 +10,8 @@ DATA ?= cells
 DEMO ?= demo
 
 BUILD := .build/release
+# What --mpi compiles with a site's MPI, beside the runtime.
+MESSAGES := codegen/messages/mpi.c codegen/messages/include/wamim_messages.h
 LIBRARIES := libopenblas-dev libjpeg-dev libpng-dev libwebp-dev zlib1g-dev pkg-config
 # What runs kernels for ARM in tests, on x86.
 EMULATION := $(if $(filter x86_64,$(shell uname -m)),qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
@@ -23,6 +25,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 ## build: installs what is missing and builds the compiler and the trainer runtime.
 build: dependencies .build/pkgconfig/wamimc-llvm.pc
 	swift build -c release
+	cp $(MESSAGES) $(BUILD)/
 
 # install-packages LIST: what of it is missing, by apt-get, as root or through sudo.
 define install-packages
@@ -41,7 +44,7 @@ dependencies:
 	$(call install-packages,$(LIBRARIES) $(LLVM_PACKAGES))
 
 test-dependencies: dependencies
-	$(call install-packages,llvm-$(LLVM)-tools clang-$(LLVM) $(EMULATION))
+	$(call install-packages,llvm-$(LLVM)-tools clang-$(LLVM) mpich libmpich-dev $(EMULATION))
 
 # SwiftPM finds the headers of the chosen LLVM by this description.
 .build/pkgconfig/wamimc-llvm.pc: FORCE | dependencies
@@ -196,7 +199,7 @@ example: build
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/wamimc $(DESTDIR)$(PREFIX)/share/wamimc/graphs
 	install -m 755 $(BUILD)/wamimc $(DESTDIR)$(PREFIX)/bin/wamimc
-	install -m 644 $(BUILD)/libWaMIMRuntime.a $(DESTDIR)$(PREFIX)/lib/wamimc/
+	install -m 644 $(BUILD)/libWaMIMRuntime.a $(MESSAGES) $(DESTDIR)$(PREFIX)/lib/wamimc/
 	install -m 644 graphs/*.wg $(DESTDIR)$(PREFIX)/share/wamimc/graphs/
 
 uninstall:

@@ -64,11 +64,13 @@ let package = Package(
       linkerSettings: ["jpeg", "png", "webpdemux", "webp", "z"].map { .linkedLibrary($0) }),
     .target(name: "CPlatform", path: "codegen/platform"),
     .target(name: "CCUDA", path: "codegen/cuda"),
+    // mpi.c is compiled with a site's MPI, by wamimc.
+    .target(name: "CMessages", path: "codegen/messages", exclude: ["mpi.c"]),
     .systemLibrary(name: "CZlib", path: "codegen/zlib"),
     .target(
       name: "WaMIMRuntime",
       dependencies: [
-        "WaMIMManifest", "WaMIMTypes", "CProgram", "CImages", "CPlatform", "CCUDA", "CZlib",
+        "WaMIMManifest", "WaMIMTypes", "CProgram", "CImages", "CPlatform", "CCUDA", "CMessages", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "codegen/runtime"),

@@ -35,6 +35,8 @@ public struct Compiler: Sendable {
   public var disabledPasses: Set<String> = []
   /// How many samples of a batch the executable takes at a time: fewer need less memory, and make the same step.
   public var microBatch = MicroBatch.automatic
+  /// Whether executables can be one of many processes under the MPI that this site has.
+  public var usesMPI = false
   /// The texts that describe the model, by the names of their files, for the trainer's `bench --by line` to show.
   public var sources: [String: String] = [:]
 
@@ -55,9 +57,10 @@ public struct Compiler: Sendable {
         of \(processor.architecture.rawValue); 'wamimc --emit obj' writes its code.
         """)
     }
+    if usesMPI { try Linker().requireMPI() }
     let (program, backend) = try plan(model)
     let objects = try backend.objects(for: program)
-    try Linker().link(objects, to: URL(fileURLWithPath: path))
+    try Linker().link(objects, to: URL(fileURLWithPath: path), usesMPI: usesMPI)
   }
 
   /// The program that `model` becomes: kernels and schedules, before they are code.

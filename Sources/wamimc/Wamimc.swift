@@ -84,6 +84,11 @@ struct Wamimc: ParsableCommand {
       "What matmuls and attention read: f32, or bf16; what the model says otherwise.", valueName: "type"))
   var precision: String?
 
+  @Flag(
+    help:
+      "Let mpiexec start the executable as many processes that train together, by the MPI whose compiler MPICC names, else mpicc.")
+  var mpi = false
+
   @Flag(help: "List the passes, in the order they run, and exit.")
   var listPasses = false
 
@@ -93,6 +98,7 @@ struct Wamimc: ParsableCommand {
     guard emit != nil || output != nil else {
       throw ValidationError("say where the executable goes with -o FILE, or what to show with --emit STAGE")
     }
+    if mpi, emit != nil { throw ValidationError("--mpi is about executables: leave it out with --emit") }
     guard output != "" else { throw ValidationError("-o takes the name of a file, and this one is empty") }
     do {
       _ = try TargetProcessor.named(cpu)
@@ -133,6 +139,7 @@ struct Wamimc: ParsableCommand {
           : "--emit matmuls, llvm, asm and obj show code for CPUs: leave out --target cuda, or show --emit cuda or ptx")
     }
     guard target == .cuda else { return }
+    if mpi { throw ValidationError("--mpi is about trainers for CPUs so far: leave it out with --target cuda") }
     if memory != nil {
       throw ValidationError("--memory is about CPUs' memory: with --target cuda say --micro-batch")
     }
@@ -196,6 +203,7 @@ struct Wamimc: ParsableCommand {
     compiler.disabledPasses = Set(disabled)
     compiler.sources = [path: text]
     compiler.matmuls = matmul
+    compiler.usesMPI = mpi
     if let budget = memory.flatMap(MemorySize.init) { compiler.microBatch = .within(bytes: budget.bytes) }
     if let microBatch { compiler.microBatch = .samples(microBatch) }
     guard let emit else {

@@ -43,8 +43,8 @@ final class DeferredDevice: Device {
   }
 
   /// - Parameter failsAt: The run of a schedule, counted over all devices of `log` from 1, at which the device fails.
-  init(_ program: Program, accumulates: Bool, threads: Int, log: Log, failsAt: Int? = nil) throws(TrainerError) {
-    inner = try CPUDevice(program, accumulates: accumulates, threads: threads)
+  init(_ program: Program, gradients: GradientMemory, threads: Int, log: Log, failsAt: Int? = nil) throws(TrainerError) {
+    inner = try CPUDevice(program, gradients: gradients, threads: threads)
     self.log = log
     self.failsAt = failsAt
   }
@@ -52,7 +52,7 @@ final class DeferredDevice: Device {
   /// A maker of such devices.
   static func maker(log: Log, failsAt: Int? = nil) -> DeviceMaker {
     DeviceMaker { (program, request) throws(TrainerError) in
-      try DeferredDevice(program, accumulates: request.accumulates, threads: request.threads, log: log, failsAt: failsAt)
+      try DeferredDevice(program, gradients: request.gradients, threads: request.threads, log: log, failsAt: failsAt)
     }
   }
 
@@ -136,6 +136,21 @@ final class DeferredDevice: Device {
     waiting.append(.clearAccumulators)
   }
 
+  func setAccumulatorsAside() throws(TrainerError) {
+    try flush()
+    inner.setAccumulatorsAside()
+  }
+
+  func gatherAccumulators() throws(TrainerError) {
+    try flush()
+    inner.gatherAccumulators()
+  }
+
+  func lendGradients() throws(TrainerError) -> LentGradients {
+    try flush()
+    return inner.lendGradients()
+  }
+
   func sum(_ term: SumTerm, over tensors: [Manifest.Tensor]) throws(TrainerError) -> Double {
     try flush()
     return inner.sum(term, over: tensors)
@@ -150,11 +165,11 @@ final class DeferredDevice: Device {
     Staging(slots: slots, batch: batch, device: self)
   }
 
-  func run(schedule: Int) throws(TrainerError) -> Bool {
+  func run(schedule: Int, telling progress: PhaseProgress?) throws(TrainerError) -> Bool {
     log.note { $0.runs += 1 }
     if log.total.runs == failsAt { throw TrainerError("the device of the tests has fallen off the bus") }
     try flush()
-    return inner.run(schedule: schedule)
+    return inner.run(schedule: schedule, telling: progress)
   }
 
   func check(schedule: Int) throws(TrainerError) -> NonFiniteResult? {

@@ -39,11 +39,11 @@ extension Manifest {
   /// Batches of images that wait for their step or are being filled, of those to train on and of those to evaluate on.
   public static let waitingBatches = 2
 
-  /// The schedules that a step on `batches` batches runs, and how often: `step` once where one batch is taken whole, otherwise
-  /// `gradients` for each micro-batch, and `update`.
-  public func stepRuns(batches: Int = 1) -> [(schedule: ScheduleRole, count: Int)] {
+  /// The schedules that a step on `batches` batches in each of `processes` processes runs, and how often: `step` once where one batch is
+  /// taken whole, otherwise `gradients` for each micro-batch, and `update`.
+  public func stepRuns(batches: Int = 1, processes: Int = 1) -> [(schedule: ScheduleRole, count: Int)] {
     let rounds = batches * batch / microBatch
-    return rounds == 1 ? [(.step, 1)] : [(.gradients, rounds), (.update, 1)]
+    return rounds * processes == 1 ? [(.step, 1)] : [(.gradients, rounds), (.update, 1)]
   }
 
   /// Bytes of the memory in which gradients add up.
@@ -59,15 +59,15 @@ extension Manifest {
     sources * (waitingPixels + loaders * MemoryPlan.loaderBytes)
   }
 
-  /// The memory of a process that runs `schedules` on `threads` threads, and reads images with `loaders` threads from `sources`
-  /// sources, for which it has indices and orders of `indexBytes` bytes.
+  /// The memory of a process that runs `schedules` on `threads` threads, takes `batches` batches a step, and reads images with `loaders`
+  /// threads from `sources` sources, for which it has indices and orders of `indexBytes` bytes.
   ///
   /// Of a program for a GPU, what it takes of this machine's memory.
   public func memoryPlan(
-    schedules roles: [ScheduleRole], threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
+    schedules roles: [ScheduleRole], batches: Int = 1, threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
   ) -> MemoryPlan {
     let isOnGPU = processor.kind == .gpu
-    var rows = isOnGPU ? [] : computedRows(roles, scratches: threads)
+    var rows = isOnGPU ? [] : computedRows(roles, batches: batches, scratches: threads)
     if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
     if indexBytes > 0 { rows.append(MemoryPlan.Row(name: "where images are, and their order", bytes: indexBytes)) }
     if isOnGPU { rows.append(MemoryPlan.Row(name: "the GPU's driver, and what is on the way to it", bytes: transferredBytes)) }
@@ -77,9 +77,10 @@ extension Manifest {
     return MemoryPlan(rows: rows)
   }
 
-  /// The memory of a GPU that a process takes that runs `schedules` there, on images of `sources` sources.
-  public func deviceMemoryPlan(schedules roles: [ScheduleRole], sources: Int = 0) -> MemoryPlan {
-    var rows = computedRows(roles, scratches: 1)
+  /// The memory of a GPU that a process takes that runs `schedules` there, on `batches` batches a step of images
+  /// of `sources` sources.
+  public func deviceMemoryPlan(schedules roles: [ScheduleRole], batches: Int = 1, sources: Int = 0) -> MemoryPlan {
+    var rows = computedRows(roles, batches: batches, scratches: 1)
     let waiting = takesLabels ? 0 : sources * waitingPixels
     if waiting > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: waiting)) }
     return MemoryPlan(rows: rows)
@@ -99,7 +100,7 @@ extension Manifest {
   }
 
   /// What schedules compute on and with.
-  private func computedRows(_ roles: [ScheduleRole], scratches threads: Int) -> [MemoryPlan.Row] {
+  private func computedRows(_ roles: [ScheduleRole], batches: Int, scratches threads: Int) -> [MemoryPlan.Row] {
     let run = schedules.filter { roles.contains($0.role) }
     let states = byteCount(ofAverages: false)
     let averages = roles.contains(.average) ? byteCount(ofAverages: true) : 0
@@ -109,7 +110,10 @@ extension Manifest {
       MemoryPlan.Row(name: "parameters and the optimiser's moments", bytes: states),
       MemoryPlan.Row(name: "inputs, activations and gradients", bytes: max(0, arena - states - averages)),
       MemoryPlan.Row(name: "running means of the parameters", bytes: averages),
-      MemoryPlan.Row(name: "gradients that add up", bytes: run.contains(where: \.usesAccumulators) ? accumulatorBytes : 0),
+      MemoryPlan.Row(
+        name: "gradients that add up",
+        // Each batch is summed up by itself, so that sums have the same bits whichever process makes them.
+        bytes: run.contains(where: \.usesAccumulators) ? (batches > 1 ? 2 : 1) * accumulatorBytes : 0),
       MemoryPlan.Row(
         name: processor.kind == .gpu ? "scratch" : "scratch of \(threads) thread\(threads == 1 ? "" : "s")",
         bytes: threads * scratch),

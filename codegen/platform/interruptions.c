@@ -66,4 +66,6 @@ void wamim_catch_interruptions(void) {
   pthread_sigmask(SIG_UNBLOCK, &caught, 0);
 }
 
+void wamim_note_interruption(int32_t signal) { note_warning(signal); }
+
 int32_t wamim_interruption(void) { return interruption; }

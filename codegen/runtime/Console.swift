@@ -1,20 +1,29 @@
 import Glibc
+import Synchronization
 
 /// Standard output and standard error, written without buffers so that lines appear when they are made.
 package enum Console {
+  /// Whether only failures are told, as another process of the run tells the rest.
+  private static let staysQuiet = Atomic<Bool>(false)
+
+  /// Tells only failures from now on.
+  package static func beQuiet() { staysQuiet.store(true, ordering: .relaxed) }
+
+  private static var isQuiet: Bool { staysQuiet.load(ordering: .relaxed) }
+
   /// Writes `text` and a line break to standard output.
   package static func print(_ text: String) {
-    write(text + "\n", to: STDOUT_FILENO)
+    write(text + "\n")
   }
 
   /// Writes `text` to standard output as it is.
   package static func write(_ text: String) {
-    write(text, to: STDOUT_FILENO)
+    if !isQuiet { write(text, to: STDOUT_FILENO) }
   }
 
   /// Writes a line that starts with `warning:` to standard error.
   package static func warn(_ text: String) {
-    write("warning: \(text)\n", to: STDERR_FILENO)
+    if !isQuiet { write("warning: \(text)\n", to: STDERR_FILENO) }
   }
 
   /// Writes a line that starts with `error:` to standard error.

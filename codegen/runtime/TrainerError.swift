@@ -28,5 +28,8 @@ package struct TrainerError: Error, CustomStringConvertible, Equatable {
     isDeviceFailure = false
   }
 
+  /// Ends this process as failed where another rank of the run has said why.
+  package static let toldElsewhere = TrainerError("")
+
   package var description: String { message }
 }

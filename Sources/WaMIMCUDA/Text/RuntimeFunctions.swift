@@ -28,5 +28,13 @@ enum RuntimeFunctions {
       }
       if (threadIdx.x == 0) parts[blockIdx.x] = sums[0];
     }
+
+    // Adds numbers to others, and leaves zeros in their place.
+    KERNEL(256) wamim_move_sums(float* target, float* source, long long count) {
+      const long long element = blockIdx.x * 256ll + threadIdx.x;
+      if (element >= count) return;
+      target[element] = source[element] + target[element];
+      source[element] = 0.0f;
+    }
     """
 }

@@ -35,13 +35,14 @@ struct LinkDriver {
     "swift_StringProcessing", "swift_RegexParser", "dispatch", "BlocksRuntime", "swiftDispatch", "stdc++", "m", "pthread", "dl",
   ]
 
-  /// Links objects and archives into a stripped executable.
-  func link(_ objects: [URL], libraries: [URL], to output: URL) throws {
+  /// Links objects and archives into a stripped executable, with `words` as a C compiler takes them for shared libraries.
+  func link(_ objects: [URL], libraries: [URL], words: [String] = [], to output: URL) throws {
     let process = Process()
     process.executableURL = compiler
+    let shared = LinkDriver.runtimeLibraries.map { "-l" + $0 } + words.flatMap { ["-Xclang-linker", $0] }
+    let inputs = (objects + libraries).map(\.path)
     process.arguments =
-      ["-static-stdlib", "-use-ld=lld", "-o", output.path] + (objects + libraries).map(\.path)
-      + LinkDriver.runtimeLibraries.map { "-l" + $0 } + ["-Xlinker", "-s", "-Xlinker", "--gc-sections"]
+      ["-static-stdlib", "-use-ld=lld", "-o", output.path] + inputs + shared + ["-Xlinker", "-s", "-Xlinker", "--gc-sections"]
     let messages = Pipe()
     process.standardError = messages
     process.standardOutput = messages

@@ -21,20 +21,26 @@ public struct Linker: Sendable {
     Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? "wamimc")
   }
 
+  /// Throws where this site has no MPI that executables can be linked with.
+  public func requireMPI() throws { _ = try SiteMPI.find() }
+
   /// Links objects into an executable, whole or not at all, at the end of the symbolic links that `executable` may be one of.
   ///
-  /// - Parameter objects: The bytes of each object file, as the backend emits them.
+  /// - Parameters:
+  ///   - objects: The bytes of each object file, as the backend emits them.
+  ///   - usesMPI: Whether the executable can be one of many processes under the MPI that this site has.
   /// - Throws: An error that names what is missing and the package that has it.
-  public func link(_ objects: [[UInt8]], to executable: URL) throws {
+  public func link(_ objects: [[UInt8]], to executable: URL, usesMPI: Bool = false) throws {
     let file = OutputFile(executable.path)
     try file.requireReplaceable()
     let libraries = try LibrarySearch(folders: libraryFolders).all()
     let driver = try LinkDriver.find()
+    let mpi = usesMPI ? try SiteMPI.find() : nil
     let folder = file.target.deletingLastPathComponent()
     let workFolder = folder.appendingPathComponent(
       ".\(file.target.lastPathComponent)-\(ProcessInfo.processInfo.processIdentifier)")
     defer { try? FileManager.default.removeItem(at: workFolder) }
-    let files = objects.indices.map { workFolder.appendingPathComponent("program-\($0).o") }
+    var files = objects.indices.map { workFolder.appendingPathComponent("program-\($0).o") }
     let output = workFolder.appendingPathComponent("program")
     do {
       try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: false)
@@ -42,7 +48,12 @@ public struct Linker: Sendable {
     } catch {
       throw BackendError(writing: executable.path, failedWith: error)
     }
-    try driver.link(files, libraries: libraries, to: output)
+    if let mpi {
+      let messages = workFolder.appendingPathComponent("mpi.o")
+      try mpi.compile(from: libraryFolders, to: messages)
+      files.append(messages)
+    }
+    try driver.link(files, libraries: libraries, words: try mpi?.linkWords() ?? [], to: output)
     // Replaces what stands there in one step.
     guard rename(output.path, file.target.path) == 0 else {
       throw BackendError("Cannot write \(executable.path): \(String(cString: strerror(errno)))")

@@ -118,7 +118,8 @@ typedef struct {
   /// threads, with addresses and 64-bit whole numbers as parameters:
   ///
   /// - `wamim_look_up_pixels(pixels, table, images, channels, positions, count)`: as many threads as there are elements;
-  /// - `wamim_add_up(numbers, parts, count, squares)`: each block a float64, of numbers or of their squares.
+  /// - `wamim_add_up(numbers, parts, count, squares)`: each block a float64, of numbers or of their squares;
+  /// - `wamim_move_sums(target, source, count)`: as many threads as there are numbers.
   const char *ptx;
   uint64_t ptx_bytes;
   /// The least compute capability that it runs on, ten times the major number and the minor one.

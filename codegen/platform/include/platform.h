@@ -60,6 +60,9 @@ static inline void wamim_spin_hint(void) {
 /// SIGHUP and SIGXCPU never do, and stay ignored where they were.
 void wamim_catch_interruptions(void);
 
+/// Takes note of a signal that another process of the run got, as if it had come to this one; it asks to end and forces nothing.
+void wamim_note_interruption(int32_t signal);
+
 /// The first signal that has arrived since `wamim_catch_interruptions`, or 0.
 int32_t wamim_interruption(void);
 

@@ -27,8 +27,11 @@ struct BenchReport {
       Format.fixed($0 * 1e3, decimals: 1)
     }
     let planned = result.memoryPlan.total
-    let lines: [(title: String, text: String)] = [
-      ("model", "\(manifest.model), batch \(manifest.batchText), \(result.device)"),
+    var lines: [(title: String, text: String)] = [
+      (
+        "model",
+        "\(manifest.model), batch \(manifest.batchText), " + (result.ranks > 1 ? "\(result.ranks) ranks of " : "") + result.device
+      ),
       ("step", "\(milliseconds[0]) ms, median of \(result.stepSeconds.count) from \(milliseconds[1]) to \(milliseconds[2]) ms"),
       ("images/s", Format.fixed(result.imagesPerSecond, decimals: 2)),
       (
@@ -47,6 +50,14 @@ struct BenchReport {
       ("machine", machine(limits)),
       ("loss", Format.fixed(result.loss, decimals: 5)),
     ]
+    if let reduction = result.reduction {
+      lines.insert(
+        (
+          "reduction",
+          "\(Format.fixed(reduction.seconds * 1e3, decimals: 1)) ms a step, \(percent(reduction.hiddenShare)) of it while gradients "
+            + "were computed; \(Format.bytes(reduction.sentBytes)) sent"
+        ), at: 2)
+    }
     for line in lines { Console.print(Format.left(line.title, width: 15) + line.text) }
   }
 

@@ -7,6 +7,10 @@ struct BenchResult {
   let device: String
   /// Threads that kernels' time is added over; of a GPU, which makes one call after the other, 1.
   let threads: Int
+  /// Processes that make the steps together, each with as many threads; what follows but for rates of images is of the first one.
+  let ranks: Int
+  /// What their reductions of gradients take, where there are several.
+  let reduction: Reduction?
   /// The steps after those to warm up.
   let stepSeconds: [Double]
   let loss: Double
@@ -29,8 +33,8 @@ struct BenchResult {
 
   var meanSeconds: Double { stepSeconds.reduce(0, +) / Double(stepSeconds.count) }
 
-  /// Images a second, by the median.
-  var imagesPerSecond: Double { Double(manifest.batch) / medianSeconds }
+  /// Images a second of all ranks, by the median.
+  var imagesPerSecond: Double { Double(ranks * manifest.batch) / medianSeconds }
 
   /// Multiplications and additions a second in matrix products and attention, by the median.
   var flopsPerSecond: Double { Double(productFlops) / medianSeconds }
@@ -43,11 +47,35 @@ struct BenchResult {
 }
 
 extension BenchResult {
+  /// The reduction of gradients in a step.
+  struct Reduction: Encodable {
+    /// From the first gradients that are there until all are those of the step.
+    var seconds: Double
+    /// The share of them in which the rank still computed.
+    var hiddenShare: Double
+    /// Bytes that the rank has sent.
+    var sentBytes: Int
+
+    private enum CodingKeys: String, CodingKey {
+      case seconds
+      case hiddenShare = "hidden_share"
+      case sentBytes = "sent_bytes"
+    }
+
+    init(_ times: StepReduction.Times, steps: Int) {
+      seconds = times.seconds / Double(steps)
+      hiddenShare = times.seconds > 0 ? max(0, 1 - times.waited / times.seconds) : 0
+      sentBytes = times.sentBytes / steps
+    }
+  }
+
   /// What `bench --json` prints.
   struct Summary: Encodable {
     var model: String
     var batch: Int
     var threads: Int
+    var ranks: Int
+    var reduction: Reduction?
     var imagesPerSecond: Double
     var stepSeconds: [Double]
     var medianSeconds: Double
@@ -73,7 +101,7 @@ extension BenchResult {
     var lines: [Origin]
 
     private enum CodingKeys: String, CodingKey {
-      case model, batch, threads, loss, flops, limits, kernels, layers, lines
+      case model, batch, threads, ranks, reduction, loss, flops, limits, kernels, layers, lines
       case imagesPerSecond = "images_per_second"
       case stepSeconds = "step_seconds"
       case medianSeconds = "step_seconds_median"
@@ -157,7 +185,8 @@ extension BenchResult {
 
   func summary(everyCall: Bool) -> Summary {
     Summary(
-      model: manifest.model, batch: manifest.batch, threads: threads, imagesPerSecond: imagesPerSecond, stepSeconds: stepSeconds,
+      model: manifest.model, batch: manifest.batch, threads: threads, ranks: ranks, reduction: reduction,
+      imagesPerSecond: imagesPerSecond, stepSeconds: stepSeconds,
       medianSeconds: medianSeconds, leastSeconds: stepSeconds.min() ?? 0, mostSeconds: stepSeconds.max() ?? 0, loss: loss,
       peakResidentBytes: peakResidentBytes, plannedBytes: memoryPlan.total, memoryPlan: memoryPlan.rows, productFlops: productFlops,
       flops: flops, flopsPerSecond: flopsPerSecond, shareOfLimit: flopsPerSecond / limits.arithmetic,

@@ -26,4 +26,14 @@ extension CUDADevice {
     }
     return sum
   }
+
+  /// Adds one memory of gradients to another and zeroes it, where there are both.
+  func addGradients(_ source: CUDAMemory?, to target: CUDAMemory?) throws(TrainerError) {
+    guard let source, let target else { return }
+    let count = target.byteCount / 4
+    try CUDALaunch(
+      function: try module.function("wamim_move_sums"), blocks: (count + 255) / 256, threads: 256,
+      parameters: [target.address, source.address, UInt64(count)], name: "wamim_move_sums"
+    ).run(on: stream)
+  }
 }

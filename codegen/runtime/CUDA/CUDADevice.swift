@@ -105,9 +105,22 @@ package final class CUDADevice: Device {
   }
 
   package func clearAccumulators() throws(TrainerError) {
-    guard let accumulators = memories.accumulators else { return }
-    try CUDAResult.check(
-      wamim_cuMemsetD8Async(accumulators.address, 0, accumulators.byteCount, stream.handle), "clear memory of the GPU")
+    for memory in [memories.accumulators, memories.sums].compactMap({ $0 }) {
+      try CUDAResult.check(
+        wamim_cuMemsetD8Async(memory.address, 0, memory.byteCount, stream.handle), "clear memory of the GPU")
+    }
+  }
+
+  package func setAccumulatorsAside() throws(TrainerError) {
+    try addGradients(memories.accumulators, to: memories.sums)
+  }
+
+  package func gatherAccumulators() throws(TrainerError) {
+    try addGradients(memories.sums, to: memories.accumulators)
+  }
+
+  package func lendGradients() throws(TrainerError) -> LentGradients {
+    throw TrainerError("gradients of a GPU cannot be sent to other processes yet")
   }
 
   // MARK: Images
@@ -133,7 +146,8 @@ package final class CUDADevice: Device {
     return schedule
   }
 
-  package func run(schedule index: Int) throws(TrainerError) -> Bool {
+  package func run(schedule index: Int, telling progress: PhaseProgress?) throws(TrainerError) -> Bool {
+    defer { progress?.noteAll() }
     let schedule = try schedule(index)
     for (number, part) in schedule.parts.enumerated() {
       if meter.isNeeded { try meter.run(part, on: stream) } else { try part.run(on: stream) }

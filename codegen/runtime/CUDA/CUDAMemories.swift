@@ -8,12 +8,17 @@ struct CUDAMemories {
   let scratch: CUDAMemory
   /// Where gradients add up; nil where no schedule is run that uses it.
   let accumulators: CUDAMemory?
+  /// Where the accumulators of earlier batches add up; nil where a step takes one batch.
+  let sums: CUDAMemory?
 
   init(_ program: Program, _ request: DeviceRequest, on context: CUDAContext) throws(TrainerError) {
     arena = try CUDAMemory(byteCount: request.arenaBytes, for: "the model", on: context)
     scratch = try CUDAMemory(byteCount: request.scratchBytes, for: "scratch", on: context)
     accumulators =
-      request.accumulates ? try CUDAMemory(byteCount: program.accumulatorBytes, for: "the gradients", on: context) : nil
+      request.gradients != .none ? try CUDAMemory(byteCount: program.accumulatorBytes, for: "the gradients", on: context) : nil
+    sums =
+      request.gradients == .batches
+      ? try CUDAMemory(byteCount: program.accumulatorBytes, for: "the gradients of earlier batches", on: context) : nil
   }
 
   /// Where each storage begins, by its number in `wamim_argument.storage`.
@@ -36,7 +41,7 @@ struct CUDAMemories {
 
   /// Zeroes all that a schedule reads before it has written it: whatever the memory held before.
   func clear(on stream: CUDAStream) throws(TrainerError) {
-    for memory in [arena, scratch, accumulators] {
+    for memory in [arena, scratch, accumulators, sums] {
       if let memory { try clear(0..<memory.byteCount, of: memory, on: stream) }
     }
   }

@@ -14,6 +14,9 @@ struct BenchCommand: ParsableCommand {
       --by layer and --by line show instead where the time of the forward pass, the backward pass and the update goes in the model. \
       A gradient counts for the layer and the line that it is the gradient of; an operation in a function of the model for the line \
       of the function. A kernel that several of them share is shared among them by estimated arithmetic.
+
+      Under mpiexec all ranks make the steps together, and the first one tells its time, that of the reduction of gradients, and how \
+      much of this passed while it computed.
       """)
 
   @Option(help: ArgumentHelp("Steps to measure.", valueName: "n"))
@@ -39,7 +42,12 @@ struct BenchCommand: ParsableCommand {
         + "libopenblas.so.0 where there is one).", valueName: "library"))
   var blas: String?
 
+  @Flag(inversion: .prefixedNo, help: "Under mpiexec: send gradients while others are computed.")
+  var overlap = true
+
   @OptionGroup var threads: ThreadOptions
+
+  @OptionGroup var ranks: RankOptions
 
   func validate() throws {
     if !(1...1_000_000).contains(steps) { throw ValidationError("--steps has to be 1 or more") }
@@ -48,7 +56,14 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let program = try Trainer.program()
-    try ProcessorCheck.check(program.manifest.processor)
+    let group = try ranks.start(program)
+    if !group.isFirst { Console.beQuiet() }
+    try group.run { try measure(program, group) }
+  }
+
+  private func measure(_ program: Program, _ group: RankGroup) throws {
+    try group.requireSamePrograms()
+    try group.agree { try ProcessorCheck.check(program.manifest.processor) }
     var protected = ProtectedFiles()
     if let blas { protected.protect(blas, as: "the library to measure") }
     let output = try profile.map { (path) throws(TrainerError) in
@@ -56,30 +71,36 @@ struct BenchCommand: ParsableCommand {
       return try ReplacedFile(path)
     }
     let model = try TrainedModel(
-      program: program, schedules: OptimizerStep.schedules(program, batches: 1), threads: threads.count, device: threads.device)
+      program: program, schedules: OptimizerStep.schedules(program, batches: 1, processes: group.count),
+      threads: threads.count(in: group), device: threads.device)
     var meter = try model.device.makeLimitMeter()
-    try meter.measureArithmetic()
+    // One rank measures the machine while the others wait.
+    if group.isFirst { try meter.measureArithmetic() }
     try model.initializeStates(seed: 0)
-    try takeStep(0, model)
+    let reduction = group.isAlone ? nil : try StepReduction(group, model, overlaps: overlap)
+    _ = try group.exchange([])
+    try takeStep(0, model, reduction)
+    reduction?.startMeasuring()
     // A GPU's calls are timed in steps of their own, as that takes its time.
     let profilesApart = program.manifest.processor.kind == .gpu
     func startProfile() throws(TrainerError) -> Timeline? {
       try model.device.startMeasuring()
-      return output == nil ? nil : try model.startTimeline(batches: 1, steps: steps)
+      return output == nil ? nil : try model.startTimeline(batches: 1, processes: group.count, steps: steps)
     }
     var timeline = profilesApart ? nil : try startProfile()
     let before = ProcessorUse.now()
     var taken: [(seconds: Double, loss: Double)] = []
-    for step in 1...steps { taken.append(try takeStep(step, model, timeline: timeline)) }
+    for step in 1...steps { taken.append(try takeStep(step, model, reduction, timeline: timeline)) }
     let after = ProcessorUse.now()
     if profilesApart {
       timeline = try startProfile()
-      for step in steps + 1...2 * steps { try takeStep(step, model, timeline: timeline) }
+      for step in steps + 1...2 * steps { try takeStep(step, model, reduction, timeline: timeline) }
     }
+    guard group.isFirst else { return }
     let peak = Machine.peakResidentBytes
     try meter.measureArithmetic()
     try report(
-      model, taken: taken, peak: peak, limits: try meter.limits(blas: blas),
+      model, reduction, taken: taken, peak: peak, limits: try meter.limits(blas: blas),
       shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
     // Last, so that a full disk takes no measurement along.
     if let output, let timeline {
@@ -88,12 +109,15 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func report(
-    _ model: TrainedModel, taken: [(seconds: Double, loss: Double)], peak: Int, limits: MachineLimits, shareOfOthers: Double?
+    _ model: TrainedModel, _ reduction: StepReduction?, taken: [(seconds: Double, loss: Double)], peak: Int, limits: MachineLimits,
+    shareOfOthers: Double?
   ) throws {
     let manifest = model.program.manifest
-    let flops = model.program.flopsOfStep()
+    let ranks = reduction?.group.count ?? 1
+    let flops = model.program.flopsOfStep(processes: ranks)
     let result = BenchResult(
-      manifest: manifest, device: model.device.name, threads: manifest.processor.kind == .gpu ? 1 : threads.count,
+      manifest: manifest, device: model.device.name, threads: manifest.processor.kind == .gpu ? 1 : model.device.threadCount,
+      ranks: ranks, reduction: reduction.map { BenchResult.Reduction($0.times, steps: steps) },
       stepSeconds: taken.map(\.seconds), loss: taken.last?.loss ?? .nan,
       peakResidentBytes: peak, memoryPlan: model.memoryPlan, limits: limits,
       profile: KernelProfile(try model.device.measuredTimes(), program: model.program, steps: steps), productFlops: flops.products,
@@ -109,13 +133,14 @@ struct BenchCommand: ParsableCommand {
   /// Makes a step, and returns the seconds that kernels took, and the loss.
   @discardableResult
   private func takeStep(
-    _ step: Int, _ model: TrainedModel, timeline: Timeline? = nil
+    _ step: Int, _ model: TrainedModel, _ reduction: StepReduction?, timeline: Timeline? = nil
   ) throws(TrainerError) -> (seconds: Double, loss: Double) {
     let first = Clock.nanoseconds
     var start = first
     var busy: UInt64 = 0
     setScalars(of: model, step: step)
-    let result = try OptimizerStep(model, batches: 1).make { (round) throws(TrainerError) in
+    let maker = OptimizerStep(model, batches: 1, processes: reduction?.group.count ?? 1, reduction: reduction)
+    let result = try maker.make { (round) throws(TrainerError) in
       // Drawing images takes none of the step's time.
       if round > 0 { busy += Clock.nanoseconds - start }
       try fillInputs(of: model, step: step, round: round)

@@ -75,6 +75,8 @@ struct FitCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @OptionGroup var ranks: RankOptions
+
   @Argument(parsing: .allUnrecognized, help: .hidden)
   var hyperparameterWords: [String] = []
 
@@ -93,34 +95,108 @@ struct FitCommand: ParsableCommand {
 
   func run() throws {
     let program = try Trainer.program()
-    try ProcessorCheck.check(program.manifest.processor)
+    let group = try ranks.start(program)
+    if !group.isFirst { Console.beQuiet() }
+    // A rank that a signal ended while it prepares would take the others along.
+    if !group.isAlone { wamim_catch_interruptions() }
+    try group.run { try fit(program, group) }
+  }
+
+  /// Makes the run as one of the ranks of `group`.
+  private func fit(_ program: Program, _ group: RankGroup) throws {
+    try group.requireSamePrograms()
     // Everything that may be refused comes before the first change to a folder.
     let outPath = out ?? resume.map { FileSystem.kind(of: $0) == .folder ? $0 : FileSystem.parent(of: $0) } ?? "run"
-    let lock = RunFolder.holdsRun(outPath) ? try RunLock(outPath) : nil
+    let lock: RunLock? = try group.agree {
+      try ProcessorCheck.check(program.manifest.processor)
+      if !group.isAlone && program.deviceCode != nil {
+        throw TrainerError(
+          "programs for GPUs train in one process so far: start one, or compile the model for this machine's processor")
+      }
+      return group.isFirst && RunFolder.holdsRun(outPath) ? try RunLock(outPath) : nil
+    }
+    let prepared = try group.agree { try prepare(program, group, outPath: outPath) }
+    let (position, origin) = (prepared.position, prepared.origin)
+    try group.requireSame(
+      try prepared.run(in: RunFolder(writtenElsewhere: outPath, origin: origin)).fingerprint(),
+      "was started with other options, or on other images or parameters: give all ranks the same")
+    let folder = try group.agree { try makeFolder(outPath, lock, origin, prepared.source, group) }
+    let run = prepared.run(in: folder)
+    announce(run, position: position)
+    if group.isFirst {
+      try RunRecord(run, initializedFrom: initial.map(FileSystem.absolute), command: Trainer.words, step: position?.step ?? 0)
+        .write(to: run.folder.workPath, graph: program.manifest.graph, after: origin.map { FileSystem.parent(of: $0.checkpoint) })
+    }
+    let ending: TrainingRun.Ending
+    do throws(TrainerError) {
+      ending = try run.run(from: position?.step)
+    } catch {
+      throw error.isDeviceFailure ? failure(error, leaving: folder) : error
+    }
+    tellEnding(ending, plan: run.model.memoryPlan, folder: run.folder)
+  }
+
+  /// What a run needs before there is a folder for it.
+  private struct Prepared {
+    var model: TrainedModel
+    var batch: ImageBatch
+    var source: any ImageSource
+    var validation: (any ImageSource)?
+    var neighbours: (any ImageSource)?
+    var group: RankGroup
+    var options: TrainingRun.Options
+    var recorded: [String: String]
+    var profile: ReplacedFile?
+    /// Where the run goes on, and from what.
+    var position: TrainingPosition?
+    var origin: RunFolder.Origin?
+
+    func run(in folder: RunFolder) -> TrainingRun {
+      TrainingRun(
+        model: model, batch: batch, source: source, validation: validation, neighbours: neighbours, folder: folder, group: group,
+        options: options, recordedOptions: recorded, profile: profile)
+    }
+  }
+
+  /// The folder of the run, to which the first rank alone writes.
+  private func makeFolder(
+    _ path: String, _ lock: RunLock?, _ origin: RunFolder.Origin?, _ source: any ImageSource, _ group: RankGroup
+  ) throws(TrainerError) -> RunFolder {
+    guard group.isFirst else { return RunFolder(writtenElsewhere: path, origin: origin) }
+    let folder = try RunFolder(path, lock: lock, origin: origin, overwriting: overwrite)
+    try source.saveIndex(in: folder.workPath)
+    return folder
+  }
+
+  /// Makes all that a run needs; the first rank alone opens what is evaluated on.
+  private func prepare(_ program: Program, _ group: RankGroup, outPath: String) throws -> Prepared {
     let checkpoint = try resume.map { (path) throws(TrainerError) in try RunFolder.checkpoint(from: path) }
-    try RunFolder.check(outPath, resuming: checkpoint, overwriting: overwrite)
+    if group.isFirst { try RunFolder.check(outPath, resuming: checkpoint, overwriting: overwrite) }
     let position = try checkpoint.map { (path) throws(TrainerError) in
       try Checkpoint.position(path, model: program.manifest.model)
     }
     let channels = try ImageBatch(program).augmentation.channels
     let settings = try FitSettings(
-      command: self, recipe: program.manifest.recipe, channels: channels, previous: position?.options ?? [:])
+      command: self, recipe: program.manifest.recipe, channels: channels, previous: position?.options ?? [:],
+      ranks: group.count)
     let seed = seed ?? position?.seed ?? 0
     if let position, seed != position.seed {
       throw TrainerError("the run to continue has the seed \(position.seed), not \(seed); leave --seed out")
     }
     let batch = try ImageBatch(program, recipe: settings.recipe)
     try batch.checkMixing()
-    let (source, validation) = try sources(settings, batch: batch, seed: seed, runFolder: outPath, classes: position?.classes)
+    let (source, validation) = try sources(
+      settings, batch: batch, seed: seed, runFolder: outPath, classes: position?.classes, evaluates: group.isFirst)
     if let position, let checkpoint {
       let basis = RunBasis(
-        program.manifest, batches: settings.recipe.batchAccumulation, source: source, validation: validation)
+        program.manifest, batches: settings.recipe.batchAccumulation, source: source, validation: validation,
+        ranks: group.count)
       try check(position, of: checkpoint, program: program, basis: basis)
     }
-    let neighbours = try neighbourSource(settings, program: program, batch: batch)
+    let neighbours = group.isFirst ? try neighbourSource(settings, program: program, batch: batch) : nil
     let all = [source, validation, neighbours].compactMap { $0 }
-    let profile = try openProfile(reading: checkpoint, sources: all, folder: outPath)
-    let model = try makeModel(program, settings: settings, sources: all)
+    let profile = !group.isFirst ? nil : try openProfile(reading: checkpoint, sources: all, folder: outPath)
+    let model = try makeModel(program, settings: settings, sources: all, group)
     if let checkpoint {
       _ = try Checkpoint.load(checkpoint, into: model)
     } else {
@@ -128,28 +204,16 @@ struct FitCommand: ParsableCommand {
       if let initial { try InitialParameters.load(try RunFolder.checkpoint(from: initial), into: model).report() }
       if model.keepsAverages { try model.beginAverages() }
     }
-    let folder = try RunFolder(
-      outPath, lock: lock, origin: checkpoint.map { RunFolder.Origin(checkpoint: $0, step: position?.step ?? 0) },
-      overwriting: overwrite)
-    try source.saveIndex(in: folder.workPath)
-    let run = TrainingRun(
-      model: model, batch: batch, source: source, validation: validation, neighbours: neighbours, folder: folder,
-      options: settings.options(seed: seed, command: self), recordedOptions: settings.recorded, profile: profile)
-    announce(run, position: position)
-    try RunRecord(run, initializedFrom: initial.map(FileSystem.absolute), command: Trainer.words, step: position?.step ?? 0)
-      .write(to: folder.workPath, graph: program.manifest.graph, after: checkpoint.map { FileSystem.parent(of: $0) })
-    let ending: TrainingRun.Ending
-    do throws(TrainerError) {
-      ending = try run.run(from: position?.step)
-    } catch {
-      throw error.isDeviceFailure ? failure(error, leaving: folder) : error
-    }
-    tellEnding(ending, plan: model.memoryPlan, folder: folder)
+    return Prepared(
+      model: model, batch: batch, source: source, validation: validation, neighbours: neighbours, group: group,
+      options: settings.options(seed: seed, command: self, group: group), recorded: settings.recorded, profile: profile,
+      position: position, origin: checkpoint.map { RunFolder.Origin(checkpoint: $0, step: position?.step ?? 0) })
   }
 
   /// Opens the images to train on, and those to evaluate on.
   private func sources(
-    _ settings: FitSettings, batch: ImageBatch, seed: UInt64, runFolder: String, classes: ClassTable?
+    _ settings: FitSettings, batch: ImageBatch, seed: UInt64, runFolder: String, classes: ClassTable?,
+    evaluates: Bool
   ) throws(TrainerError) -> (training: any ImageSource, validation: (any ImageSource)?) {
     guard !settings.data.isEmpty else {
       throw TrainerError("say where the images are: --data FOLDER, or --data synthetic for drawn ones")
@@ -157,7 +221,7 @@ struct FitCommand: ParsableCommand {
     let training = try data.labelledSource(
       for: batch, seed: seed, data: settings.data, isTurned: settings.isTurned, runFolder: runFolder,
       labelling: DataOptions.Labelling(file: settings.labels, classes: classes, purpose: .training))
-    guard !settings.validation.isEmpty else { return (training, nil) }
+    guard evaluates, !settings.validation.isEmpty else { return (training, nil) }
     // Drawn images to evaluate on are others than those to train on.
     let labelling = DataOptions.Labelling(
       file: settings.validationLabels, classes: training.classes, purpose: .evaluation, option: "--val")
@@ -187,16 +251,18 @@ struct FitCommand: ParsableCommand {
   }
 
   private func makeModel(
-    _ program: Program, settings: FitSettings, sources: [any ImageSource]
+    _ program: Program, settings: FitSettings, sources: [any ImageSource], _ group: RankGroup
   ) throws(TrainerError) -> TrainedModel {
-    let evaluates = !settings.validation.isEmpty
-    var schedules = OptimizerStep.schedules(program, batches: settings.recipe.batchAccumulation)
-    if evaluates || settings.drawsPictures(program.manifest) { schedules.append(.forward) }
-    if !settings.neighbours.isEmpty { schedules.append(.features) }
+    let batches = group.share.part(of: settings.recipe.batchAccumulation).count
+    var schedules = OptimizerStep.schedules(program, batches: batches, processes: group.count)
+    if group.isFirst {
+      if !settings.validation.isEmpty || settings.drawsPictures(program.manifest) { schedules.append(.forward) }
+      if !settings.neighbours.isEmpty { schedules.append(.features) }
+    }
     if settings.recipe.ema > 0 { schedules.append(.average) }
     return try TrainedModel(
-      program: program, schedules: schedules,
-      threads: threads.count, device: threads.device, sources: sources.count, loaders: loaders.count,
+      program: program, schedules: schedules, batches: batches,
+      threads: threads.count(in: group), device: threads.device, sources: sources.count, loaders: loaders.count(in: group),
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
   }
@@ -235,10 +301,12 @@ struct FitCommand: ParsableCommand {
     let images =
       run.options.recipe.batchAccumulation > 1
       ? "\(run.options.recipe.batchAccumulation) x \(manifest.batch) images" : "\(order.batch)"
+    let processes =
+      run.group.isAlone ? "" : ", \(run.group.count) ranks on \(Format.counted(Set(run.group.members.map(\.host)).count, "host"))"
     let start = position.map { ", continuing after step \($0.step)" } ?? ""
     Console.print(
       "\(manifest.model): \(order.images) images, \(order.stepsPerEpoch) steps of \(images) an epoch, \(run.totalSteps) steps, "
-        + "\(run.model.device.name)\(start)")
+        + "\(run.model.device.name)\(processes)\(start)")
   }
 
   /// The failure of a GPU, with how to go on from what it leaves.

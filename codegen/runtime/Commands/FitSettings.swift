@@ -26,7 +26,9 @@ struct FitSettings {
   ///   - recipe: The model's.
   ///   - channels: Those of the model's images.
   ///   - previous: The options that the checkpoint records, or none.
-  init(command: FitCommand, recipe: Recipe, channels: Int, previous: [String: String]) throws {
+  ///   - ranks: The processes that make the run together, each of which takes the batches that a command line asks for.
+  init(command: FitCommand, recipe: Recipe, channels: Int, previous: [String: String], ranks: Int = 1) throws {
+    let previous = try Self.ofOneRank(previous, ranks: ranks)
     func count(_ given: Int?, _ name: String) -> Int? { given ?? previous[name].flatMap { Int($0) } }
     let options = try command.hyperparameters
     var changed = try recipe.replaced(by: previous).replaced(by: options, resuming: previous, channels: channels)
@@ -38,6 +40,7 @@ struct FitSettings {
       // And its steps are at the same shares of them.
       changed.tenthAt = recipe.tenthAt.map { $0 * min(1, changed.epochs / recipe.epochs) }
     }
+    changed.batchAccumulation *= ranks
     self.recipe = changed
     data = (command.data.data.isEmpty ? DataOptions.locations("data", in: previous) : command.data.data).map(DataOptions.absolute)
     validation = (command.watching.validation.isEmpty ? DataOptions.locations("val", in: previous) : command.watching.validation)
@@ -65,11 +68,23 @@ struct FitSettings {
     self.recorded = recorded
   }
 
-  func options(seed: UInt64, command: FitCommand) -> TrainingRun.Options {
+  /// The options of a run with the batches a step of each of `ranks` ranks in the place of all of them.
+  private static func ofOneRank(_ options: [String: String], ranks: Int) throws(TrainerError) -> [String: String] {
+    let name = "batch-accumulation"
+    guard ranks > 1, let batches = options[name].flatMap({ Int($0) }) else { return options }
+    guard batches.isMultiple(of: ranks) else {
+      throw TrainerError(
+        "the run to continue takes \(batches) batches a step, which \(ranks) ranks cannot share alike; "
+          + "start a number of ranks that divides \(batches)")
+    }
+    return options.merging([name: "\(batches / ranks)"]) { $1 }
+  }
+
+  func options(seed: UInt64, command: FitCommand, group: RankGroup) -> TrainingRun.Options {
     TrainingRun.Options(
       recipe: recipe, seed: seed, checkpointEvery: every,
       checkpointsKept: keep, logEvery: logEvery, pictureEvery: pictures, stepLimit: command.limitSteps,
-      loaders: command.loaders.count, checksValues: command.checkValues,
+      loaders: command.loaders.count(in: group), checksValues: command.checkValues,
       profileSteps: command.watching.profileSteps)
   }
 

@@ -65,8 +65,12 @@ struct InfoCommand: ParsableCommand {
     }
     let schedules = OptimizerStep.schedules(program, batches: manifest.recipe.batchAccumulation)
     let plan = manifest.memoryPlan(
-      schedules: schedules, threads: threads.count, sources: 1, loaders: Int(wamim_available_processors()))
-    if manifest.processor.kind == .gpu { print(manifest.deviceMemoryPlan(schedules: schedules, sources: 1), titled: "GPU memory") }
+      schedules: schedules, batches: manifest.recipe.batchAccumulation, threads: threads.count, sources: 1,
+      loaders: Int(wamim_available_processors()))
+    if manifest.processor.kind == .gpu {
+      let batches = manifest.recipe.batchAccumulation
+      print(manifest.deviceMemoryPlan(schedules: schedules, batches: batches, sources: 1), titled: "GPU memory")
+    }
     print(plan, titled: "memory")
   }
 

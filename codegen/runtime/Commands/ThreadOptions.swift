@@ -12,6 +12,9 @@ struct ThreadOptions: ParsableArguments {
   /// The number of threads to use.
   var count: Int { threads ?? Int(wamim_available_processors()) }
 
+  /// The number of threads to use for one rank of `group`.
+  func count(in group: RankGroup) -> Int { threads ?? group.processors }
+
   func validate() throws {
     if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads has to be from 1 to 4096") }
     if device < 0 { throw ValidationError("--device has to be 0 or more") }

@@ -31,7 +31,7 @@ struct Trainer: ParsableCommand {
       try command.run()
       return 0
     } catch let error as TrainerError {
-      Console.fail(error.message)
+      if error != .toldElsewhere { Console.fail(error.message) }
       return 1
     } catch {
       let message = fullMessage(for: error)

@@ -5,7 +5,7 @@ final class BatchGrouping: @unchecked Sendable {
   private let augmentation: Augmentation
   private let staging: any ImageStaging
   /// Portions that make a batch.
-  private let portionsPerBatch: Int
+  let portionsPerBatch: Int
   private let seed: UInt64
   private let mixes: Bool
   /// The weights of waiting samples, slot after slot, where samples have weights. Each element has one writer at a time.
@@ -48,15 +48,15 @@ final class BatchGrouping: @unchecked Sendable {
     if !weights.isEmpty { weights[slot * staging.samplesPerSlot + index] = label.weight }
   }
 
-  /// What is done to the samples of `portion`, all of whose batch are there.
-  func finish(of portion: Int) -> BatchFinish {
+  /// What is done to the samples of `portion`, all of whose batch are there; `number` is the batch's among all of the run.
+  func finish(of portion: Int, batch number: Int) -> BatchFinish {
     let batch = portions(with: portion)
     var finish = BatchFinish()
     if mixes {
       let recipe = augmentation.recipe
       finish.mixture = Mixture(
         mixup: recipe.mixup, cutmix: recipe.cutmix, width: augmentation.width, height: augmentation.height,
-        numbers: RandomNumbers(seed: seed, purpose: .mixing, UInt64(portion / portionsPerBatch)))
+        numbers: RandomNumbers(seed: seed, purpose: .mixing, UInt64(number)))
       finish.partnerSlot = (batch.upperBound - 1 - (portion - batch.lowerBound)) % staging.slotCount
     }
     guard !weights.isEmpty else { return finish }

@@ -13,8 +13,9 @@ package final class BatchLoader: @unchecked Sendable {
   private let unreadable: UnreadableImages
   /// Where portions are filled and wait: each in the slot of its number, counted round and round.
   private let staging: any ImageStaging
-  /// How many portions make a batch.
-  private let portionsPerBatch: Int
+  /// How many portions make a step, and which of them are this process's. Portions are counted over its own.
+  private let portionsPerStep: Int
+  private let ownPortions: Range<Int>
   private let lastPortion: Int
   /// What batches are mixed and weighed by.
   private let grouping: BatchGrouping
@@ -53,10 +54,11 @@ package final class BatchLoader: @unchecked Sendable {
   /// - Parameters:
   ///   - staging: Where images wait; a batch of `order` is a multiple of what a slot holds, and there are at least two.
   ///   - samplesPerBatch: Samples that are mixed and weighed together, where that is less than a batch of `order`.
+  ///   - share: What this process takes of each batch of `order`.
   ///   - unreadable: Takes note of the images that cannot be read.
   package init(
     source: any ImageSource, order: EpochOrder, staging: any ImageStaging, augmentation: Augmentation, steps: Range<Int>,
-    threads: Int, samplesPerBatch: Int? = nil, unreadable: UnreadableImages = UnreadableImages()
+    threads: Int, samplesPerBatch: Int? = nil, share: StepShare = .whole, unreadable: UnreadableImages = UnreadableImages()
   ) throws(TrainerError) {
     grouping = try BatchGrouping(
       source: source, augmentation: augmentation, staging: staging, samples: samplesPerBatch ?? order.batch, seed: order.seed)
@@ -65,9 +67,10 @@ package final class BatchLoader: @unchecked Sendable {
     self.order = order
     self.augmentation = augmentation
     self.staging = staging
-    portionsPerBatch = order.batch / staging.samplesPerSlot
-    lastPortion = steps.upperBound * portionsPerBatch
-    nextPortion = steps.lowerBound * portionsPerBatch
+    portionsPerStep = order.batch / staging.samplesPerSlot
+    ownPortions = share.part(of: portionsPerStep)
+    lastPortion = steps.upperBound * ownPortions.count
+    nextPortion = steps.lowerBound * ownPortions.count
     currentPortion = nextPortion
     firstKeptPortion = nextPortion
     ready = [Int](repeating: 0, count: staging.slotCount)
@@ -113,7 +116,9 @@ package final class BatchLoader: @unchecked Sendable {
     if let problem { throw problem }
     guard isReady else { return nil }
     let waited = Clock.seconds - start
-    try staging.upload(slot: portion % staging.slotCount, finish: grouping.finish(of: portion))
+    try staging.upload(
+      slot: portion % staging.slotCount,
+      finish: grouping.finish(of: portion, batch: position(of: portion) / grouping.portionsPerBatch))
     lock.withLock {
       currentPortion += 1
       guard currentPortion == needed.upperBound else { return }
@@ -163,14 +168,20 @@ package final class BatchLoader: @unchecked Sendable {
     var image: Int
   }
 
+  /// Where one of this process's portions stands among all of the run.
+  private func position(of portion: Int) -> Int {
+    portion / ownPortions.count * portionsPerStep + ownPortions.lowerBound + portion % ownPortions.count
+  }
+
   /// Waits until there is an image to read and a slot for it; nil when there are none left.
   private func take() -> Item? {
     lock.withLock {
       while !isStopping && nextPortion < lastPortion && nextPortion >= firstKeptPortion + staging.slotCount { lock.sleep() }
       guard !isStopping, nextPortion < lastPortion else { return nil }
-      let portionsPerEpoch = order.stepsPerEpoch * portionsPerBatch
-      let epoch = nextPortion / portionsPerEpoch
-      let indexInEpoch = nextPortion % portionsPerEpoch * staging.samplesPerSlot + nextIndex
+      let portionsPerEpoch = order.stepsPerEpoch * portionsPerStep
+      let position = position(of: nextPortion)
+      let epoch = position / portionsPerEpoch
+      let indexInEpoch = position % portionsPerEpoch * staging.samplesPerSlot + nextIndex
       let item = Item(
         portion: nextPortion, index: nextIndex, epoch: epoch, indexInEpoch: indexInEpoch,
         image: Int(permutation(epoch: epoch)[indexInEpoch]))

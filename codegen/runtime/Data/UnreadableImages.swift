@@ -16,12 +16,32 @@ package final class UnreadableImages: @unchecked Sendable {
   /// Names that are listed already, by this process or by those that trained in the same folder before.
   private var listed: Set<String> = []
 
+  /// Whether what is found waits for another process that lists it.
+  private let isCollecting: Bool
+  private var collected: [Entry] = []
+
+  /// An image that could not be read.
+  package struct Entry: Sendable, Equatable {
+    var index: Int
+    var name: String
+    var reason: String
+  }
+
   /// Named on standard error; the rest is in the file.
   private static let namedCount = 10
 
-  /// Keeps no file.
-  package init() {
+  /// Keeps no file; says nothing either where another process is to be told of what is found.
+  package init(collecting: Bool = false) {
     file = nil
+    isCollecting = collecting
+  }
+
+  /// What has been found since this was asked last.
+  func takeNew() -> [Entry] {
+    lock.withLock {
+      defer { collected = [] }
+      return collected
+    }
   }
 
   /// Lists them in a file of the folder `path`, a line each with the reason.
@@ -32,6 +52,7 @@ package final class UnreadableImages: @unchecked Sendable {
   package init(
     _ purpose: Purpose, listedIn path: String, movingTo final: String? = nil, isResuming: Bool
   ) throws(TrainerError) {
+    isCollecting = false
     let list = "\(path)/\(purpose.fileName)"
     let shown = "\(final ?? path)/\(purpose.fileName)"
     if isResuming, let text = try? FileSystem.readText(list) {
@@ -51,6 +72,7 @@ package final class UnreadableImages: @unchecked Sendable {
   package func insert(_ index: Int, name: String, reason: String) throws(TrainerError) {
     try lock.withLock { () throws(TrainerError) in
       guard indices.insert(index).inserted else { return }
+      if isCollecting { return collected.append(Entry(index: index, name: name, reason: reason)) }
       if indices.count <= Self.namedCount {
         Console.warn("skipping \(name): \(reason)")
       } else if indices.count == Self.namedCount + 1 {
@@ -64,7 +86,7 @@ package final class UnreadableImages: @unchecked Sendable {
   /// Says how many of `total` images there were, and what became of them.
   package func summarize(of total: Int, areLeftOut: Bool = false) {
     let count = count
-    guard count > 0 else { return }
+    guard count > 0, !isCollecting else { return }
     let list = file.map { "; \($0.path) lists them" } ?? ""
     Console.warn("\(count) of \(total) images could not be read and were \(areLeftOut ? "left out" : "replaced by others")\(list)")
   }

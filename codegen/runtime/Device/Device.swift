@@ -37,8 +37,19 @@ package protocol Device: AnyObject {
   /// Exchanges the elements of tensors of the arena with those of as many others, each pair of one shape.
   func exchange(_ tensors: [Manifest.Tensor], with others: [Manifest.Tensor]) throws(TrainerError)
 
-  /// Zeroes the accumulators, where there are any.
+  /// Zeroes the accumulators and the sums of batches, where there are any.
   func clearAccumulators() throws(TrainerError)
+
+  // MARK: Gradients of many batches
+
+  /// Adds the accumulators, which hold the gradients of a batch, to the sums of the batches before it, and zeroes them.
+  func setAccumulatorsAside() throws(TrainerError)
+
+  /// Adds the sums of earlier batches to the accumulators, and zeroes the sums.
+  func gatherAccumulators() throws(TrainerError)
+
+  /// Lends the memory of gradients to who sends it to other machines while the device computes: the exception from lending spans.
+  func lendGradients() throws(TrainerError) -> LentGradients
 
   // MARK: Questions about tensors
 
@@ -58,7 +69,9 @@ package protocol Device: AnyObject {
   /// Runs the schedule of index `schedule`, and says whether it came to its end.
   ///
   /// A schedule that changes states or accumulators is left where its loss is not finite, before it changes a state.
-  func run(schedule: Int) throws(TrainerError) -> Bool
+  ///
+  /// - Parameter progress: Told of phases that have ended, by the device's numbers, and of the whole schedule in the end.
+  func run(schedule: Int, telling progress: PhaseProgress?) throws(TrainerError) -> Bool
 
   /// Runs the schedule of index `schedule`, slowly, up to the first call that makes a number that is not finite where there was none.
   ///
@@ -81,6 +94,32 @@ package protocol Device: AnyObject {
 
   /// Measures what the device can do at most.
   func makeLimitMeter() throws(TrainerError) -> any LimitMeter
+}
+
+extension Device {
+  /// Runs the schedule of index `schedule`, and says whether it came to its end.
+  package func run(schedule: Int) throws(TrainerError) -> Bool { try run(schedule: schedule, telling: nil) }
+}
+
+/// Memory of gradients, which stays where it is as long as its device is referred to.
+package struct LentGradients: @unchecked Sendable {
+  package var accumulators: UnsafeMutableBufferPointer<Float>
+  /// The sums of earlier batches, where there are some.
+  package var sums: UnsafeMutableBufferPointer<Float>?
+
+  package init(accumulators: UnsafeMutableBufferPointer<Float>, sums: UnsafeMutableBufferPointer<Float>?) {
+    (self.accumulators, self.sums) = (accumulators, sums)
+  }
+}
+
+/// The memory that a device has for gradients that add up.
+package enum GradientMemory: Sendable {
+  /// None: a step takes them as they are made.
+  case none
+  /// Those of one batch.
+  case batch
+  /// Those of one batch, and the sums of the batches before it.
+  case batches
 }
 
 /// A memory of a device that tensors lie in.

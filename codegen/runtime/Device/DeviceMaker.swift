@@ -6,7 +6,7 @@ package struct DeviceMaker: Sendable {
     guard request.number == 0 else {
       throw TrainerError("--device chooses a GPU, and this program computes on this machine's processor; leave it out")
     }
-    return try CPUDevice(program, accumulates: request.accumulates, threads: request.threads)
+    return try CPUDevice(program, gradients: request.gradients, threads: request.threads)
   }
 
   /// Makes a device for a program, as the request says.

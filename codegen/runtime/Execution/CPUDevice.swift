@@ -10,11 +10,11 @@ package final class CPUDevice: Device {
 
   /// Checks the processor, maps the memory, copies the constants and starts the threads.
   ///
-  /// - Parameter accumulates: Whether schedules will run that use the accumulators.
-  package init(_ program: Program, accumulates: Bool, threads: Int) throws(TrainerError) {
+  /// - Parameter gradients: The memory for gradients that schedules will need.
+  package init(_ program: Program, gradients: GradientMemory, threads: Int) throws(TrainerError) {
     try ProcessorCheck.check(program.manifest.processor)
     self.program = program
-    memory = try ProgramMemory(program, accumulates: accumulates)
+    memory = try ProgramMemory(program, gradients: gradients)
     for constant in program.constants {
       guard let bytes = constant.bytes else { continue }
       (memory.arena.base + Int(constant.offset)).copyMemory(from: bytes, byteCount: Int(constant.byte_count))
@@ -76,6 +76,27 @@ package final class CPUDevice: Device {
     memory.clearAccumulators()
   }
 
+  // MARK: Gradients of many batches
+
+  package func setAccumulatorsAside() { addGradients(memory.gradients.accumulators, to: memory.gradients.sums) }
+
+  package func gatherAccumulators() { addGradients(memory.gradients.sums, to: memory.gradients.accumulators) }
+
+  package func lendGradients() -> LentGradients { memory.gradients }
+
+  /// Adds one memory of gradients to another and zeroes it, where there are both.
+  private func addGradients(
+    _ source: UnsafeMutableBufferPointer<Float>?, to target: UnsafeMutableBufferPointer<Float>?
+  ) {
+    guard let source, let target else { return }
+    let pair = LentGradients(accumulators: target, sums: source)
+    let piece = 1 << 16
+    executor.forEach((target.count + piece - 1) / piece) { index in
+      let range = index * piece..<min((index + 1) * piece, pair.accumulators.count)
+      pair.addSums(range)
+    }
+  }
+
   // MARK: Questions about tensors
 
   package func sum(_ term: SumTerm, over tensors: [Manifest.Tensor]) -> Double {
@@ -99,7 +120,7 @@ package final class CPUDevice: Device {
 
   // MARK: Schedules
 
-  package func run(schedule: Int) -> Bool { executor.run(schedule: schedule) }
+  package func run(schedule: Int, telling progress: PhaseProgress?) -> Bool { executor.run(schedule: schedule, telling: progress) }
 
   package func check(schedule: Int) -> NonFiniteResult? { executor.check(schedule: schedule) }
 

@@ -64,14 +64,16 @@ final class Executor: @unchecked Sendable {
   /// Runs the schedule of index `schedule`, and says whether it came to its end.
   ///
   /// A schedule that changes states or accumulators is left where its loss is not finite, before it changes a state.
-  func run(schedule: Int) -> Bool {
+  ///
+  /// - Parameter progress: Told of every phase that has ended.
+  func run(schedule: Int, telling progress: PhaseProgress? = nil) -> Bool {
     // The thread is the caller's, whose other numbers keep their meaning.
     let control = wamim_flush_denormals()
     defer { wamim_restore_denormals(control) }
     let firstTask = firstTask
     job = .run(schedule: schedule, firstTask: firstTask)
     barrier.wait()
-    let (next, isComplete) = runPhases(of: schedule, firstTask: firstTask, thread: 0)
+    let (next, isComplete) = runPhases(of: schedule, firstTask: firstTask, thread: 0, telling: progress)
     self.firstTask = next
     return isComplete
   }
@@ -169,7 +171,9 @@ final class Executor: @unchecked Sendable {
   ///
   /// Each thread finds the end of each phase once, by taking a number past its last task; so the counter's value at the start of
   /// the next phase is known without resetting it.
-  private func runPhases(of schedule: Int, firstTask: Int, thread: Int) -> (next: Int, isComplete: Bool) {
+  private func runPhases(
+    of schedule: Int, firstTask: Int, thread: Int, telling progress: PhaseProgress? = nil
+  ) -> (next: Int, isComplete: Bool) {
     let plan = plans[schedule]
     let lossGuard = guards[schedule]
     let notes = ThreadNotes(times: times, timeline: timeline, thread: thread)
@@ -185,6 +189,7 @@ final class Executor: @unchecked Sendable {
         }
         first += phase.taskCount + threadCount
         if let notes { notes.wait(phase: phase.number) { barrier.wait() } } else { barrier.wait() }
+        progress?.note(index + 1)
         if let lossGuard, lossGuard.phase == index, !loss(at: lossGuard).isFinite {
           isComplete = false
           // Nobody may write to the loss before all threads have read it.

@@ -8,14 +8,18 @@ struct ProgramMemory: Sendable {
   let arena: MappedMemory
   /// Where gradients add up; empty where no schedule is run that uses it.
   let accumulators: MappedMemory
+  /// Where accumulators of earlier batches add up; empty where a step takes one batch.
+  private let sums: MappedMemory?
   /// Whether there is memory for the accumulators.
   let accumulates: Bool
 
-  /// - Parameter accumulates: Whether schedules are run that use the accumulators.
-  init(_ program: Program, accumulates: Bool) throws(TrainerError) {
-    self.accumulates = accumulates
+  init(_ program: Program, gradients: GradientMemory) throws(TrainerError) {
+    accumulates = gradients != .none
     arena = try MappedMemory(byteCount: program.arenaBytes, for: "the model")
     accumulators = try MappedMemory(byteCount: accumulates ? program.accumulatorBytes : 0, for: "the gradients")
+    sums =
+      gradients == .batches
+      ? try MappedMemory(byteCount: program.accumulatorBytes, for: "the gradients of earlier batches") : nil
   }
 
   /// The bytes of `tensor`, which lies in the arena.
@@ -33,9 +37,18 @@ struct ProgramMemory: Sendable {
     accumulates ? UnsafeMutableRawBufferPointer(start: accumulators.base + tensor.offset, count: tensor.byteCount) : nil
   }
 
-  /// Zeroes the accumulators.
+  /// Zeroes the accumulators, and the sums of earlier batches.
   func clearAccumulators() {
-    memset(accumulators.base, 0, accumulators.byteCount)
+    for memory in [accumulators, sums].compactMap({ $0 }) { memset(memory.base, 0, memory.byteCount) }
+  }
+
+  /// The accumulators and the sums of earlier batches.
+  var gradients: LentGradients {
+    LentGradients(accumulators: Self.floats(accumulators), sums: sums.map(Self.floats))
+  }
+
+  private static func floats(_ memory: MappedMemory) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableRawBufferPointer(start: memory.base, count: memory.byteCount).bindMemory(to: Float.self)
   }
 
   /// The first bytes of the memories, as a thread with `scratch` sees them.

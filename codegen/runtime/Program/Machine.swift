@@ -32,6 +32,9 @@ package struct Machine: Codable, Sendable {
     return text(names.nodename)
   }
 
+  /// Processors of the machine, whichever of them this process may use.
+  package static var onlineProcessors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
   /// Bytes of memory that this process has in use, or nil where the system does not say.
   package static var residentBytes: Int? {
     guard let fields = try? FileSystem.readText("/proc/self/statm").split(separator: " "), fields.count > 1,

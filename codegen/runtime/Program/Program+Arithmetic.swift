@@ -8,9 +8,9 @@ extension Program {
     return (calls.reduce(0) { $0 + $1.flops }, calls.reduce(0) { $0 + $1.productFlops })
   }
 
-  /// Multiplications and additions in a step on `batches` batches.
-  func flopsOfStep(batches: Int = 1) -> (all: Int, products: Int) {
-    manifest.stepRuns(batches: batches).reduce(into: (0, 0)) { sum, run in
+  /// Multiplications and additions of one of `processes` processes in a step on `batches` batches each.
+  func flopsOfStep(batches: Int = 1, processes: Int = 1) -> (all: Int, products: Int) {
+    manifest.stepRuns(batches: batches, processes: processes).reduce(into: (0, 0)) { sum, run in
       let flops = flops(schedule: run.schedule)
       sum.0 += run.count * flops.all
       sum.1 += run.count * flops.products

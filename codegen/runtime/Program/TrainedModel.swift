@@ -7,8 +7,8 @@ package final class TrainedModel {
   /// What the process takes at most, and what it takes of a GPU's memory, where it computes on one.
   package let memoryPlan: MemoryPlan
   package let deviceMemoryPlan: MemoryPlan?
-  /// Whether schedules that use the accumulators can be run.
-  private let accumulates: Bool
+  /// The memory that the device has for gradients.
+  private let gradients: GradientMemory
   /// Whether running means of the parameters are kept.
   package let keepsAverages: Bool
   /// Whether nothing has been written to states yet, so that they are zero.
@@ -22,22 +22,26 @@ package final class TrainedModel {
   ///
   /// - Parameters:
   ///   - schedules: What will be run; memory is checked for the largest of them.
+  ///   - batches: How many batches the process takes of a step.
   ///   - number: Which one of several devices.
   ///   - sources: The sources of images that are read meanwhile, with `loaders` threads each.
   ///   - indexBytes: What the sources hold to find their images.
   ///   - orderBytes: What the orders will take in which images are shown.
   package init(
-    program: Program, schedules: [ScheduleRole], threads: Int, device number: Int = 0, sources: Int = 0, loaders: Int = 0,
+    program: Program, schedules: [ScheduleRole], batches: Int = 1, threads: Int, device number: Int = 0, sources: Int = 0,
+    loaders: Int = 0,
     indexBytes: Int = 0,
     orderBytes: Int = 0
   ) throws(TrainerError) {
     for role in schedules { _ = try program.schedule(role) }
-    let request = DeviceRequest(program, schedules: schedules, threads: threads, number: number, sources: sources)
+    let request = DeviceRequest(
+      program, schedules: schedules, batches: batches, threads: threads, number: number, sources: sources)
     memoryPlan = program.manifest.memoryPlan(
-      schedules: schedules, threads: threads, sources: sources, loaders: loaders, indexBytes: indexBytes + orderBytes)
+      schedules: schedules, batches: batches, threads: threads, sources: sources, loaders: loaders,
+      indexBytes: indexBytes + orderBytes)
     try MemoryCheck.check(memoryPlan, held: indexBytes)
     self.program = program
-    accumulates = request.accumulates
+    gradients = request.gradients
     deviceMemoryPlan = program.deviceCode == nil ? nil : request.memory
     keepsAverages = schedules.contains(.average)
     device = try DeviceMaker.current.make(program, request)
@@ -91,9 +95,11 @@ package final class TrainedModel {
 
   /// Runs a schedule, and says whether it came to its end: one that trains stops where its loss is not finite, before it
   /// changes a state.
+  ///
+  /// - Parameter progress: Told how far the schedule is.
   @discardableResult
-  package func run(_ role: ScheduleRole) throws(TrainerError) -> Bool {
-    try device.run(schedule: try prepared(role))
+  package func run(_ role: ScheduleRole, telling progress: PhaseProgress? = nil) throws(TrainerError) -> Bool {
+    try device.run(schedule: try prepared(role), telling: progress)
   }
 
   /// Runs a schedule slowly, and returns the first call that made a number that is not finite, which ends it.
@@ -104,10 +110,10 @@ package final class TrainedModel {
     return (result.description < calls.count ? calls[result.description] : unknown, result.phase)
   }
 
-  /// Notes from now on what computes when, with room for `steps` steps on `batches` batches each.
-  package func startTimeline(batches: Int, steps: Int) throws(TrainerError) -> Timeline {
+  /// Notes from now on what computes when, with room for `steps` steps on `batches` batches each, of one of `processes`.
+  package func startTimeline(batches: Int, processes: Int = 1, steps: Int) throws(TrainerError) -> Timeline {
     var runs: [(schedule: Int, count: Int)] = []
-    for run in program.manifest.stepRuns(batches: batches) {
+    for run in program.manifest.stepRuns(batches: batches, processes: processes) {
       runs.append((try program.schedule(run.schedule), steps * run.count))
     }
     if keepsAverages { runs.append((try program.schedule(.average), steps)) }
@@ -117,7 +123,7 @@ package final class TrainedModel {
   /// The index of the schedule for `role`, which is about to be run on what has been set.
   private func prepared(_ role: ScheduleRole) throws(TrainerError) -> Int {
     let index = try program.schedule(role)
-    guard accumulates || !program.manifest.schedules[index].usesAccumulators else {
+    guard gradients != .none || !program.manifest.schedules[index].usesAccumulators else {
       throw TrainerError("the schedule `\(role.rawValue)` has no memory to add up gradients in")
     }
     isFresh = false

@@ -6,6 +6,8 @@ package struct RunBasis: Sendable, Equatable {
   package var graph: String
   /// Images a step.
   package var batch: Int
+  /// The batches that each rank adds up by itself, where that shows in the bits: of several ranks with several batches each.
+  package var batchesPerRank: Int?
   package var images: Images
   /// The images to evaluate on, or nil where there are none.
   package var validation: Images?
@@ -21,7 +23,8 @@ package struct RunBasis: Sendable, Equatable {
     fileprivate init(_ source: any ImageSource) { self.init(count: source.count, digest: source.digest) }
   }
 
-  init(_ manifest: Manifest, batches: Int, source: any ImageSource, validation: (any ImageSource)?) {
+  init(_ manifest: Manifest, batches: Int, source: any ImageSource, validation: (any ImageSource)?, ranks: Int = 1) {
+    batchesPerRank = ranks > 1 && batches > ranks ? batches / ranks : nil
     graph = Self.digest(ofGraph: manifest.graph)
     batch = batches * manifest.batch
     images = Images(source)
@@ -38,6 +41,7 @@ package struct RunBasis: Sendable, Equatable {
   private enum Key {
     static let graph = "graph_sha256"
     static let batch = "batch"
+    static let batchesPerRank = "batches_per_rank"
     static let count = "images"
     static let digest = "images_digest"
     static let validationCount = "validation_images"
@@ -49,6 +53,7 @@ package struct RunBasis: Sendable, Equatable {
     guard let graph = metadata[Key.graph], let batch = metadata[Key.batch].flatMap({ Int($0) }),
       let count = metadata[Key.count].flatMap({ Int($0) }), let digest = metadata[Key.digest]
     else { return nil }
+    batchesPerRank = metadata[Key.batchesPerRank].flatMap { Int($0) }
     (self.graph, self.batch, images) = (graph, batch, Images(count: count, digest: digest))
     if let count = metadata[Key.validationCount].flatMap({ Int($0) }), let digest = metadata[Key.validationDigest] {
       validation = Images(count: count, digest: digest)
@@ -58,6 +63,7 @@ package struct RunBasis: Sendable, Equatable {
   /// As the metadata of a checkpoint tells it.
   var metadata: [String: String] {
     var result = [Key.graph: graph, Key.batch: "\(batch)", Key.count: "\(images.count)", Key.digest: images.digest]
+    result[Key.batchesPerRank] = batchesPerRank.map { "\($0)" }
     result[Key.validationCount] = validation.map { "\($0.count)" }
     result[Key.validationDigest] = validation?.digest
     return result
@@ -85,7 +91,7 @@ struct ResumeCheck {
     if let data, !allowsChangedData {
       throw TrainerError("\(data); give --data the images that the run began with, or say --allow-changed-data")
     }
-    for difference in [model, data, validationDifference].compactMap({ $0 }) { Console.warn(difference) }
+    for difference in [model, data, validationDifference, nestingDifference].compactMap({ $0 }) { Console.warn(difference) }
     if position.stepsPerEpoch != stepsPerEpoch {
       let (before, now) = (epochs(position.stepsPerEpoch), epochs(stepsPerEpoch))
       Console.warn("step \(position.step) was at epoch \(before), and with \(stepsPerEpoch) steps an epoch it is at \(now)")
@@ -121,6 +127,14 @@ struct ResumeCheck {
     let line = zip(old, new).first { $0 != $1 }
     return line.map { "its graph has `\($0.0)` where this one has `\($0.1)`" }
       ?? "its graph has \(old.count) lines, and this one \(new.count)"
+  }
+
+  /// How gradients add up otherwise than before, which changes their last bits only.
+  private var nestingDifference: String? {
+    guard let earlier = position.basis, earlier.batchesPerRank != basis.batchesPerRank else { return nil }
+    func sums(_ basis: RunBasis) -> String { basis.batchesPerRank.map { "\($0) batches a rank" } ?? "the batches one by one" }
+    return
+      "gradients were added up by \(sums(earlier)), and now by \(sums(basis)): the run goes on, with other bits than it had had"
   }
 
   /// How the images to evaluate on differ from those before, which changes no bit of what is trained.

@@ -14,8 +14,9 @@ package final class RunFolder {
   private(set) var resumable: Origin?
   /// The step of the newest checkpoint where that is the run's.
   private(set) var savedStep: Int?
-  private let lock: RunLock
-  private let metrics: OpenFile
+  /// The folder's lock and its metrics; nil where another process writes to the folder.
+  private let lock: RunLock?
+  private let metrics: OpenFile?
   /// What is left to be done at the first save.
   private var replacement: RunReplacement?
 
@@ -104,6 +105,18 @@ package final class RunFolder {
     metrics = try OpenFile(appendingTo: "\(workPath)/\(RunFiles.metrics)", for: old)
   }
 
+  /// The folder at `path` as a process knows it that leaves all writing to another one.
+  package init(writtenElsewhere path: String, origin: Origin?) {
+    self.path = path
+    workPath = path
+    resumable = origin
+    isValidated = true
+    (lock, metrics) = (nil, nil)
+  }
+
+  /// Whether this process writes to the folder.
+  package var isWritten: Bool { lock != nil }
+
   deinit {
     replacement?.discard()
   }
@@ -120,11 +133,16 @@ package final class RunFolder {
 
   /// Appends one line to the metrics.
   package func append(_ line: some Encodable) throws(TrainerError) {
-    try metrics.write(try JSON.encode(line) + "\n")
+    try metrics?.write(try JSON.encode(line) + "\n")
   }
 
   /// Replaces the newest checkpoint, which becomes the last of the `kept` ones of earlier steps.
   package func save(_ model: TrainedModel, at position: TrainingPosition, keeping kept: Int) throws(TrainerError) {
+    guard let metrics else {
+      savedStep = position.step
+      resumable = Origin(checkpoint: path, step: position.step)
+      return
+    }
     // So that no checkpoint is of steps that the metrics lack.
     try metrics.synchronize()
     let newest = Self.checkpoint(in: path)

@@ -3,6 +3,7 @@ import WaMIMManifest
 extension TrainingRun {
   /// What a run is told.
   package struct Options: Sendable {
+    /// How the run is made; the batches of its steps are those of all ranks.
     package var recipe: Recipe
     package var seed: UInt64
     /// Steps between checkpoints, or nil for one at the end of each epoch.

@@ -48,6 +48,8 @@ package struct RunRecord: Codable, Sendable {
     /// Steps that were done when it began.
     package var step: Int
     package var threads: Int
+    /// The hosts of the ranks, in their order; nil of one process.
+    package var ranks: [String]?
     package var machine: Machine
     /// The SHA-256 of its graph, and its images; nil in records of earlier versions.
     package var graph: String?
@@ -87,7 +89,9 @@ package struct RunRecord: Codable, Sendable {
     sessions = [
       Session(
         command: command, folder: FileManager.default.currentDirectoryPath, started: Clock.timestamp, step: step,
-        threads: run.model.device.threadCount, machine: machine, graph: run.basis.graph, images: run.basis.images,
+        threads: run.model.device.threadCount,
+        ranks: run.group.isAlone ? nil : run.group.members.map(\.host), machine: machine, graph: run.basis.graph,
+        images: run.basis.images,
         validation: run.basis.validation, batch: run.basis.batch)
     ]
   }

@@ -7,11 +7,11 @@ final class StepProfile {
   private var remaining: Int
 
   /// Begins to note what threads do, for `output`.
-  init(of model: TrainedModel, batches: Int, steps: Int, output: ReplacedFile) throws(TrainerError) {
+  init(of model: TrainedModel, batches: Int, processes: Int = 1, steps: Int, output: ReplacedFile) throws(TrainerError) {
     self.model = model
     self.output = output
     remaining = steps
-    timeline = try model.startTimeline(batches: batches, steps: steps)
+    timeline = try model.startTimeline(batches: batches, processes: processes, steps: steps)
   }
 
   /// Takes note of images that were waited for from `start` until now.
