@@ -117,9 +117,11 @@ struct FitCommand: ParsableCommand {
     }
     let prepared = try group.agree { try prepare(program, group, outPath: outPath) }
     let (position, origin) = (prepared.position, prepared.origin)
-    try group.requireSame(
-      try prepared.run(in: RunFolder(writtenElsewhere: outPath, origin: origin)).fingerprint(),
-      "was started with other options, or on other images or parameters: give all ranks the same")
+    if !group.isAlone {
+      try group.requireSame(
+        try prepared.run(in: RunFolder(writtenElsewhere: outPath, origin: origin)).fingerprint(),
+        "was started with other options, or on other images or parameters: give all ranks the same")
+    }
     let folder = try group.agree { try makeFolder(outPath, lock, origin, prepared.source, group) }
     let run = prepared.run(in: folder)
     announce(run, position: position)
