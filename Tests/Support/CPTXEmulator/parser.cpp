@@ -180,10 +180,7 @@ class Reader {
   void decode(const std::string &name, const Names &parts, const Names &operands, Instruction &i) {
     const std::string &op = parts[0];
     const auto has = [&](const char *part) { return std::find(parts.begin(), parts.end(), part) != parts.end(); };
-    const auto emit = [&](Op kind) {
-      i.op = kind;
-      function_.code.push_back(i);
-    };
+    const auto emit = [&](Op kind) { i.op = kind, function_.code.push_back(i); };
     if (op == "ret" || op == "exit") return emit(Op::exit);
     if (op == "bra") {
       jumps_.push_back({function_.code.size(), operands.at(0)});
@@ -319,7 +316,7 @@ class Reader {
   }
 
   /// The register that holds an operand.
-  int value(const std::string &text, Type type = Type::b64) {
+  int value(const std::string &text, Type = Type::b64) {
     if (text[0] == '%') {
       const int known = special(text);
       return known >= 0 ? known : reg(text);
@@ -329,7 +326,6 @@ class Reader {
     if (text[0] == '-' || std::isdigit((unsigned char)text[0])) return literal(text[0] == '-' ? (uint64_t)std::strtoll(text.c_str(), nullptr, 0) : std::strtoull(text.c_str(), nullptr, 0));
     const auto found = symbols_.find(text);
     if (found == symbols_.end()) fail("'" + text + "' is nothing that is known");
-    (void)type;
     return literal(found->second);
   }
 
