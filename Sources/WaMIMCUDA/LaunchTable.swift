@@ -70,11 +70,14 @@ public struct LaunchTable: Sendable {
     let seconds = GPULimits.all.indices.map { gpu in rows.reduce(0) { $0 + $1.seconds[gpu] } }
     lines.append(line(of: "all", total, seconds))
     lines.append(
-      "milliseconds: each launch's arithmetic at 75 % of the peak or its bytes at 85 % of the bandwidth, whichever takes longer")
+      "milliseconds: each launch's arithmetic at \(percent(GPULimits.arithmeticShare)) of the peak or its bytes at "
+        + "\(percent(GPULimits.bandwidthShare)) of the bandwidth, whichever takes longer")
     lines.append(
       "images a second: " + zip(GPULimits.all, seconds).map { "\($0.name) \(Int(Double(batch) / $1))" }.joined(separator: ", "))
     return lines.joined(separator: "\n") + "\n"
   }
+
+  private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
 
   private func line(of kind: String, _ cost: LaunchCost, _ seconds: [Double]) -> String {
     let numbers = [cost.bytes / 1e9, (cost.tensorFlops + cost.otherFlops) / 1e9, cost.tensorFlops / 1e9] + seconds.map { 1e3 * $0 }

@@ -46,7 +46,7 @@ extension KernelWriter {
     if let unitRows = shape.unitRows, epilogue.rowsInUnit != unitRows { return false }
     let stages = epilogue.stages
     func isOfResult(_ access: Access) -> Bool { access.argument == matmul.result.argument }
-    // What is written over the product must be for others: loops take the product for what is in its place.
+    // Loops that read the product's place are given the product, so nothing may be written there before the last of them.
     let written = stages.firstIndex { $0.stores.contains { isOfResult($0.access) } } ?? stages.count
     let lastRead = stages.lastIndex { $0.loads.contains(where: isOfResult) } ?? 0
     return lastRead <= written && stages.flatMap(\.accesses).filter(isOfResult).allSatisfy { isProduct($0, epilogue, matmul) }

@@ -28,7 +28,8 @@ extension IRBuilder {
     bitcast(extended(halves, lanes: AMXRegister.columns), to: vector(float, lanes: AMXRegister.columns))
   }
 
-  /// Stores two vectors of factors in pairs, a register's row for each split: to where a block has its first splits and where it has the others.
+  /// Stores two vectors of factors in pairs, a register's row for each split: to where a block has its first splits and where it has the
+  /// others.
   func storeSplits(_ first: Value, _ second: Value, _ tiling: AMXTiling, to address: Address) {
     let lanes = AMXRegister.columns
     guard tiling.factor == .float32 else {

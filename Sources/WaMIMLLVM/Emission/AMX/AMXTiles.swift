@@ -3,8 +3,8 @@ import WaMIMGraph
 /// A function that computes tiles of a product on AMX, one below the other,
 /// `void (left, right, result, blocks, row, tiles, ...)`: the sums of each stay in registers. Rows of the result begin `row` elements apart.
 ///
-/// float32 numbers are multiplied split by split. Of the nine products of splits it takes the six that can be 2⁻¹⁷ of the numbers' product or more;
-/// the others are 2⁻²⁵ each at most, as float32 rounds 2⁻²⁴ away. AMX adds to a sum only once in 32 terms, so that results are
+/// float32 numbers are multiplied split by split. Of the nine products of splits it takes the six that can be 2⁻¹⁷ of the numbers'
+/// product or more; the others are 2⁻²⁵ each at most, as float32 rounds 2⁻²⁴ away. AMX adds to a sum only once in 32 terms, so that results are
 /// closer than those of multiply-adds in turn. What is denormal counts as zero.
 ///
 /// AMX leaves the rest of the core idle, so that tiles also prepare what comes later: they ask the memory for lines, and copy.
