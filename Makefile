@@ -19,7 +19,7 @@ LLVM_PACKAGES := $(if $(filter 14,$(LLVM)),llvm-dev,llvm-$(LLVM)-dev)
 export WAMIM_LLVM_VERSION := $(LLVM)
 export PKG_CONFIG_PATH := $(CURDIR)/.build/pkgconfig:$(PKG_CONFIG_PATH)
 
-.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-precision test-wavelets bench compare matmuls random soak stress numbers test-cuda gpu-check fuzz fuzz-runs demo example evidence \
+.PHONY: build test test-thorough test-timm test-tensorboard test-pytorch test-precision test-wavelets test-link bench compare matmuls random soak stress numbers test-cuda gpu-check fuzz fuzz-runs demo example evidence \
   install uninstall format lint clean dependencies test-dependencies demo-data
 
 ## build: installs what is missing and builds the compiler and the trainer runtime.
@@ -83,6 +83,10 @@ test-thorough: test-dependencies build
 ## gradients against a plain PyTorch implementation and those in bf16 against its autocast, wavelet coefficients against PyWavelets; from PyPI.
 test-timm test-tensorboard test-pytorch test-precision test-wavelets: test-%: build $(PYTHON)
 	$(PYTHON) Tests/Python/test_$*.py
+
+## test-link: two ranks in network namespaces that a link of 1 Gbit/s joins: steps, a rank that is killed, a link that is cut; as root.
+test-link: test-dependencies build
+	python3 Tests/Python/test_link.py
 
 ## bench: a trainer and PyTorch in turn, images a second and memory of each; MODEL=all for base, tiny and demo, TASK=finetune for
 ## classifiers (MODEL=vit_base).

@@ -1,10 +1,12 @@
 import CMessages
+import Synchronization
 
 /// Messages by the MPI that the executable was linked with.
 final class MPIMessenger: Messenger, @unchecked Sendable {
   let rank: Int
   let count: Int
   private let messages: wamim_messages
+  private let names = Mutex<[String]>([])
 
   /// Starts MPI, or returns nil where the executable has none.
   init?() throws(TrainerError) {
@@ -16,10 +18,14 @@ final class MPIMessenger: Messenger, @unchecked Sendable {
     try check(code, "MPI could not be started")
   }
 
+  func setNames(_ names: [String]) { self.names.withLock { $0 = names } }
+
+  private func name(_ peer: Int) -> String { names.withLock { $0.indices.contains(peer) ? $0[peer] : "rank \(peer)" } }
+
   func send(_ bytes: UnsafeRawBufferPointer, to peer: Int, as kind: MessageKind) throws(TrainerError) -> Transfer {
     var request: UnsafeMutableRawPointer?
     try check(
-      messages.send(bytes.baseAddress, Int32(bytes.count), Int32(peer), kind.rawValue, &request), "cannot send to rank \(peer)")
+      messages.send(bytes.baseAddress, Int32(bytes.count), Int32(peer), kind.rawValue, &request), "cannot send to \(name(peer))")
     return Transfer(number: UInt(bitPattern: request))
   }
 
@@ -27,7 +33,7 @@ final class MPIMessenger: Messenger, @unchecked Sendable {
     var request: UnsafeMutableRawPointer?
     try check(
       messages.receive(bytes.baseAddress, Int32(bytes.count), Int32(peer), kind.rawValue, &request),
-      "cannot receive from rank \(peer)")
+      "cannot receive from \(name(peer))")
     return Transfer(number: UInt(bitPattern: request))
   }
 
@@ -48,6 +54,7 @@ final class MPIMessenger: Messenger, @unchecked Sendable {
     var text = [CChar](repeating: 0, count: 512)
     messages.describe(code, &text, Int32(text.count))
     let reason = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    throw TrainerError("\(problem): \(reason)")
+    // An MPI tells from which of its functions to which the error came; the last one says what it was.
+    throw TrainerError("\(problem): \(reason.split(separator: "\n").last ?? "no reason is given")")
   }
 }

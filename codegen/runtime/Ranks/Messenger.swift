@@ -4,6 +4,9 @@ package protocol Messenger: AnyObject, Sendable {
   var rank: Int { get }
   var count: Int { get }
 
+  /// Calls the processes by `names` in messages.
+  func setNames(_ names: [String])
+
   /// Begins to send `bytes`, which have to stay as they are until the transfer is done.
   func send(_ bytes: UnsafeRawBufferPointer, to peer: Int, as kind: MessageKind) throws(TrainerError) -> Transfer
 
@@ -18,6 +21,10 @@ package protocol Messenger: AnyObject, Sendable {
 
   /// Sends and receives no more.
   func end()
+}
+
+extension Messenger {
+  package func setNames(_ names: [String]) {}
 }
 
 /// A message on its way, by a number that its messenger knows.

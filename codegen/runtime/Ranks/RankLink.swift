@@ -39,6 +39,8 @@ final class RankLink: @unchecked Sendable {
   private var hasToldFailure = false
   /// Whether somebody waits for the operation's end.
   private let isAwaited = Atomic<Bool>(false)
+  /// Whether this rank has failed and said why.
+  private let hasSaidWhy = Atomic<Bool>(false)
 
   /// - Parameter timeout: Seconds without a sign of life after which a neighbour counts as lost.
   init(_ messenger: any Messenger, timeout: Double) throws(TrainerError) {
@@ -53,7 +55,10 @@ final class RankLink: @unchecked Sendable {
   }
 
   /// Calls ranks by `names` in messages.
-  func setNames(_ names: [String]) { lock.withLock { self.names = names } }
+  func setNames(_ names: [String]) {
+    lock.withLock { self.names = names }
+    messenger.setNames(names)
+  }
 
   // MARK: For those who hand over operations
 
@@ -79,6 +84,7 @@ final class RankLink: @unchecked Sendable {
 
   /// Lets all ranks know that this one has failed, and said why.
   func tellFailure() {
+    hasSaidWhy.store(true, ordering: .relaxed)
     lock.withLock { notices.append(.failed) }
   }
 
@@ -217,6 +223,8 @@ final class RankLink: @unchecked Sendable {
         silence[index] = count == heard[index] ? silence[index] + tick : 0
         heard[index] = count
         guard silence[index] > timeout else { continue }
+        // What failed may have been a message to that neighbour.
+        if hasSaidWhy.load(ordering: .relaxed) { _exit(1) }
         let names = lock.withLock { self.names }
         Console.fail(
           "\(names[neighbour.rank]) has not answered \(names[messenger.rank]) for \(Format.fixed(timeout, decimals: 0)) s, so the run "
