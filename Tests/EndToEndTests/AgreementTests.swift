@@ -196,15 +196,24 @@ struct AgreementTests {
   static func check(golden: String, _ model: String, _ settings: [String], options: [String]) throws {
     let workshop = try Workshop()
     try workshop.compile(model, settings, options: options)
-    let fixtures = Workshop.repository.appendingPathComponent("Tests/Golden")
-    let result = try workshop.run(
-      workshop.path("train"),
-      [
-        "grad", "--input", fixtures.appendingPathComponent("\(golden).in.safetensors").path, "--output", "out.safetensors",
-        "--adamw-steps", "3", "--lr", "1e-3",
-      ])
+    let result = try workshop.run(workshop.path("train"), goldenWords(golden))
     try #require(result.status == 0, "\(result.errors)")
-    let actual = try Safetensors(contentsOf: workshop.path("out.safetensors"))
+    try expectGolden(golden, in: workshop.path("out.safetensors"))
+  }
+
+  private static let fixtures = Workshop.repository.appendingPathComponent("Tests/Golden")
+
+  /// What a trainer does with a golden case, for `out.safetensors`.
+  static func goldenWords(_ golden: String) -> [String] {
+    [
+      "grad", "--input", fixtures.appendingPathComponent("\(golden).in.safetensors").path, "--output", "out.safetensors",
+      "--adamw-steps", "3", "--lr", "1e-3",
+    ]
+  }
+
+  /// Expects what a trainer has made of a golden case to be the reference's.
+  static func expectGolden(_ golden: String, in file: String) throws {
+    let actual = try Safetensors(contentsOf: file)
     let expected = try Safetensors(contentsOf: fixtures.appendingPathComponent("\(golden).out.safetensors").path)
     for (name, tensor) in expected.tensors {
       let found = try #require(actual.tensors[name], "no output '\(name)'")

@@ -3,8 +3,8 @@
 
 check.py COMPILER [FOLDER]: prints a table, and writes results.json and all that it made to FOLDER (default: gpu-check).
 
-Needs what `wamimc --target cuda` needs, an NVIDIA driver, and nothing from a registry. compute-sanitizer is run where it is installed. With
-WAMIM_GPU_DRIVER=FOLDER, the driver is the libcuda.so.1 in that folder.
+Needs what `wamimc --target cuda` needs, an NVIDIA driver, and nothing from a registry. compute-sanitizer is run where it is installed, and
+PyTorch where PYTHON (python3) has it. With WAMIM_GPU_DRIVER=FOLDER, the driver is the libcuda.so.1 in that folder.
 """
 import json
 import os
@@ -20,8 +20,12 @@ GOLDEN_MODEL = ["image=32", "patch=4", "dim=48", "depth=4", "heads=3", "taps=[1,
                 "decoder_heads=4", "batch=3"]
 SMALL_SWIN = ["image=32", "patch=1", "window=4", "dim=4", "depths=[2, 1, 1, 1]", "heads=[1, 2, 2, 4]", "decoder_dim=8",
               "decoder_heads=2", "levels=[1, 2, 3, 3]", "batch=2"]
-# What differs by the order of sums alone; AdamW divides small gradients by their own size, so that steps differ more.
-TOLERANCE, STEP_TOLERANCE = 2e-5, 2e-3
+SMALL_MAE = ["image=32", "patch=8", "dim=24", "depth=2", "heads=3", "decoder_dim=16", "decoder_depth=2", "batch=2"]
+SMALL_SIMMIM = ["image=32", "patch=4", "dim=24", "depth=2", "heads=3", "unit=8", "batch=2"]
+# What differs by the order of sums alone; AdamW divides small gradients by their own size, so that steps differ more. In bf16,
+# numbers between two are rounded to either.
+TOLERANCE, STEP_TOLERANCES = 2e-5, {"f32": 2e-3, "bf16": 2e-2}
+PYTHON = os.environ.get("PYTHON", "python3")
 
 
 class Check:
@@ -46,10 +50,10 @@ class Check:
             raise RuntimeError(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
-    def compile(self, model, settings, name, target="cuda"):
+    def compile(self, model, settings, name, target="cuda", precision="f32"):
         options = [word for setting in settings for word in ("--set", setting)]
         model = os.path.join(REPOSITORY, "graphs", model + ".wg")
-        self.run(self.compiler, model, *options, "--target", target, "--precision", "f32", "-o", name)
+        self.run(self.compiler, model, *options, "--target", target, "--precision", precision, "-o", name)
 
     def measure(self, name, body):
         """Notes what `body` says of itself, (good or not, a sentence, more for the JSON), or why it failed."""
@@ -92,16 +96,19 @@ class Check:
         _, error = safetensors.largest_error(actual, expected)
         return error <= TOLERANCE, f"{same} of {len(expected)} tensors have the emulator's bits; largest relative error {error:.1e}"
 
-    def steps(self, model, settings):
-        """Twenty steps on the GPU and on the processor."""
+    def steps(self, model, settings, precision="f32", count=20, window=1):
+        """Losses of some steps on the GPU and on the processor, means of `window` steps."""
         for name, target in (("steps-gpu", "cuda"), ("steps-cpu", "cpu")):
-            self.compile(model, settings, name, target)
-            self.run("./" + name, "fit", "--data", "synthetic:400", "--epochs", "10", "--limit-steps", "20", "--pictures", "0",
+            self.compile(model, settings, name, target, precision)
+            self.run("./" + name, "fit", "--data", "synthetic:1200", "--epochs", "10", "--limit-steps", str(count), "--pictures", "0",
                      "--out", f"run-{name}", "--overwrite")
         losses = [[json.loads(line)["loss"] for line in open(self.path(f"run-{name}/metrics.jsonl"))]
                   for name in ("steps-gpu", "steps-cpu")]
-        error = max(abs(x - y) / abs(y) for x, y in zip(*losses))
-        return error <= STEP_TOLERANCE, f"losses of {len(losses[0])} steps differ by {error:.1e} at most", {"gpu": losses[0], "cpu": losses[1]}
+        means = [[sum(curve[at:at + window]) / window for at in range(0, count, window)] for curve in losses]
+        error = max(abs(x - y) / abs(y) for x, y in zip(*means))
+        of = "" if window == 1 else f", means of {window}"
+        return (error <= STEP_TOLERANCES[precision], f"losses of {count} steps{of} differ by {error:.1e} at most",
+                {"gpu": losses[0], "cpu": losses[1]})
 
     def resumption(self):
         for words in ["--out whole --limit-steps 6", "--out cut --limit-steps 3"]:
@@ -118,14 +125,32 @@ class Check:
                  "sanitized.out")
         return True, "nothing found"
 
-    def bench(self, model, settings):
-        self.compile(model, settings, "bench")
-        data = json.loads(self.run("./bench", "bench", "--steps", "10", "--json"))
+    def bench(self, model, batch, precision):
+        self.compile(model, [f"batch={batch}"], "bench", precision=precision)
+        data = json.loads(self.run("./bench", "bench", "--steps", "20", "--json"))
         slowest = sorted(data["kernels"], key=lambda kernel: -kernel["seconds"])[:10]
-        return (True, f"{data['images_per_second']:.1f} images/s, {data['step_seconds_median'] * 1e3:.2f} ms a step, "
-                f"{100 * data['share_of_limit']:.0f} % of the GPU's arithmetic",
-                {"images_per_second": data["images_per_second"], "step_seconds": data["step_seconds"], "limits": data["limits"],
-                 "slowest": slowest})
+        ours = data["images_per_second"]
+        text = (f"{ours:.1f} images/s, {data['step_seconds_median'] * 1e3:.2f} ms a step, "
+                f"{100 * data['share_of_limit']:.0f} % of the GPU's arithmetic")
+        results = {"images_per_second": ours, "step_seconds": data["step_seconds"], "limits": data["limits"], "slowest": slowest}
+        for way in ("eager", "compiled"):
+            theirs = self.pytorch(model, batch, precision, way == "compiled")
+            results[f"pytorch_{way}"] = theirs
+            if "images_per_second" in theirs:
+                ratio = ours / theirs["images_per_second"]
+                text += f"; PyTorch {theirs['version']}, {way}: {theirs['images_per_second']:.1f}, ratio {ratio:.2f}"
+            else:
+                text += f"; PyTorch, {way}: {theirs['left_out']}"
+        return True, text, results
+
+    def pytorch(self, model, batch, precision, compiled):
+        """The same in PyTorch, in a process of its own, or why there is no such number."""
+        script = os.path.join(REPOSITORY, "Tests/GPU/pytorch.py")
+        words = [PYTHON, script, "--model", model, "--batch", str(batch), "--precision", precision]
+        done = subprocess.run(words + ["--compiled"] * compiled, capture_output=True, text=True)
+        if done.returncode == 0:
+            return json.loads(done.stdout.splitlines()[-1])
+        return {"left_out": (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]}
 
 
 def main():
@@ -133,13 +158,20 @@ def main():
     check.measure("golden case", check.golden)
     check.measure("bits of the emulator", check.emulator)
     check.measure("resumed run", check.resumption)
-    check.measure("20 steps, small ViT", lambda: check.steps("wamim_vit_demo", GOLDEN_MODEL))
+    quick = "WAMIM_GPU_QUICK" in os.environ
+    for precision in ("f32", "bf16"):
+        check.measure(f"20 steps, small ViT, {precision}", lambda: check.steps("wamim_vit_demo", GOLDEN_MODEL, precision))
     check.measure("20 steps, small Swin", lambda: check.steps("wamim_swin_demo", SMALL_SWIN))
+    check.measure("20 steps, small MAE", lambda: check.steps("mae_vit", SMALL_MAE))
+    check.measure("20 steps, small SimMIM", lambda: check.steps("simmim_vit", SMALL_SIMMIM))
+    if not quick:
+        check.measure("200 steps, demo ViT, bf16", lambda: check.steps("wamim_vit_demo", ["batch=8"], "bf16", count=200, window=50))
     for tool in ("memcheck", "racecheck"):
         check.measure(f"compute-sanitizer, {tool}", lambda: check.sanitizer(tool))
-    if not os.environ.get("WAMIM_GPU_QUICK"):
-        check.measure("bench, ViT-Ti, batch 256", lambda: check.bench("wamim_vit_tiny", ["batch=256"]))
-        check.measure("bench, ViT-B, batch 128", lambda: check.bench("wamim_vit_base", ["batch=128"]))
+    if not quick:
+        check.measure("bench, ViT-B, batch 128, f32", lambda: check.bench("wamim_vit_base", 128, "f32"))
+        check.measure("bench, ViT-Ti, batch 256, bf16", lambda: check.bench("wamim_vit_tiny", 256, "bf16"))
+        check.measure("bench, ViT-B, batch 256, bf16", lambda: check.bench("wamim_vit_base", 256, "bf16"))
     with open(check.path("results.json"), "w") as file:
         json.dump(check.results, file, indent=1)
     print(f"all of it: {check.path('results.json')}")

@@ -4,14 +4,14 @@ import WaMIMLayers
 
 /// Draws graphs of what layers do to rows, in ways in which layers don't: products, activations, normalizations, maxima, and sums over
 /// elements, rows and samples, all used again by others.
-struct RandomRowGraph {
+public struct RandomRowGraph {
   private var generator: SeededGenerator
   private let builder: GraphBuilder
   /// Values [batch, rows, width].
   private var values: [Tensor]
 
   /// The same graph for the same `seed`.
-  static func draw(seed: UInt64) throws -> Graph {
+  public static func draw(seed: UInt64) throws -> Graph {
     let builder = GraphBuilder(name: "rows")
     var graph = RandomRowGraph(seed: seed, builder: builder)
     graph.build()
