@@ -278,7 +278,7 @@ extension Operation {
   }
 
   private func scatterType(_ rows: TensorType, _ indices: TensorType, _ count: Int) throws -> TensorType {
-    try rows.numbers(self).requireRank(3, self)
+    try rows.floating(self).requireRank(3, self)
     try indices.indices(self).requireRank(2, self)
     guard rows.shape[0] == indices.shape[0], rows.shape[1] == indices.shape[1] else {
       throw GraphError("rows \(rows) do not match indices \(indices)")

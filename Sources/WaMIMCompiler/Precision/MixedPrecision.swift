@@ -64,8 +64,14 @@ private struct PrecisionMixer {
 
   mutating func rewrite(_ value: ValueID) throws {
     let node = rewriter.source[value]
+    if let moved = try movingRounded(node) {
+      rounded[value] = moved
+      return rewriter.replace(value, by: try rewriter.append(.convert(to: .float32), [moved], like: node))
+    }
     let takesRounded = reads.sumsRounded(value) ? node.operands[...] : node.roundedOperands
-    let operands = node.operands.map { takesRounded.contains($0) ? rounded[$0] ?? rewriter[$0] : rewriter[$0] }
+    var operands = node.operands.map { takesRounded.contains($0) ? rounded[$0] ?? rewriter[$0] : rewriter[$0] }
+    // Rows that are added up in float32 need not be that themselves.
+    if case .scatterAdd = node.operation { operands[0] = narrow(operands[0]) ?? operands[0] }
     let result = try rewriter.append(node.operation, operands, like: node)
     if rewriter.result[result].type == node.type {
       rewriter.replace(value, by: result)
@@ -79,6 +85,25 @@ private struct PrecisionMixer {
       rewriter.replace(value, by: try rewriter.append(.convert(to: .float32), [kept], like: node))
     }
     if reads.values.contains(value), rounded[value] == nil { rounded[value] = try round(value) }
+  }
+
+  /// The movement `node` of numbers that are bf16 ones, which moves them before they are widened; nil where it moves others.
+  private mutating func movingRounded(_ node: Node) throws -> ValueID? {
+    switch node.operation {
+    case .reshape, .transpose, .slice, .detach, .concatenate, .pad: break
+    default: return nil
+    }
+    let operands = node.operands.compactMap { narrow(rewriter[$0]) }
+    return operands.count == node.operands.count ? try rewriter.append(node.operation, operands, like: node) : nil
+  }
+
+  /// The bf16 numbers that `value` of the result is the float32 form of.
+  private func narrow(_ value: ValueID) -> ValueID? {
+    let node = rewriter.result[value]
+    guard case .convert(to: .float32) = node.operation, rewriter.result[node.operands[0]].type.element == .bfloat16 else {
+      return nil
+    }
+    return node.operands[0]
   }
 
   /// Adds the rounded form of a value that stands in the result already.

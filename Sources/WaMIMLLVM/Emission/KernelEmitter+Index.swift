@@ -112,7 +112,7 @@ extension KernelEmitter {
       let to = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(width)))
       forEachRun(of: width) { element, run in
         let (from, to) = (builder.advance(from, by: element), builder.advance(to, by: element))
-        let terms = [to, from].map { builder.load(builder.float, $0, count: run.count, lanes: run.lanes) }
+        let terms = [to, from].map { builder.loadNumbers($0, count: run.count, lanes: run.lanes) }
         builder.store(builder.add(terms[0], terms[1]), to, count: run.count, lanes: run.lanes)
       }
       return []
