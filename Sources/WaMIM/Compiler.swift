@@ -110,8 +110,12 @@ public struct Compiler: Sendable {
   /// What the compiler does to a graph on the way to kernels, in order; `disabledPasses` takes the names of what is optional.
   public static var passes: [PassDescription] {
     let fusion = "Lets values that run over the same rows, and what follows a wavelet analysis in each sample, share kernels."
+    let merging = "Gathers calls that need nothing of each other, where the target can make several at the same time, as GPUs can."
     return Passes.all.map { PassDescription(name: $0.name, summary: $0.summary, isOptional: $0.isOptional) }
-      + [.init(name: Compilation.fusion, summary: fusion, isOptional: true)]
+      + [
+        .init(name: Compilation.fusion, summary: fusion, isOptional: true),
+        .init(name: Compilation.merging, summary: merging, isOptional: true),
+      ]
   }
 
   /// The pass of a name.

@@ -5,15 +5,33 @@ public struct CUDABackend: Backend {
   /// All units of a group are one chunk: the device cuts the work itself, and scratch memory holds whole arrays.
   public let chunking = Chunking(rows: 1 << 40, least: 1, bytes: 1 << 60)
 
+  /// A launch takes 4 KiB of parameters.
+  public let parallelArguments = 512
+  public let makesCallsInTurn = true
+  public let sumsBesideProducts = true
+
   public init() {}
 
   public func variant(of kernel: Kernel, units: Int) -> Variant {
+    if case .parallel(let parallel) = kernel.body { return variant(of: parallel, argumentCount: kernel.arguments.count) }
     let layout = WorkspaceLayout(kernel, units: units)
     var variant = Variant(name: "cuda", block: kernel.wholeResult?.extent, workspace: layout.variantCount)
     let (whole, units) = kernel.adopting(variant, units: units)
     let functions = KernelWriter(kernel: whole, units: units, workspace: layout).functions()
-    variant.plan = CUDAPlan(functions: functions)
-    variant.name = functions.map(\.launch).joined(separator: ", ")
+    variant.take(functions)
+    variant.companions = whole.companions(launchedBy: functions)
+    return variant
+  }
+
+  /// All kernels in one launch.
+  private func variant(of parallel: ParallelKernel, argumentCount: Int) -> Variant {
+    let functions = parallel.groups.map { group in
+      let workspace = WorkspaceLayout(group.kernel, units: group.units)
+      return KernelWriter(kernel: group.kernel, units: group.units, workspace: workspace).functions()
+    }
+    var variant = Variant(name: "cuda")
+    let groups = zip(parallel.groups, functions.joined()).map { ParallelWriter.Group(kernels: $0, function: $1) }
+    variant.take([ParallelWriter(groups: groups, addressCount: argumentCount).function()])
     return variant
   }
 }
@@ -23,20 +41,12 @@ package struct CUDAPlan: Sendable {
   package var functions: [CUDAFunction]
 }
 
-/// A CUDA function, and how many threads it is launched with.
-package struct CUDAFunction: Sendable {
-  /// What it does, as the end of its name.
-  package var purpose: String
-  /// Blocks in a launch, and threads in a block.
-  package var blocks: Int
-  package var threads: Int
-  /// Whether its products run on tensor cores.
-  package var usesTensorCores = false
-  /// The statements of its body.
-  package var body: String
-
-  /// The launch in dumps.
-  var launch: String { "\(purpose) <<<\(blocks), \(threads)>>>" }
+extension Variant {
+  /// Makes this the variant that is carried out by `functions`.
+  fileprivate mutating func take(_ functions: [CUDAFunction]) {
+    plan = CUDAPlan(functions: functions)
+    name = functions.map(\.launch).joined(separator: ", ")
+  }
 }
 
 /// How the workspace is shared: what the kernel keeps there, then what the functions use.
@@ -74,7 +84,7 @@ struct WorkspaceLayout {
       variantCount = units * unitCount
     case .rows(let rows): (unitCount, variantCount) = (0, rows.keptCount(in: argument))
     case .matmul(let matmul): (unitCount, variantCount) = (0, matmul.epilogue?.keptCount(in: argument) ?? 0)
-    case .columns, .attention, .groupAttention, .index:
+    case .columns, .attention, .groupAttention, .index, .parallel:
       (unitCount, variantCount) = (0, 0)
     }
   }

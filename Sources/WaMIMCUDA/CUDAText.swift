@@ -30,8 +30,8 @@ extension CUDABackend {
       """
 
       // \(comment)
-      KERNEL(\(function.threads)) \(Self.name(ofKernel: number, function))(\(KernelWriter.parameters(of: kernel))) {
-      \(function.body)}
+      KERNEL(\(function.threads)) \(Self.name(ofKernel: number, function))(\(function.parameters(of: kernel))) {
+      \(function.statements)}
 
       """
     }.joined()

@@ -122,7 +122,7 @@ struct Wamimc: ParsableCommand {
       throw ValidationError("--memory takes a size such as 1500MiB, 1.5GiB or a number of bytes, not '\(memory)'")
     }
     if case .afterPass(let name)? = emit {
-      guard name != Compilation.fusion else {
+      guard !Compilation.stepsAfterGraphs.contains(name) else {
         throw ValidationError("after '\(name)' there are kernels and no graph any more: show them with --emit kernels")
       }
       guard !disabled.map(Passes.currentName).contains(Passes.currentName(of: name)) else {

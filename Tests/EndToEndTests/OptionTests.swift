@@ -36,6 +36,7 @@ struct OptionTests {
 
   @Test func thereIsNoGraphAfterWhatLeavesNone() throws {
     #expect(try refusal("--emit", "after:fuse").contains("--emit kernels"))
+    #expect(try refusal("--emit", "after:merge").contains("--emit kernels"))
     #expect(try refusal("--emit", "after:simplify", "--disable", "simplify").contains("'simplify' is left out"))
     #expect(try refusal("--emit", "after:simplifi").contains("simplify, common-subexpressions"))
   }

@@ -32,6 +32,7 @@ package struct KernelReference {
     case .index(let index): for unit in units { run(index, unit: unit) }
     case .wavelet(let wavelet): for unit in units { run(wavelet, unit: unit) }
     case .sequence(let sequence): for unit in units { run(sequence, unit: unit) }
+    case .parallel(let parallel): for group in parallel.groups { run(group) }
     }
   }
 
@@ -41,6 +42,17 @@ package struct KernelReference {
       case .wavelet(let wavelet): run(wavelet, unit: unit)
       case .rows(let rows): run(rows, first: unit..<unit + 1)
       }
+    }
+  }
+
+  private mutating func run(_ group: ParallelKernel.Group) {
+    for member in 0..<group.count {
+      var own = group.kernel.arguments.map { [Float](repeating: .nan, count: $0.access == .workspace ? $0.count : 0) }
+      for (operand, argument) in zip(group.operands, group.arguments(of: member)) { own[operand] = arrays[argument] }
+      var reference = KernelReference(group.kernel, arrays: own)
+      reference.run(0..<group.units)
+      for (operand, argument) in zip(group.operands, group.arguments(of: member)) { arrays[argument] = reference.arrays[operand] }
+      scale = max(scale, reference.scale)
     }
   }
 
@@ -186,6 +198,7 @@ package struct KernelReference {
         let rows = unit * block..<min((unit + 1) * block, matmul.m)
         firstRow = rows.lowerBound
         product(matmul, rows: rows) { $0.argument == matmul.workspace ? -rows.lowerBound * $0.rowStride : 0 }
+        if let sums = matmul.leftSums { sumLeftRows(of: matmul, rows, into: sums) }
         if let epilogue = matmul.epilogue { run(epilogue, first: rows) }
       }
       return
@@ -209,6 +222,17 @@ package struct KernelReference {
         let start = matmul.accumulates ? Double(arrays[matmul.result.argument][target]) : 0
         arrays[matmul.result.argument][target] = Float(terms.reduce(start, +))
       }
+    }
+  }
+
+  private mutating func sumLeftRows(of matmul: MatmulKernel, _ rows: Range<Int>, into sums: Access) {
+    let left = matmul.left
+    for row in rows {
+      let terms = (0..<matmul.k).map { k in
+        Double(arrays[left.argument][left.offset + (left.isTransposed ? k * left.rowStride + row : row * left.rowStride + k)])
+      }
+      scale = max(scale, Float(terms.map(abs).reduce(0, +)))
+      store(Float(terms.reduce(0, +)), sums, [row])
     }
   }
 

@@ -98,6 +98,27 @@ import Testing
     #expect(problem(text).contains("barrier"))
   }
 
+  /// A kernel whose only parameter is a table of two addresses, of which it takes the one at byte `offset`.
+  private func table(offset: Int) -> String {
+    neighbours().replacing(".param .u64 to", with: ".param .align 8 .b8 to[16]").replacing(
+      "ld.param.u64 %rd1, [to];", with: "mov.b64 %rd5, to; add.s64 %rd6, %rd5, \(offset); ld.param.u64 %rd1, [%rd6+8];")
+  }
+
+  @Test func tablesOfAddressesAreRead() throws {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 16)
+    defer { memory.deallocate() }
+    let address = try #require(memory.baseAddress)
+    func run(offset: Int, _ addresses: [UnsafeMutableRawPointer]) throws {
+      try EmulatedKernels(ptx: table(offset: offset)).launch("neighbours", blocks: 1, threads: 64, addresses, memory: [memory])
+    }
+    try run(offset: 0, [address + 1, address])
+    #expect(memory.load(fromByteOffset: 4, as: UInt32.self) == 2)
+    let outside = try #require(throws: EmulationError.self) { try run(offset: 8, [address, address]) }
+    #expect(outside.description.contains("a parameter is read outside"))
+    let tooFew = try #require(throws: EmulationError.self) { try run(offset: 0, [address]) }
+    #expect(tooFew.description.contains("take 2 words, not 1"))
+  }
+
   @Test func anUnknownInstructionIsNamed() {
     #expect(problem(neighbours(barrier: "vote.sync.ballot.b32 %r8, %r1, %r2;")).contains("vote.sync.ballot.b32"))
   }

@@ -110,6 +110,51 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
 
   @Test func matmulKernelsAgreeWithReference() throws { try check(16) { $0.matmul() } }
 
+  @Test func sumsBesideProductsAgreeWithReference() throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
+    let cases = (0..<40).compactMap { _ in kernels.matmul().summingLeftRows }
+    #expect(!cases.isEmpty, "seed \(seed)")
+    try check(Array(cases.prefix(6)), seed: seed)
+  }
+
+  /// Several of each kernel, on arrays of their own, and some of another one beside them in one launch.
+  @Test func kernelsAtTheSameTimeAgreeWithReference() throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
+    let cases = (0..<6).flatMap { number in
+      let singles = (0..<6).map { _ in number < 3 ? (number == 0 ? kernels.rows() : kernels.columns()) : kernels.matmul() }
+      return Self.parallel(singles.flatMap { single in (0..<1 + Int(seed % 3)).map { single.moved(by: $0) } })
+    }
+    #expect(cases.count >= 2, "seed \(seed)")
+    try check(cases, seed: seed)
+  }
+
+  /// An array as what arguments are bound to: those of equal numbers are the same memory.
+  private struct Bound: Hashable {
+    var array: [Float]
+    var number: Int
+  }
+
+  /// Cases as one for each kind of companions, where there are several of a kind.
+  private static func parallel(_ cases: [KernelCase]) -> [KernelCase] {
+    let backend = CUDABackend()
+    let kinds = Dictionary(grouping: cases) { backend.variant(of: $0.kernel, units: $0.units).companions }
+    return kinds.sorted { $0.key ?? "" < $1.key ?? "" }.compactMap { kind, cases in
+      guard kind != nil, cases.count > 1 else { return nil }
+      let adopted = cases.map { $0.kernel.adopting(backend.variant(of: $0.kernel, units: $0.units), units: $0.units) }
+      // Where two read the same numbers, they may read them in the same place.
+      let (kernel, arrays) = Kernel.parallel(
+        zip(adopted, cases).enumerated().map { number, pair in
+          let bindings = zip(pair.0.kernel.arguments, pair.1.arrays).map { argument, array in
+            Bound(array: array, number: argument.access == .read ? 0 : number + 1)
+          }
+          return ParallelKernel.Member(kernel: pair.0.kernel, units: pair.0.units, bindings: bindings)
+        })
+      return KernelCase(kernel: kernel, arrays: arrays.map(\.array), units: 1, tolerance: cases.map(\.tolerance).max() ?? 0)
+    }
+  }
+
   @Test func sequencesAgreeWithReference() throws { try check(8) { $0.sequence() } }
 
   private static let shapes = [
@@ -137,4 +182,26 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
 extension Kernel {
   /// The units of the kernel as the backend cuts it: one where a result that no sample owns comes whole.
   fileprivate func unitsAsPlanned(_ units: Int) -> Int { wholeResult == nil ? units : 1 }
+}
+
+extension KernelCase {
+  /// The same work with the sums of the left side's rows; nil where that is no product of a matrix as a whole.
+  fileprivate var summingLeftRows: KernelCase? {
+    guard case .matmul(var matmul) = kernel.body, case .rows = matmul.partition else { return nil }
+    var result = self
+    result.kernel.arguments.append(KernelArgument(element: .float32, access: .write, unitStride: 0, count: matmul.m + 1))
+    result.arrays.append([Float](repeating: 0, count: matmul.m + 1))
+    matmul.leftSums = Access(argument: kernel.arguments.count, offset: 1, strides: [1])
+    result.kernel.body = .matmul(matmul)
+    return result
+  }
+
+  /// The same work on arrays of float32 whose numbers lie `distance` places farther on.
+  fileprivate func moved(by distance: Int) -> KernelCase {
+    var result = self
+    for (index, argument) in kernel.arguments.enumerated() where argument.element == .float32 && arrays[index].count > distance {
+      result.arrays[index] = Array(arrays[index].dropFirst(distance) + arrays[index].prefix(distance))
+    }
+    return result
+  }
 }

@@ -34,9 +34,9 @@ extension KernelWriter {
   /// Writes which unit, head and rows a block has.
   private func writeCoordinates(_ shape: AttentionShape, _ tiling: AttentionTiling, count: Int, to source: inout SourceText) {
     let parts = count.dividedUp(by: tiling.rows)
-    source.line("const int first = blockIdx.x % \(parts) * \(tiling.rows);")
-    source.line("const int head = blockIdx.x / \(parts) % \(shape.heads);")
-    source.line("const int unit = blockIdx.x / \(parts * shape.heads);")
+    source.line("const int first = block % \(parts) * \(tiling.rows);")
+    source.line("const int head = block / \(parts) % \(shape.heads);")
+    source.line("const int unit = block / \(parts * shape.heads);")
   }
 
   /// Whether products of tiles run on tensor cores: rows that are bf16, and whole instructions.

@@ -13,7 +13,7 @@ extension KernelWriter {
   private func serial(_ columns: ColumnKernel) -> CUDAFunction {
     let count = columns.outer.reduce(1, *) * columns.width
     return function("columns", blocks: count.dividedUp(by: Self.threads)) { source in
-      source.line("const int element = blockIdx.x * \(Self.threads) + threadIdx.x;")
+      source.line("const int element = block * \(Self.threads) + threadIdx.x;")
       source.line("if (element >= \(count)) return;")
       writeIndices(columns.keptNames + ["c"], of: "element", extents: columns.outer + [columns.width], to: &source)
       writeStarts(columns, to: &source)
@@ -33,11 +33,11 @@ extension KernelWriter {
     let blocks = columns.outer.reduce(1, *) * blocksAcross
     return function("columns", blocks: blocks, threads: width * lanes) { source in
       let count = columns.results.count
-      source.line("__shared__ float parts[\(count)][\(lanes)][\(width)];")
+      source.share("float", "parts", [count, lanes, width])
       source.line("const int lane = threadIdx.x / \(width);")
       source.line("const int across = threadIdx.x % \(width);")
-      source.line("const int c = blockIdx.x % \(blocksAcross) * \(width) + across;")
-      writeIndices(columns.keptNames, of: "(blockIdx.x / \(blocksAcross))", extents: columns.outer, to: &source)
+      source.line("const int c = block % \(blocksAcross) * \(width) + across;")
+      writeIndices(columns.keptNames, of: "(block / \(blocksAcross))", extents: columns.outer, to: &source)
       writeStarts(columns, to: &source)
       source.block("if (c < \(columns.width))") { source in
         source.loop("term", from: "lane", below: "\(columns.termCount)", by: "\(lanes)") { writeTerm(columns, to: &$0) }

@@ -19,7 +19,7 @@ extension KernelWriter {
     return function(purpose, blocks: count.dividedUp(by: warps), threads: 32 * warps) { source in
       source.line("__shared__ float \(rows.map { "shared_\($0)[\(warps)][\(shape.largestGroup)]" }.joined(separator: ", "));")
       source.line("const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;")
-      source.line("const int row = blockIdx.x * \(warps) + warp;")
+      source.line("const int row = block * \(warps) + warp;")
       source.line("if (row >= \(count)) return;")
       source.line(
         "const int position = row % \(tokens), head = row / \(tokens) % \(shape.heads), unit = row / \(tokens * shape.heads);")
@@ -183,7 +183,7 @@ extension KernelWriter {
     let (attention, shape) = (gradient.attention, gradient.attention.shape)
     return function("bias_gradient", blocks: units * shape.heads, threads: 32) { source in
       source.line("__shared__ float sums[\(shape.biasCount)];")
-      source.line("const int lane = threadIdx.x, head = blockIdx.x % \(shape.heads), unit = blockIdx.x / \(shape.heads);")
+      source.line("const int lane = threadIdx.x, head = block % \(shape.heads), unit = block / \(shape.heads);")
       writeGroups(attention, to: &source)
       writeStatistics(gradient, to: &source)
       source.line("for (int b = lane; b < \(shape.biasCount); b += 32) sums[b] = 0.0f;")

@@ -17,7 +17,7 @@ extension KernelWriter {
   /// A function with a thread for each of `count` elements of a unit.
   private func elementByElement(_ purpose: String, _ count: Int, _ write: (inout SourceText) -> Void) -> CUDAFunction {
     function(purpose, blocks: (units * count).dividedUp(by: Self.threads)) { source in
-      source.line("const int element = blockIdx.x * \(Self.threads) + threadIdx.x;")
+      source.line("const int element = block * \(Self.threads) + threadIdx.x;")
       source.line("if (element >= \(units * count)) return;")
       source.line("const int unit = element / \(count), at = element % \(count);")
       write(&source)

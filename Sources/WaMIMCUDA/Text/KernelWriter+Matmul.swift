@@ -14,11 +14,14 @@ struct ProductShape {
 }
 
 extension KernelWriter {
-  /// The product with an epilogue of elements in registers, or the product and then its epilogue.
+  /// The product with an epilogue in registers, as far as that needs no whole rows, and then what does.
   func functions(of matmul: MatmulKernel) -> [CUDAFunction] {
     let shape = shape(of: matmul)
     guard let epilogue = matmul.epilogue else { return [product(matmul, shape, epilogue: nil)] }
     if isInRegisters(epilogue, of: matmul, shape) { return [product(matmul, shape, epilogue: epilogue)] }
+    if let split = EpilogueSplit(epilogue, of: matmul, in: kernel), isInRegisters(split.elements, of: matmul, shape) {
+      return [product(matmul, shape, epilogue: split.elements), function(of: keepingRowsApart(split.rows), purpose: "epilogue")]
+    }
     return [product(matmul, shape, epilogue: nil), function(of: keepingRowsApart(epilogue), purpose: "epilogue")]
   }
 
@@ -76,33 +79,43 @@ extension KernelWriter {
       of: usesTensorCores ? MatmulTile.bfloat16 : MatmulTile.float32, rows: shape.rows, columns: shape.columns,
       products: shape.products)
     let (down, across) = (shape.rows.dividedUp(by: tile.rows), shape.columns.dividedUp(by: tile.columns))
-    return function("matmul", blocks: down * across * shape.products, usesTensorCores: usesTensorCores) { source in
-      source.line("const int first_row = blockIdx.x / \(across) % \(down) * \(tile.rows);")
-      source.line("const int first_column = blockIdx.x % \(across) * \(tile.columns);")
-      if shape.products > 1 { source.line("const int product = blockIdx.x / \(down * across);") }
+    var result = function("matmul", blocks: down * across * shape.products, usesTensorCores: usesTensorCores) { source in
+      source.line("const int first_row = block / \(across) % \(down) * \(tile.rows);")
+      source.line("const int first_column = block % \(across) * \(tile.columns);")
+      if shape.products > 1 { source.line("const int product = block / \(down * across);") }
       if usesTensorCores {
         writeTensorProduct(matmul, shape, tile, epilogue, to: &source)
       } else {
         writeProduct(matmul, shape, tile, epilogue, to: &source)
       }
     }
+    result.hasEpilogue = epilogue != nil
+    return result
   }
 
   /// Writes a product of float32 numbers: each thread has a tile of the block's tile in registers.
   private func writeProduct(
     _ matmul: MatmulKernel, _ shape: ProductShape, _ tile: MatmulTile, _ epilogue: RowKernel?, to source: inout SourceText
   ) {
-    source.line("__shared__ float left[\(tile.depth)][\(tile.rows + 4)];")
-    source.line("__shared__ float right[\(tile.depth)][\(tile.columns + 4)];")
+    source.share("float", "left", [tile.depth, tile.rows + 4])
+    source.share("float", "right", [tile.depth, tile.columns + 4])
     source.line("const int y = threadIdx.x / \(MatmulTile.side), x = threadIdx.x % \(MatmulTile.side);")
     source.line("float sums[\(tile.threadRows)][\(tile.threadColumns)] = {};")
+    if matmul.leftSums != nil {
+      source.line("// The first blocks of a row sum its left side.")
+      source.line("const bool sums_rows = first_column == 0 && x == 0;")
+      source.line("float row_sums[\(tile.threadRows)] = {};")
+    }
     source.loop("first", below: "\(matmul.k)", by: "\(tile.depth)") { source in
       writeLoad("left", matmul, shape, tile, to: &source)
       writeLoad("right", matmul, shape, tile, to: &source)
       source.line("block_barrier();")
-      writeTerms(tile, to: &source)
+      writeTerms(tile, sumsRows: matmul.leftSums != nil, to: &source)
       source.line("block_barrier();")
     }
+    writeRowSums(
+      matmul, shape, if: "sums_rows", count: tile.threadRows, row: Self.spread("y", "i", tile.threadRows), sum: "row_sums[i]",
+      to: &source)
     let share = ThreadShare(
       rows: tile.threadRows, columns: tile.threadColumns, row: Self.spread("y", "i", tile.threadRows),
       column: Self.spread("x", "j", tile.threadColumns), sum: "sums[i][j]")
@@ -132,7 +145,7 @@ extension KernelWriter {
   }
 
   /// Writes the products of what lies in shared memory.
-  private func writeTerms(_ tile: MatmulTile, to source: inout SourceText) {
+  private func writeTerms(_ tile: MatmulTile, sumsRows: Bool, to source: inout SourceText) {
     source.line("#pragma unroll")
     source.loop("k", below: "\(tile.depth)") { source in
       source.line("float l[\(tile.threadRows)], r[\(tile.threadColumns)];")
@@ -140,6 +153,10 @@ extension KernelWriter {
       source.line("for (int i = 0; i < \(tile.threadRows); ++i) l[i] = left[k][\(Self.spread("y", "i", tile.threadRows))];")
       source.line("#pragma unroll")
       source.line("for (int j = 0; j < \(tile.threadColumns); ++j) r[j] = right[k][\(Self.spread("x", "j", tile.threadColumns))];")
+      if sumsRows {
+        source.line("#pragma unroll")
+        source.line("for (int i = 0; i < \(tile.threadRows); ++i) row_sums[i] += l[i];")
+      }
       source.line("#pragma unroll")
       source.line("for (int i = 0; i < \(tile.threadRows); ++i)")
       source.line("#pragma unroll")
@@ -152,6 +169,25 @@ extension KernelWriter {
     let run = min(count, 4)
     let inRun = "\(thread) * \(run) + \(index) % \(run)"
     return count > run ? "\(index) / \(run) * \(run * MatmulTile.side) + \(inRun)" : inRun
+  }
+
+  /// Writes the storing of the left side's sums, of which those threads for which `condition` holds have `count` each.
+  ///
+  /// - Parameters:
+  ///   - row: The row in the tile of sum `i`.
+  ///   - sum: The sum.
+  func writeRowSums(
+    _ matmul: MatmulKernel, _ shape: ProductShape, if condition: String, count: Int, row: String, sum: String,
+    to source: inout SourceText
+  ) {
+    guard let target = matmul.leftSums else { return }
+    source.block("if (\(condition))") { source in
+      source.line("#pragma unroll")
+      source.loop("i", below: "\(count)") { source in
+        source.line("const int row = first_row + \(row);")
+        source.line("if (row < \(shape.rows)) \(store(sum, target, ["row"]))")
+      }
+    }
   }
 
   /// Writes what becomes of the sums in registers.

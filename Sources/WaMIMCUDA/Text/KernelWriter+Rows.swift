@@ -45,7 +45,7 @@ extension KernelWriter {
   private func elementwise(_ rows: RowKernel, purpose: String) -> CUDAFunction {
     let count = rows.rowCount * rows.width
     return function(purpose, blocks: count.dividedUp(by: Self.threads)) { source in
-      source.line("const int element = blockIdx.x * \(Self.threads) + threadIdx.x;")
+      source.line("const int element = block * \(Self.threads) + threadIdx.x;")
       source.line("if (element >= \(count)) return;")
       writeIndices(rows.loopNames + ["c"], of: "element", extents: rows.outer + [rows.width], to: &source)
       for stage in rows.stages {
@@ -58,7 +58,7 @@ extension KernelWriter {
   private func warpByWarp(_ rows: RowKernel, purpose: String) -> CUDAFunction {
     let warps = Self.threads / 32
     return function(purpose, blocks: rows.rowCount.dividedUp(by: warps)) { source in
-      source.line("const int row = blockIdx.x * \(warps) + threadIdx.x / 32;")
+      source.line("const int row = block * \(warps) + threadIdx.x / 32;")
       source.line("if (row >= \(rows.rowCount)) return;")
       writeIndices(rows.loopNames, of: "row", extents: rows.outer, to: &source)
       writeRow(rows, .warp, to: &source)
@@ -68,7 +68,7 @@ extension KernelWriter {
   /// A block for each row.
   private func blockByBlock(_ rows: RowKernel, purpose: String) -> CUDAFunction {
     function(purpose, blocks: rows.rowCount) { source in
-      writeIndices(rows.loopNames, of: "blockIdx.x", extents: rows.outer, to: &source)
+      writeIndices(rows.loopNames, of: "block", extents: rows.outer, to: &source)
       writeRow(rows, .block, to: &source)
     }
   }
@@ -76,7 +76,7 @@ extension KernelWriter {
   /// A block for each unit, whose rows come one after the other, so that sums of them have one order.
   private func unitByUnit(_ rows: RowKernel, purpose: String) -> CUDAFunction {
     function(purpose, blocks: rows.outer[0]) { source in
-      source.line("const int i0 = blockIdx.x;")
+      source.line("const int i0 = block;")
       writeRowsOfUnit(rows, to: &source)
     }
   }

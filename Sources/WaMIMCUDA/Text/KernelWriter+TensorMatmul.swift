@@ -17,12 +17,19 @@ extension KernelWriter {
   ) {
     // Four words more than a row's pairs spread the rows that a warp reads over all banks.
     let words = tile.depth / 2 + 4
-    source.line("__shared__ ALIGNED(16) unsigned left[\(tile.rows)][\(words)], right[\(tile.columns)][\(words)];")
+    source.share("unsigned", "left", [tile.rows, words])
+    source.share("unsigned", "right", [tile.columns, words])
     source.line("const int group = threadIdx.x % 32 / 4, member = threadIdx.x % 4;")
     source.line("const int warp_row = threadIdx.x / \(32 * MatmulTile.warpsAcross) * \(tile.warpRows);")
     source.line("const int warp_column = threadIdx.x / 32 % \(MatmulTile.warpsAcross) * \(tile.warpColumns);")
     let (down, across) = (tile.warpRows / TensorProduct.rows, tile.warpColumns / TensorProduct.columns)
     source.line("float sums[\(down)][\(across)][4] = {};")
+    if matmul.leftSums != nil {
+      source.line("// The first warps of a row sum its left side: products with ones.")
+      source.line("const bool sums_rows = first_column == 0 && warp_column == 0;")
+      source.line("const unsigned ones[2] = {0x3f803f80u, 0x3f803f80u};")
+      source.line("float row_sums[\(down)][4] = {};")
+    }
     let sides = [TensorSide(matmul, isLeft: true, tile, shape, self), TensorSide(matmul, isLeft: false, tile, shape, self)]
     for side in sides { source.line("unsigned next_\(side.name)[\(side.count)][\(side.width / 2)];") }
     source.block("const auto fetch = [&](int first)", end: "};") { source in
@@ -34,8 +41,11 @@ extension KernelWriter {
       for side in sides { writeKeep(side, to: &source) }
       source.line("block_barrier();")
       source.line("if (first + \(tile.depth) < \(matmul.k)) fetch(first + \(tile.depth));")
-      writeTensorTerms(tile, down: down, across: across, to: &source)
+      writeTensorTerms(tile, down: down, across: across, sumsRows: matmul.leftSums != nil, to: &source)
     }
+    writeRowSums(
+      matmul, shape, if: "sums_rows && member == 0", count: 2 * down,
+      row: "warp_row + i / 2 * \(TensorProduct.rows) + i % 2 * 8 + group", sum: "row_sums[i / 2][i % 2 * 2]", to: &source)
     let share = ThreadShare(
       rows: 2 * down, columns: 2 * across, row: "warp_row + i / 2 * \(TensorProduct.rows) + i % 2 * 8 + group",
       column: "warp_column + j / 2 * \(TensorProduct.columns) + 2 * member + j % 2", sum: "sums[i / 2][j / 2][i % 2 * 2 + j % 2]")
@@ -78,7 +88,7 @@ extension KernelWriter {
   }
 
   /// Writes the products of what lies in shared memory.
-  private func writeTensorTerms(_ tile: MatmulTile, down: Int, across: Int, to source: inout SourceText) {
+  private func writeTensorTerms(_ tile: MatmulTile, down: Int, across: Int, sumsRows: Bool, to source: inout SourceText) {
     source.line("#pragma unroll")
     source.loop("k", below: "\(tile.depth / 2)", by: "\(TensorProduct.terms / 2)") { source in
       source.line("unsigned l[\(down)][4], r[\(across)][2];")
@@ -87,6 +97,12 @@ extension KernelWriter {
         source.line("const int row = warp_row + i * \(TensorProduct.rows) + group;")
         source.line("#pragma unroll")
         source.line("for (int p = 0; p < 4; ++p) l[i][p] = left[row + p % 2 * 8][k + p / 2 * 4 + member];")
+      }
+      if sumsRows {
+        source.block("if (sums_rows)") { source in
+          source.line("#pragma unroll")
+          source.line("for (int i = 0; i < \(down); ++i) add_tensor_products(row_sums[i], l[i], ones);")
+        }
       }
       source.line("#pragma unroll")
       source.loop("j", below: "\(across)") { source in

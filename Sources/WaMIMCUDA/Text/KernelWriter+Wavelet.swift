@@ -4,7 +4,7 @@ extension KernelWriter {
   /// A wavelet transform: a block for each channel of a unit.
   func function(of wavelet: WaveletKernel) -> CUDAFunction {
     function("wavelet", blocks: units * wavelet.channels) { source in
-      source.line("const int i0 = blockIdx.x / \(wavelet.channels), channel = blockIdx.x % \(wavelet.channels);")
+      source.line("const int i0 = block / \(wavelet.channels), channel = block % \(wavelet.channels);")
       writePointers(to: &source)
       writeWavelet(wavelet, to: &source)
     }
@@ -13,7 +13,7 @@ extension KernelWriter {
   /// The members one after the other: a block for each unit.
   func function(of sequence: SequenceKernel) -> CUDAFunction {
     function("sequence", blocks: units) { source in
-      source.line("const int i0 = blockIdx.x;")
+      source.line("const int i0 = block;")
       writePointers(to: &source)
       for (number, member) in sequence.members.enumerated() {
         if number > 0 { source.line("block_barrier();") }

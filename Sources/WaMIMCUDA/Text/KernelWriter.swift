@@ -25,6 +25,8 @@ struct KernelWriter {
     case .index(let index): [function(of: index)]
     case .wavelet(let wavelet): [function(of: wavelet)]
     case .sequence(let sequence): [function(of: sequence)]
+    // A writer for all of them together takes the functions of each.
+    case .parallel: []
     }
   }
 
@@ -35,7 +37,9 @@ struct KernelWriter {
   ) -> CUDAFunction {
     var source = SourceText()
     write(&source)
-    return CUDAFunction(purpose: purpose, blocks: blocks, threads: threads, usesTensorCores: usesTensorCores, body: source.text)
+    return CUDAFunction(
+      purpose: purpose, blocks: blocks, threads: threads, usesTensorCores: usesTensorCores, shared: source.shared, body: source.text
+    )
   }
 
   /// Loops over rows that are worked on at the same time.
@@ -43,12 +47,15 @@ struct KernelWriter {
     rows.keepingRowsApart(in: kernel.arguments.firstIndex { $0.access == .workspace }, from: workspace.kept)
   }
 
-  /// The kernel's parameters as CUDA declares them.
-  static func parameters(of kernel: Kernel) -> String {
-    kernel.arguments.enumerated().map { index, argument in
-      "\(argument.access == .read ? "const " : "")\(argument.element.cuda)* a\(index)"
-    }.joined(separator: ", ")
+  /// The kernel's arguments as CUDA declares pointers.
+  static func pointers(of kernel: Kernel) -> [String] {
+    kernel.arguments.enumerated().map { index, argument in "\(argument.pointer) a\(index)" }
   }
+}
+
+extension KernelArgument {
+  /// The type of a pointer to it in CUDA C++.
+  var pointer: String { "\(access == .read ? "const " : "")\(element.cuda)*" }
 }
 
 extension ElementType {

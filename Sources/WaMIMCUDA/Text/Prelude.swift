@@ -38,6 +38,9 @@ enum Prelude {
     #define ALIGNED(bytes) __attribute__((aligned(bytes)))
     #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
 
+    // Where the arrays of kernels that run at the same time lie.
+    template <int count> struct Addresses { void* at[count]; };
+
     // The upper half of a float32.
     struct bf16 { unsigned short bits; };
 

@@ -1,11 +1,23 @@
 /// CUDA C++ that is being written, line by line.
 struct SourceText {
   private(set) var text = ""
+  /// What lies in shared memory.
+  private(set) var shared: [CUDAFunction.SharedArray] = []
   private var depth = 1
+
+  /// Declares an array of 4-byte elements in shared memory.
+  mutating func share(_ element: String, _ name: String, _ extents: [Int]) {
+    shared.append(CUDAFunction.SharedArray(element: element, name: name, extents: extents))
+  }
 
   /// A line of its own.
   mutating func line(_ line: String) {
     text += line.isEmpty ? "\n" : String(repeating: "  ", count: depth) + line + "\n"
+  }
+
+  /// Lines that have been written elsewhere at the first depth.
+  mutating func lines(_ text: String) {
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() { self.line(String(line.dropFirst(2))) }
   }
 
   /// `head` followed by braces around what `body` writes.

@@ -10,6 +10,21 @@ public protocol Backend: Sendable {
   ///
   /// A kernel whose result no sample owns comes whole, as one unit. The answer's `block` says how it is cut.
   func variant(of kernel: Kernel, units: Int) -> Variant
+
+  /// The most arguments of kernels that run at the same time as one; 0 where the target runs each kernel alone.
+  var parallelArguments: Int { get }
+
+  /// Whether the target makes one call after the other, so that memory is free again as soon as a call is made.
+  var makesCallsInTurn: Bool { get }
+
+  /// Whether products can sum the rows of their left side on the way.
+  var sumsBesideProducts: Bool { get }
+}
+
+extension Backend {
+  public var parallelArguments: Int { 0 }
+  public var makesCallsInTurn: Bool { false }
+  public var sumsBesideProducts: Bool { false }
 }
 
 /// How the units of a group of calls are cut into chunks, each of which one thread works on at a time.

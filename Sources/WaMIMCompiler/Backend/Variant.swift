@@ -8,14 +8,21 @@ public struct Variant: Sendable {
   public var workspace: Int
   /// What all units together take by estimate, in cycles of one core or whatever else the backend counts; nil where it has no estimate.
   public var cost: Double?
+  /// What the variant can be run beside in one go: others of the same name here; nil where it runs alone.
+  ///
+  /// Those that have one use no workspace.
+  public var companions: String?
   /// What the backend's code generator needs to know, which nobody else reads.
   public var plan: any Sendable
 
-  public init(name: String, block: Int? = nil, workspace: Int = 0, cost: Double? = nil, plan: any Sendable = ()) {
+  public init(
+    name: String, block: Int? = nil, workspace: Int = 0, cost: Double? = nil, companions: String? = nil, plan: any Sendable = ()
+  ) {
     self.name = name
     self.block = block
     self.workspace = workspace
     self.cost = cost
+    self.companions = companions
     self.plan = plan
   }
 }

@@ -55,6 +55,7 @@ struct Lowering {
       calls[index].writes.formUnion(calls[index].writes.flatMap(storage.wholes))
     }
     if fuses { calls = sequenced(calls) }
+    if fuses, backend.sumsBesideProducts { calls = summingBesideProducts(calls) }
     for index in calls.indices {
       calls[index].choose(by: backend)
       calls[index].bytes = calls[index].bytesMoved(in: graph)

@@ -29,7 +29,8 @@ extension Kernel {
     case .rows(let rows): return (rows, [])
     case .matmul(let matmul):
       guard let rows = matmul.epilogue else { return nil }
-      return (rows, [matmul.left.argument, matmul.right.argument, matmul.result.argument, matmul.workspace])
+      let others = [matmul.left.argument, matmul.right.argument, matmul.result.argument, matmul.workspace]
+      return (rows, Set(others + (matmul.leftSums.map { [$0.argument] } ?? [])))
     default: return nil
     }
   }

@@ -27,6 +27,7 @@ public enum KernelBody: Hashable, Sendable {
   case index(IndexKernel)
   case wavelet(WaveletKernel)
   case sequence(SequenceKernel)
+  case parallel(ParallelKernel)
 
   /// The kind's name in dumps and profiles.
   public var kind: String {
@@ -41,6 +42,7 @@ public enum KernelBody: Hashable, Sendable {
     case .index(let kernel): kernel.kind
     case .wavelet: "wavelet"
     case .sequence(let kernel): kernel.kind
+    case .parallel(let kernel): kernel.kind
     }
   }
 }

@@ -1,12 +1,14 @@
 extension KernelBody {
   /// Multiplications and additions that matrix products and attention make in `units` units together.
-  func productFlops(units: Int) -> Int {
+  package func productFlops(units: Int) -> Int {
     switch self {
     case .matmul(let kernel): kernel.productFlops(units: units)
     case .attention(let kernel): 2 * kernel.shape.productFlops * units
     case .attentionGradient(let kernel): kernel.products * kernel.shape.productFlops * units
     case .groupAttention(let kernel): 2 * kernel.shape.productFlops * units
     case .groupAttentionGradient(let kernel): kernel.products * kernel.attention.shape.productFlops * units
+    case .parallel(let kernel):
+      kernel.groups.reduce(0) { $0 + $1.count * $1.kernel.body.productFlops(units: $1.units) }
     case .rows, .columns, .index, .wavelet, .sequence: 0
     }
   }
@@ -14,7 +16,7 @@ extension KernelBody {
 
 extension MatmulKernel {
   /// Multiplications and additions of the product in `units` units together, or in all blocks of its rows.
-  func productFlops(units: Int) -> Int {
+  package func productFlops(units: Int) -> Int {
     switch partition {
     case .samples, .rows: 2 * m * n * k
     case .products(let batches): 2 * m * n * k * batches * units

@@ -28,6 +28,7 @@ extension KernelBody {
     case .index(let kernel): [kernel.line]
     case .wavelet(let kernel): kernel.lines
     case .sequence(let kernel): kernel.lines
+    case .parallel(let kernel): kernel.lines
     }
   }
 }
@@ -118,7 +119,8 @@ extension MatmulKernel {
     let product =
       "matmul \(m) x \(n) x \(k): \(result.text) \(accumulates ? "+=" : "=") \(factors), \(units), workspace a\(workspace)"
       + (keepsProduct ? "" : ", for the epilogue alone")
-    return [product] + (epilogue.map { ["then"] + $0.lines(over: epilogueUnits).map { "  " + $0 } } ?? [])
+    let sums = leftSums.map { ["with a\($0.argument)[\($0.offset)...] = sums of rows of the left side"] } ?? []
+    return [product] + sums + (epilogue.map { ["then"] + $0.lines(over: epilogueUnits).map { "  " + $0 } } ?? [])
   }
 
   /// What is said of the epilogue's first loop.
@@ -233,5 +235,20 @@ extension SequenceKernel.Member {
     case .wavelet(let kernel): kernel.lines
     case .rows(let kernel): kernel.lines()
     }
+  }
+}
+
+extension ParallelKernel {
+  fileprivate var lines: [String] {
+    ["at the same time {"] + groups.flatMap(\.lines).map { "  " + $0 } + ["}"]
+  }
+}
+
+extension ParallelKernel.Group {
+  /// The kernel once, with what its arguments are called there and here.
+  fileprivate var lines: [String] {
+    func names(_ numbers: [Int]) -> String { "(" + numbers.map { "a\($0)" }.joined(separator: ", ") + ")" }
+    let members = (0..<count).map { names(arguments(of: $0)) }
+    return ["for \(names(operands)) in \(members.joined(separator: ", ")) {"] + kernel.body.lines.map { "  " + $0 } + ["}"]
   }
 }

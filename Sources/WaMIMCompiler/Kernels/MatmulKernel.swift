@@ -53,6 +53,9 @@ public struct MatmulKernel: Hashable, Sendable {
   public var keepsProduct = true
   /// The argument that is workspace: what the epilogue keeps there, maybe a block of the result, and what the variant uses behind them.
   public var workspace: Int
+  /// Where the sums of the left side's rows go, over all terms of the product, one for each row of the result: a bias's gradient beside that
+  /// of its weight. Nil where nobody wants them.
+  public var leftSums: Access?
   /// Runs over the same units after the product; its argument numbers are those of this kernel.
   public var epilogue: RowKernel?
 

@@ -25,6 +25,12 @@ public struct Compilation: Sendable {
   /// The name of the step that lets values share kernels; it works between graphs and kernels, so it is no `Pass`.
   public static let fusion = "fuse"
 
+  /// The name of the step that gathers calls which a target can make at the same time; it works on the order of calls.
+  public static let merging = "merge"
+
+  /// The names of the steps that leave no graph to look at.
+  public static let stepsAfterGraphs = [fusion, merging]
+
   /// The program that trains the model, and computes its gradients and predictions for those who ask.
   ///
   /// - Parameters:
@@ -88,7 +94,8 @@ public struct Compilation: Sendable {
     }
     let subject = ProgramBuilder.Subject(
       model: model, text: text, compiler: compiler, microBatch: samples, sources: sources)
-    var builder = ProgramBuilder(subject, fuses: !disabled.contains(Compilation.fusion), backend: backend)
+    var builder = ProgramBuilder(
+      subject, fuses: !disabled.contains(Compilation.fusion), merges: !disabled.contains(Compilation.merging), backend: backend)
     return try builder.build(schedules)
   }
 

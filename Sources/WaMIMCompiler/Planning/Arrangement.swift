@@ -11,11 +11,17 @@ struct Arrangement {
   /// - Parameters:
   ///   - fuses: Whether values share kernels.
   ///   - backend: What says how kernels are carried out.
-  init(of graph: Graph, fuses: Bool, backend: any Backend) throws {
+  ///   - merges: Whether calls are gathered that the target can make at the same time.
+  init(of graph: Graph, fuses: Bool, merges: Bool, backend: any Backend) throws {
+    let arrangement = try Arrangement(of: graph, fuses: fuses, backend: backend)
+    self = merges && backend.parallelArguments > 0 ? arrangement.merged(by: backend) : arrangement
+  }
+
+  private init(of graph: Graph, fuses: Bool, backend: any Backend) throws {
     for updatesInPlace in [true, false] {
       guard
         let plain = try Arrangement(
-          Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses, backend: backend), backend.chunking)
+          Lowering(graph, updatesInPlace: updatesInPlace, fuses: fuses, backend: backend), backend)
       else { continue }
       let gradients = updatesInPlace && fuses ? plain.gradientsAfterLoss : []
       guard !gradients.isEmpty else {
@@ -23,22 +29,35 @@ struct Arrangement {
         return
       }
       let consuming = Lowering(graph, updatesInPlace: true, consumed: gradients, backend: backend)
-      self = try Arrangement(consuming, backend.chunking) ?? plain
+      self = try Arrangement(consuming, backend) ?? plain
       return
     }
     throw CompilationError("the updates of the states depend on each other in a circle")
   }
 
   /// Arranges the calls of `lowering`, or gives nil where a state would be written over before it is read for the last time.
-  private init?(_ lowering: Lowering, _ chunking: Chunking) throws {
+  private init?(_ lowering: Lowering, _ backend: any Backend) throws {
     let graph = lowering.graph
     let calls = try lowering.calls()
     guard !calls.contains(where: \.readsAfterOverwriting),
       let order = CallOrder(calls, graph, loss: graph.loss.map(lowering.clustering.base))
     else { return nil }
+    self.init(lowering, order, backend)
+  }
+
+  private init(_ lowering: Lowering, _ order: CallOrder, _ backend: any Backend) {
     self.lowering = lowering
     self.order = order
-    phases = Phasing(order, graph, chunking).phases
+    let graph = lowering.graph
+    phases = (backend.makesCallsInTurn ? Phasing(inTurn: order, graph) : Phasing(order, graph, backend.chunking)).phases
+  }
+
+  /// The arrangement in which calls that do not depend on each other are made as one, where `backend` can do that.
+  private func merged(by backend: any Backend) -> Arrangement {
+    let graph = lowering.graph
+    var merging = CallMerging(order, graph, backend)
+    let order = CallOrder(arranged: merging.calls(), graph, loss: graph.loss.map(lowering.clustering.base))
+    return Arrangement(lowering, order, backend)
   }
 
   /// The weights' gradients that are computed no sooner than the loss, so that updates can follow at once, or one phase later.

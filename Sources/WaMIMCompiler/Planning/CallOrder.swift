@@ -16,6 +16,15 @@ struct CallOrder {
   /// - Parameter loss: The computed value that the loss is.
   /// - Returns: nil where a state would have to be written over before it is read for the last time.
   init?(_ calls: [LoweredCall], _ graph: Graph, loss: ValueID?) {
+    self.init(arranged: calls, graph, loss: loss)
+    var priorities = calls.map { Priority(need: $0.order, order: $0.order) }
+    guard let early = arranged(by: priorities) else { return nil }
+    if loss != nil { delayForwardPass(early, &priorities) }
+    sequence = arranged(by: priorities) ?? early
+  }
+
+  /// The order in which `calls` stand, in which they can run.
+  init(arranged calls: [LoweredCall], _ graph: Graph, loss: ValueID?) {
     self.calls = calls
     dependencies = [Set<Int>](repeating: [], count: calls.count)
     let writers = CallOrder.writers(calls)
@@ -36,10 +45,7 @@ struct CallOrder {
       }
       dependencies[index].remove(index)
     }
-    var priorities = calls.map { Priority(need: $0.order, order: $0.order) }
-    guard let early = arranged(by: priorities) else { return nil }
-    if loss != nil { delayForwardPass(early, &priorities) }
-    sequence = arranged(by: priorities) ?? early
+    sequence = Array(calls.indices)
   }
 
   /// For each value, the calls that write to it.

@@ -48,6 +48,15 @@ struct Phasing {
     return max(states / 32, 4 << 20)
   }
 
+  /// A phase for each call, for a target that makes one after the other.
+  init(inTurn order: CallOrder, _ graph: Graph) {
+    calls = order.calls
+    self.order = order
+    self.graph = graph
+    chunking = Chunking(rows: .max, least: 1, bytes: .max)
+    phases = order.sequence.map { [PhaseGroup(calls: [$0], units: order.calls[$0].units, chunks: 1)] }
+  }
+
   // MARK: Filling a phase
 
   private func fill(_ remaining: [Int], _ placed: [Bool], _ limit: Int) -> [PhaseGroup] {

@@ -33,6 +33,7 @@ struct ProgramBuilder {
   private var origins = OriginTable()
   private let subject: Subject
   private let fuses: Bool
+  private let merges: Bool
   private let backend: any Backend
 
   /// What a variant is chosen for: calls that are alike in this share a kernel.
@@ -41,9 +42,13 @@ struct ProgramBuilder {
     var units: Int
   }
 
-  init(_ subject: Subject, fuses: Bool, backend: any Backend) {
+  /// - Parameters:
+  ///   - fuses: Whether values share kernels.
+  ///   - merges: Whether calls are gathered that the target can make at the same time.
+  init(_ subject: Subject, fuses: Bool, merges: Bool, backend: any Backend) {
     self.subject = subject
     self.fuses = fuses
+    self.merges = merges
     self.backend = backend
   }
 
@@ -82,7 +87,7 @@ struct ProgramBuilder {
 
   private mutating func plan(_ source: Source, _ layout: PersistentLayout) throws -> (Schedule, Manifest.Schedule) {
     let graph = source.graph
-    let arrangement = try Arrangement(of: graph, fuses: fuses, backend: backend)
+    let arrangement = try Arrangement(of: graph, fuses: fuses, merges: merges, backend: backend)
     let lowering = arrangement.lowering
     var planner = SchedulePlanner(
       graph, arrangement.order.calls, arrangement.phases, persistent: layout.allocations(in: graph), start: layout.arenaBytes)

@@ -59,6 +59,7 @@ struct KernelEmitter {
     case (.index(let index), _): emit(index)
     case (.wavelet(let wavelet), _): forEachUnit { emit(wavelet, unit: $0) }
     case (.sequence(let sequence), _): emit(sequence)
+    case (.parallel, _): preconditionFailure("kernels that run at the same time are for targets that ask for them")
     case (.matmul, _), (.attention, _), (.attentionGradient, _), (.groupAttention, _), (.groupAttentionGradient, _):
       preconditionFailure("a \(kernel.body.kind) has the variant of another kernel")
     }

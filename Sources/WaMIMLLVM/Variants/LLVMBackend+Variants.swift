@@ -54,7 +54,7 @@ extension LLVMBackend: Backend {
     case .groupAttention(let attention): work = .groupAttention(GroupAttentionLayout(attention.shape, instructions))
     case .groupAttentionGradient(let gradient):
       work = .groupAttention(GroupAttentionLayout(gradient.attention.shape, instructions))
-    case .rows, .columns, .index, .wavelet, .sequence: work = .plain
+    case .rows, .columns, .index, .wavelet, .sequence, .parallel: work = .plain
     }
     let plan = CPUPlan(instructions: instructions, work: work)
     return Variant(

@@ -54,7 +54,10 @@ API cuModuleGetFunction(wamim_cuda_function *function, wamim_cuda_module handle,
   const int parameters = ptx_parameter_count(module->module, name);
   if (parameters < 0) return not_found;
   auto &known = module->functions[name];
-  if (!known) known.reset(new Function{module->module, name, (size_t)parameters});
+  if (!known) {
+    known.reset(new Function{module->module, name, {}});
+    for (int i = 0; i < parameters; ++i) known->parameters.push_back(ptx_parameter_words(module->module, name, i));
+  }
   *function = known.get();
   return success;
 }
@@ -68,6 +71,7 @@ API cuLaunchKernel(
   const Function *function = (Function *)handle;
   // As the driver does, takes the parameters before it returns.
   std::vector<uint64_t> values;
-  for (size_t i = 0; i < function->parameter_count; ++i) values.push_back(*(uint64_t *)parameters[i]);
+  for (size_t i = 0; i < function->parameters.size(); ++i)
+    values.insert(values.end(), (uint64_t *)parameters[i], (uint64_t *)parameters[i] + function->parameters[i]);
   return enqueue((Stream *)stream, [=] { launch(*function, blocks, threads, values); });
 }

@@ -67,7 +67,8 @@ struct Event {
 struct Function {
   const ptx_module *module;
   std::string name;
-  size_t parameter_count;
+  /// Words of 8 bytes of each parameter.
+  std::vector<size_t> parameters;
 };
 
 struct Module {

@@ -24,8 +24,9 @@ struct Warp {
 
 class Block {
  public:
-  Block(const Function &function, Memory &memory, const uint64_t *parameters, unsigned blocks, unsigned threads, uint64_t order)
-      : function_(function), memory_(memory), parameters_(parameters), blocks_(blocks), threads_(threads), order_(order), random_(order),
+  Block(
+      const Function &function, Memory &memory, const uint64_t *parameters, size_t count, unsigned blocks, unsigned threads, uint64_t order)
+      : function_(function), memory_(memory), parameters_(parameters), parameter_bytes_(8 * count), blocks_(blocks), threads_(threads), order_(order), random_(order),
         shared_(function.shared_bytes + 16), range_((uint64_t)shared_.data(), function.shared_bytes), local_((size_t)threads * function.local_bytes),
         warps_((threads + lanes - 1) / lanes) {}
 
@@ -231,7 +232,8 @@ class Block {
           }
           break;
         case Op::load_parameter:
-          for (int l = 0; l < lanes; ++l) if (active >> l & 1) registers[(size_t)i.operands[0] * lanes + l] = parameters_[i.target] + i.offset;
+          for (int l = 0; l < lanes; ++l)
+            if (active >> l & 1) registers[(size_t)i.operands[0] * lanes + l] = parameter(registers[(size_t)i.operands[1] * lanes + l] + i.offset, size_of(i.type));
           break;
         default: calculate(i, registers, active, lanes);
       }
@@ -240,6 +242,13 @@ class Block {
       if (!order_ && mask != ~0u && someone_waits_at(warp, mask, pc)) return park(warp, mask, pc);
     }
     park(warp, mask, pc);
+  }
+
+  uint64_t parameter(uint64_t address, size_t size) const {
+    if (address % size || address >= parameter_bytes_ || address + size > parameter_bytes_) throw Error("a parameter is read outside of all of them");
+    uint64_t value = 0;
+    std::memcpy(&value, (const char *)parameters_ + address, size);
+    return value;
   }
 
   static bool only_these_run(const Warp &warp, uint32_t mask) {
@@ -301,6 +310,7 @@ class Block {
   const Function &function_;
   Memory &memory_;
   const uint64_t *parameters_;
+  size_t parameter_bytes_;
   unsigned blocks_, threads_, block_ = 0;
   uint32_t epoch_ = 0;
   uint64_t order_;
@@ -317,14 +327,15 @@ void launch(
   const auto found = program.find(name);
   if (found == program.end()) throw Error("there is no function of this name");
   const Function &function = found->second;
-  if (function.parameters.size() != count) throw Error("it has " + std::to_string(function.parameters.size()) + " parameters, not " + std::to_string(count));
+  const size_t words = std::accumulate(function.parameters.begin(), function.parameters.end(), (size_t)0);
+  if (words != count) throw Error("its parameters take " + std::to_string(words) + " words, not " + std::to_string(count));
   if (threads > 1024 || threads == 0 || blocks == 0) throw Error("it cannot have so many threads");
   if (function.shared_bytes > 48 << 10) throw Error("it takes more than 48 KiB of shared memory");
   std::vector<unsigned> turns(blocks);
   std::iota(turns.begin(), turns.end(), 0);
   std::mt19937_64 random(order);
   if (order) std::shuffle(turns.begin(), turns.end(), random);
-  Block block(function, memory, parameters, blocks, threads, order);
+  Block block(function, memory, parameters, count, blocks, threads, order);
   for (unsigned turn : turns) block.run(turn);
 }
 
@@ -353,6 +364,11 @@ void ptx_module_free(ptx_module *module) { delete module; }
 int ptx_parameter_count(const ptx_module *module, const char *name) {
   const auto found = module->program.find(name);
   return found == module->program.end() ? -1 : (int)found->second.parameters.size();
+}
+
+size_t ptx_parameter_words(const ptx_module *module, const char *name, size_t number) {
+  const auto found = module->program.find(name);
+  return found == module->program.end() || number >= found->second.parameters.size() ? 0 : found->second.parameters[number];
 }
 
 int ptx_launch(

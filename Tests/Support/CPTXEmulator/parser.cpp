@@ -88,11 +88,13 @@ class Reader {
     for (const std::string &declaration : split(list, ',')) {
       const Names words = split_words(declaration);
       if (words.size() < 3) fail("a parameter '" + declaration + "' is not understood");
-      const unsigned size = size_of(type_named(words[1].substr(1)));
-      offset = (offset + size - 1) / size * size;
-      parameter_numbers_[words.back()] = function_.parameters.size();
-      function_.parameters.push_back({offset, size});
-      offset += size;
+      const size_t bracket = words.back().find('[');
+      const std::string name = words.back().substr(0, bracket);
+      // A table of bytes, or a number.
+      const unsigned size = bracket == std::string::npos ? size_of(type_named(words[1].substr(1))) : std::atoi(words.back().c_str() + bracket + 1);
+      symbols_[name] = offset;
+      function_.parameters.push_back((size + 7) / 8);
+      offset += (size + 7) / 8 * 8;
     }
   }
 
@@ -203,8 +205,7 @@ class Reader {
     i.type = type_named(parts.back());
     if (op == "ld" && has("param")) {
       const auto [base, offset] = address(operands.at(1));
-      set_operands(i, {result(operands[0])});
-      i.target = parameter_numbers_.at(base);
+      set_operands(i, {result(operands[0]), value(base)});
       i.offset = offset;
       return emit(Op::load_parameter);
     }
@@ -331,7 +332,7 @@ class Reader {
 
   Function function_;
   std::map<std::string, uint64_t> symbols_;
-  std::map<std::string, int> registers_, parameter_numbers_;
+  std::map<std::string, int> registers_;
   std::map<uint64_t, int> literals_;
   std::map<std::string, int> labels_;
   std::vector<std::pair<size_t, std::string>> jumps_;

@@ -76,8 +76,8 @@ struct Function {
   std::vector<std::string> texts;
   std::vector<Literal> literals;
   std::vector<SpecialRegister> specials;
-  /// The offset of each parameter, in order, all of them 8 bytes long or shorter.
-  std::vector<std::pair<unsigned, unsigned>> parameters;
+  /// How many words of 8 bytes each parameter takes, in order: numbers one, tables more.
+  std::vector<unsigned> parameters;
   int register_count = 0;
   unsigned shared_bytes = 0;
   unsigned local_bytes = 0;

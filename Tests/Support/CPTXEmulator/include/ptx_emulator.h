@@ -23,7 +23,10 @@ void ptx_module_free(ptx_module *module);
 /// How many parameters the function `name` has; -1 where there is none of this name.
 int ptx_parameter_count(const ptx_module *module, const char *name);
 
-/// Runs the function `name` with so many blocks of threads, whose parameters are `count` pointers.
+/// How many words of 8 bytes a parameter takes, counted from 0: one, or as many as a table has.
+size_t ptx_parameter_words(const ptx_module *module, const char *name, size_t number);
+
+/// Runs the function `name` with so many blocks of threads, whose parameters are `count` words one after the other.
 ///
 /// `order` 0 takes the threads of a warp together and blocks in turn; other numbers are other orders, of blocks, warps and single threads.
 /// Returns 0, or another number with a message in `error`.
