@@ -63,13 +63,11 @@ struct CUDAModelTests {
     try succeed("gpu", "\(Self.words) --out mixed --limit-steps 2", gpu, workshop)
     try succeed("cpu", "fit --resume mixed --limit-steps 4", gpu, workshop)
     try succeed("gpu", "fit --resume mixed --limit-steps 5", gpu, workshop)
-    let expected = try checkpoint("cpu.run", of: workshop)
+    // Parameters whose gradients are nothing but rounding go either way.
+    let expected = try workshop.losses(of: "cpu.run")
     for run in ["whole", "mixed"] {
-      for (name, tensor) in try checkpoint(run, of: workshop) {
-        // AdamW's first steps divide small gradients by themselves.
-        let error = relativeError(tensor.elements, try #require(expected[name]).elements)
-        #expect(error < 2e-2, "\(run), \(name): \(error)")
-      }
+      let losses = try workshop.losses(of: run)
+      #expect(losses.count == 5 && relativeError(losses, expected) < 1e-4, "\(run): \(losses) \(expected)")
     }
   }
 

@@ -87,15 +87,9 @@ struct CUDATrainerTests {
       let result = try gpu.run(String(words.dropFirst(4)), trainer: String(words.prefix(3)), in: workshop)
       try #require(result.status == 0, "\(words): \(result.errors)")
     }
-    let (mixed, whole) = (try losses("mixed", of: workshop), try losses("whole", of: workshop))
+    let (mixed, whole) = (try workshop.losses(of: "mixed"), try workshop.losses(of: "whole"))
     #expect(mixed.count == 4 && whole.count == 4)
     #expect(relativeError(mixed, whole) < tolerance, "\(mixed) \(whole)")
-  }
-
-  /// The losses of a run's steps.
-  private func losses(_ run: String, of workshop: borrowing Workshop) throws -> [Double] {
-    let text = try String(contentsOfFile: workshop.path("\(run)/metrics.jsonl"), encoding: .utf8)
-    return text.matches(of: #/"(?:validation_)?loss":(?<loss>[0-9.e+-]+)/#).compactMap { Double($0.loss) }
   }
 
   @Test("Running means, several batches a step and evaluation are as on the processor")
@@ -109,7 +103,7 @@ struct CUDATrainerTests {
       let result = try gpu.run("\(words) --out \(trainer).run", trainer: trainer, in: workshop)
       try #require(result.status == 0, "\(result.errors)")
     }
-    let (actual, expected) = (try losses("gpu.run", of: workshop), try losses("cpu.run", of: workshop))
+    let (actual, expected) = (try workshop.losses(of: "gpu.run"), try workshop.losses(of: "cpu.run"))
     #expect(actual.count == 4 && relativeError(actual, expected) < 1e-4, "\(actual) \(expected)")
   }
 
@@ -132,7 +126,7 @@ struct CUDATrainerTests {
       let result = try gpu.run("fit --data data --val data --epochs 1 --out \(trainer).run", trainer: trainer, in: workshop)
       try #require(result.status == 0, "\(result.errors)")
     }
-    let (actual, expected) = (try losses("gpu.run", of: workshop), try losses("cpu.run", of: workshop))
+    let (actual, expected) = (try workshop.losses(of: "gpu.run"), try workshop.losses(of: "cpu.run"))
     #expect(actual.count == 3 && relativeError(actual, expected) < 1e-4, "\(actual) \(expected)")
   }
 

@@ -25,3 +25,11 @@ struct EmulatedGPU {
       workshop.path(name), words.split(separator: " ").map(String.init), environment: environment.merging(faults) { $1 })
   }
 }
+
+extension Workshop {
+  /// The losses of a run's steps, and those of its validations, as they came.
+  func losses(of run: String) throws -> [Double] {
+    let text = try String(contentsOfFile: path("\(run)/metrics.jsonl"), encoding: .utf8)
+    return text.matches(of: #/"(?:validation_)?loss":(?<loss>[0-9.e+-]+)/#).compactMap { Double($0.loss) }
+  }
+}
