@@ -20,6 +20,8 @@ public struct Compiler: Sendable {
     case processor(String)
     /// NVIDIA's GPUs, and the processor that the compiler runs on beside them.
     case cuda
+    /// The same, with code for the architectures of these names by NVIDIA, such as `sm_90a`.
+    case gpus([String])
   }
 
   /// How many samples of a batch an executable takes at a time.
@@ -48,7 +50,7 @@ public struct Compiler: Sendable {
   ///
   /// - Throws: An error whose description says what is wrong with the model, or what the machine lacks.
   public func build(_ model: Model, to path: String) throws {
-    if target == .cuda { return try buildForGPU(model, to: path) }
+    if target.isOfGPUs { return try buildForGPU(model, to: path) }
     let processor = try processor
     guard processor.architecture == .native else {
       throw BackendError(
@@ -134,7 +136,7 @@ public struct Compiler: Sendable {
   public var processor: TargetProcessor {
     get throws {
       switch target {
-      case .cpu, .cuda: .native
+      case .cpu, .cuda, .gpus: .native
       case .processor(let name): try .named(name)
       }
     }

@@ -1,24 +1,52 @@
 import WaMIMCompiler
 
 extension CUDABackend {
-  /// The code of a program that is planned for GPUs, compiled to PTX.
+  /// The code of a program that is planned for GPUs, compiled to PTX for each architecture.
   ///
   /// - Throws: An error where a kernel cannot be written, or this machine has no compiler for it.
   public func code(for program: Program) throws -> DeviceCode {
-    let text = try cuda(program)
-    let kernels = program.variants.enumerated().map { number, variant in
-      let functions = (variant.plan as? CUDAPlan)?.functions ?? []
-      return functions.map {
-        DeviceCode.Launch(function: Self.name(ofKernel: number, $0), blocks: $0.blocks, threads: $0.threads)
-      }
-    }
-    let ptx = try DeviceCompiler().ptx(of: text, architecture: "sm_\(Self.computeCapability)")
+    let compiler = try DeviceCompiler()
+    let images = architectures.indices.filter { !isUsual || $0 == 0 || usesWarpGroups(program, image: $0) }
     return DeviceCode(
-      ptx: ptx, kernels: kernels, computeCapability: Self.computeCapability, driverVersion: Self.driverVersion)
+      images: try concurrently(images) { image in
+        let architecture = architectures[image]
+        let ptx = try compiler.ptx(of: cuda(program, image: image), for: architecture)
+        return DeviceCode.Image(
+          architecture: architecture.name, computeCapability: architecture.computeCapability, isExact: architecture.isExact,
+          driverVersion: (PTXVersion(of: ptx) ?? architecture.ptx).driverVersion, ptx: ptx,
+          kernels: launches(of: program, image: image))
+      })
   }
 
-  /// Ampere and newer.
-  private static let computeCapability = 80
-  /// CUDA 11.0, whose PTX is of version 7.0.
-  private static let driverVersion = 11_000
+  /// Whether warp groups multiply in an image.
+  private func usesWarpGroups(_ program: Program, image: Int) -> Bool {
+    program.variants.contains { variant in
+      (variant.plan as? CUDAPlan)?.images[image].contains { $0.groupColumns != nil } ?? false
+    }
+  }
+
+  /// The PTX of a program for the first architecture.
+  ///
+  /// - Throws: What `code(for:)` throws.
+  public func ptx(of program: Program) throws -> String { try DeviceCompiler().ptx(of: cuda(program), for: architectures[0]) }
+
+  /// A program's instructions for the first architecture.
+  ///
+  /// - Throws: What `code(for:)` throws, and an error where this machine lacks NVIDIA's programs.
+  public func instructions(of program: Program) throws -> String {
+    let disassembler = try Disassembler()
+    return try disassembler.instructions(of: ptx(of: program), for: architectures[0])
+  }
+
+  /// The launches of each kernel.
+  private func launches(of program: Program, image: Int) -> [[DeviceCode.Launch]] {
+    program.variants.enumerated().map { kernel, variant in
+      let functions = (variant.plan as? CUDAPlan)?.images[image] ?? []
+      return functions.map {
+        DeviceCode.Launch(
+          function: Self.name(ofKernel: kernel, $0), blocks: $0.blocks, threads: $0.threads, sharedBytes: $0.sharedBytes,
+          tensorMaps: $0.tensorMaps)
+      }
+    }
+  }
 }

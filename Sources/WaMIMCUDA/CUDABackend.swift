@@ -2,6 +2,12 @@ import WaMIMCompiler
 
 /// The backend for NVIDIA's GPUs: every kernel becomes one or more CUDA functions.
 public struct CUDABackend: Backend {
+  /// What code is made for, the first one being what dumps show.
+  public let architectures: [GPUArchitecture]
+  /// Whether nothing was asked for, so that code is left out which is no better than another one.
+  let isUsual: Bool
+  /// The number of the tile with which warp groups multiply whatever they can, for tests; what ends first otherwise.
+  package var warpGroupTile: Int?
   /// All units of a group are one chunk: the device cuts the work itself, and scratch memory holds whole arrays.
   public let chunking = Chunking(rows: 1 << 40, least: 1, bytes: 1 << 60)
 
@@ -10,42 +16,60 @@ public struct CUDABackend: Backend {
   public let makesCallsInTurn = true
   public let sumsBesideProducts = true
 
-  public init() {}
+  /// A backend for some architectures: where none is asked for, for Ampere and all that came later, and apart for Hopper if its kernels
+  /// differ.
+  public init(architectures: [GPUArchitecture] = []) {
+    self.architectures = architectures.isEmpty ? GPUArchitecture.usual : architectures
+    isUsual = architectures.isEmpty
+  }
 
   public func variant(of kernel: Kernel, units: Int) -> Variant {
     if case .parallel(let parallel) = kernel.body { return variant(of: parallel, argumentCount: kernel.arguments.count) }
     let layout = WorkspaceLayout(kernel, units: units)
     var variant = Variant(name: "cuda", block: kernel.wholeResult?.extent, workspace: layout.variantCount)
     let (whole, units) = kernel.adopting(variant, units: units)
-    let functions = KernelWriter(kernel: whole, units: units, workspace: layout).functions()
-    variant.take(functions)
-    variant.companions = whole.companions(launchedBy: functions)
+    let images = architectures.map { writer(of: whole, units: units, workspace: layout, for: $0).functions() }
+    variant.take(images)
+    variant.companions = images.first.flatMap { whole.companions(launchedBy: $0) }
     return variant
+  }
+
+  private func writer(of kernel: Kernel, units: Int, workspace: WorkspaceLayout, for architecture: GPUArchitecture) -> KernelWriter {
+    KernelWriter(
+      kernel: kernel, units: units, workspace: workspace, architecture: architecture, warpGroupTile: warpGroupTile)
   }
 
   /// All kernels in one launch.
   private func variant(of parallel: ParallelKernel, argumentCount: Int) -> Variant {
-    let functions = parallel.groups.map { group in
-      let workspace = WorkspaceLayout(group.kernel, units: group.units)
-      return KernelWriter(kernel: group.kernel, units: group.units, workspace: workspace).functions()
-    }
     var variant = Variant(name: "cuda")
-    let groups = zip(parallel.groups, functions.joined()).map { ParallelWriter.Group(kernels: $0, function: $1) }
-    variant.take([ParallelWriter(groups: groups, addressCount: argumentCount).function()])
+    variant.take(
+      architectures.map { architecture in
+        let functions = parallel.groups.map { group in
+          let workspace = WorkspaceLayout(group.kernel, units: group.units)
+          return writer(of: group.kernel, units: group.units, workspace: workspace, for: architecture).functions()
+        }
+        let groups = zip(parallel.groups, functions.joined()).map { ParallelWriter.Group(kernels: $0, function: $1) }
+        return [ParallelWriter(groups: groups, addressCount: argumentCount).function()]
+      })
     return variant
   }
 }
 
 /// How a kernel is carried out: functions launched one after the other.
 package struct CUDAPlan: Sendable {
-  package var functions: [CUDAFunction]
+  /// For each of the backend's architectures.
+  package var images: [[CUDAFunction]]
+
+  /// For the first architecture.
+  package var functions: [CUDAFunction] { images.first ?? [] }
 }
 
 extension Variant {
-  /// Makes this the variant that is carried out by `functions`.
-  fileprivate mutating func take(_ functions: [CUDAFunction]) {
-    plan = CUDAPlan(functions: functions)
-    name = functions.map(\.launch).joined(separator: ", ")
+  /// Makes this the variant that is carried out by functions, for each architecture.
+  fileprivate mutating func take(_ images: [[CUDAFunction]]) {
+    let plan = CUDAPlan(images: images)
+    self.plan = plan
+    name = plan.functions.map(\.launch).joined(separator: ", ")
   }
 }
 

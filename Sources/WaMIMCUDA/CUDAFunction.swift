@@ -27,16 +27,27 @@ package struct CUDAFunction: Sendable {
   /// Blocks in a launch, and threads in a block.
   package var blocks: Int
   package var threads: Int
+  /// Bytes of shared memory that a block has beside what the body names.
+  package var sharedBytes = 0
+  /// Blocks that a processor shall have registers for, where the compiler might take too few for more of them.
+  var residentBlocks: Int?
+  /// Parameters behind the kernel's arguments.
+  package var tensorMaps: [DeviceCode.TensorMap] = []
   /// Whether its products run on tensor cores.
   package var usesTensorCores = false
   /// Whether it goes on with products while they are in registers.
   var hasEpilogue = false
+  /// Columns of the tiles that warp groups multiply, if they do.
+  var groupColumns: Int?
   /// The addresses that it takes as one table; nil where it takes each as a parameter of its own.
   var addressCount: Int?
   /// What lies in shared memory besides what the body declares.
   var shared: [SharedArray] = []
   /// The statements of its body, in which `block` is the number of the block, but where a table is taken.
   package var body: String
+
+  /// What stands in the body for the function's name, which is not known while it is written.
+  static let namePlaceholder = "$name"
 
   /// The launch in dumps.
   var launch: String { "\(purpose) <<<\(blocks), \(threads)>>>" }
@@ -46,7 +57,8 @@ package struct CUDAFunction: Sendable {
   /// - Parameter kernel: The kernel whose arguments they are.
   func parameters(of kernel: Kernel) -> String {
     if let addressCount { return "const Addresses<\(addressCount)> addresses" }
-    return KernelWriter.pointers(of: kernel).joined(separator: ", ")
+    let maps = tensorMaps.indices.map { "const TensorMap map\($0)" }
+    return (KernelWriter.pointers(of: kernel) + maps).joined(separator: ", ")
   }
 
   /// All statements.

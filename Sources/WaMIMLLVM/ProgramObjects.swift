@@ -1,5 +1,3 @@
-import Dispatch
-import Synchronization
 import WaMIMCompiler
 import WaMIMManifest
 
@@ -44,7 +42,8 @@ extension LLVMBackend {
   /// The program as an object file of tables for this machine, with the code of its kernels, which are for a GPU.
   public func object(for program: Program, with code: DeviceCode) throws -> [UInt8] {
     var manifest = program.manifest
-    manifest.processor = Manifest.Processor(name: code.architecture, features: [], kind: .gpu)
+    manifest.processor = Manifest.Processor(
+      name: code.images.map(\.architecture).joined(separator: ", "), features: [], kind: .gpu)
     let json = try manifest.json()
     return try emit(named: program.name, as: .object) { builder in
       ProgramEmitter(builder: builder, program: program, code: .device(code), manifest: json).emit()
@@ -57,16 +56,4 @@ extension Range<Int> {
   fileprivate func runs(of length: Int) -> [Range<Int>] {
     stride(from: lowerBound, to: upperBound, by: length).map { $0..<Swift.min($0 + length, upperBound) }
   }
-}
-
-/// What `body` makes of each element, in their order; as many are worked on at a time as there are processors.
-private func concurrently<Element: Sendable, Result: Sendable>(
-  _ elements: [Element], _ body: @Sendable (Element) throws -> Result
-) throws -> [Result] {
-  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
-  DispatchQueue.concurrentPerform(iterations: elements.count) { index in
-    let result = Swift.Result { try body(elements[index]) }
-    results.withLock { $0[index] = result }
-  }
-  return try results.withLock { results in try elements.indices.compactMap { try results[$0]?.get() } }
 }

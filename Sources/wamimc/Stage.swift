@@ -1,4 +1,5 @@
 import ArgumentParser
+import WaMIMCUDA
 import WaMIMLLVM
 
 /// A stage of the compiler whose result can be looked at.
@@ -12,8 +13,8 @@ enum Stage: Hashable, ExpressibleByArgument {
   /// Where the matrix products of a step come from, and what each takes by estimate.
   case matmuls
   case code(LLVMBackend.Output)
-  /// The kernels for a GPU, as CUDA C++ and as PTX.
-  case cuda, ptx
+  /// The kernels for a GPU, as CUDA C++, as PTX, and as the GPU's instructions.
+  case cuda, ptx, sass
 
   init?(argument: String) {
     switch argument {
@@ -26,6 +27,7 @@ enum Stage: Hashable, ExpressibleByArgument {
     case "obj": self = .code(.object)
     case "cuda": self = .cuda
     case "ptx": self = .ptx
+    case "sass": self = .sass
     default:
       guard argument.hasPrefix("after:") else { return nil }
       self = .afterPass(String(argument.dropFirst("after:".count)))
@@ -38,13 +40,39 @@ extension Stage {
   func belongs(to target: TargetKind) -> Bool {
     switch self {
     case .graph, .afterPass, .kernels, .plan: true
-    case .matmuls, .code: target == .cpu
-    case .cuda, .ptx: target == .cuda
+    case .matmuls, .code: !target.isOfGPUs
+    case .cuda, .ptx, .sass: target.isOfGPUs
     }
   }
 }
 
 /// What kind of machine a program is for.
-enum TargetKind: String, ExpressibleByArgument, CaseIterable {
-  case cpu, cuda
+enum TargetKind: Hashable {
+  case cpu
+  /// NVIDIA's GPUs, of architectures by name; what the compiler chooses where there are none.
+  case cuda([String])
+
+  /// The target that `--target` names.
+  ///
+  /// - Throws: An error that says what there is.
+  init(_ text: String) throws {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    switch (parts[0], parts.count) {
+    case ("cpu", 1): self = .cpu
+    case ("cuda", 1): self = .cuda([])
+    case ("cuda", _):
+      let names = parts[1].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      do {
+        for name in names { _ = try GPUArchitecture.named(name) }
+      } catch { throw ValidationError("\(error)") }
+      if let name = names.indices.first(where: { names[..<$0].contains(names[$0]) }).map({ names[$0] }) {
+        throw ValidationError("--target names \(name) twice")
+      }
+      self = .cuda(names)
+    default:
+      throw ValidationError("--target takes cpu, cuda, or cuda: and architectures such as cuda:sm_80,sm_90a, not '\(text)'")
+    }
+  }
+
+  var isOfGPUs: Bool { self != .cpu }
 }

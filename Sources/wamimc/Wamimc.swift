@@ -47,7 +47,7 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What to write instead of an executable: graph, kernels, plan, matmuls, llvm, asm, obj, cuda, ptx or after:PASS.",
+      "What to write instead of an executable: graph, kernels, plan, matmuls, llvm, asm, obj, cuda, ptx, sass or after:PASS.",
       valueName: "stage"))
   var emit: Stage?
 
@@ -69,8 +69,10 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What the program is for: cpu, or cuda, NVIDIA's GPUs, whose kernels --emit cuda and --emit ptx show.",
-      valueName: "kind"))
+      """
+      What the program is for: cpu; cuda, NVIDIA's GPUs; or cuda: and architectures, such as cuda:sm_80,sm_90a, of whose kernels \
+      --emit cuda, ptx and sass show those of the first (default: cpu).
+      """, valueName: "kind"), transform: TargetKind.init)
   var target = TargetKind.cpu
 
   @Option(
@@ -136,9 +138,9 @@ struct Wamimc: ParsableCommand {
       throw ValidationError(
         target == .cpu
           ? "kernels for a GPU are those of --target cuda: add that"
-          : "--emit matmuls, llvm, asm and obj show code for CPUs: leave out --target cuda, or show --emit cuda or ptx")
+          : "--emit matmuls, llvm, asm and obj show code for CPUs: leave out --target cuda, or show --emit cuda, ptx or sass")
     }
-    guard target == .cuda else { return }
+    guard target.isOfGPUs else { return }
     if mpi { throw ValidationError("--mpi is about trainers for CPUs so far: leave it out with --target cuda") }
     if memory != nil {
       throw ValidationError("--memory is about CPUs' memory: with --target cuda say --micro-batch")
@@ -184,7 +186,7 @@ struct Wamimc: ParsableCommand {
 
   private var compilerTarget: Compiler.Target {
     switch target {
-    case .cuda: .cuda
+    case .cuda(let names): names.isEmpty ? .cuda : .gpus(names)
     case .cpu: cpu == "native" ? .cpu : .processor(cpu)
     }
   }
@@ -209,7 +211,7 @@ struct Wamimc: ParsableCommand {
     guard let emit else {
       return try compiler.build(model, to: output ?? "")
     }
-    if target == .cuda, try emitForGPU(emit, model, compiler) { return }
+    if target.isOfGPUs, try emitForGPU(emit, model, compiler) { return }
     switch emit {
     case .graph: try write(Array(Language.print(model).utf8))
     case .kernels: try write(Array(compiler.program(for: model).kernelText.utf8))
@@ -222,7 +224,7 @@ struct Wamimc: ParsableCommand {
       try write(backend.emit(program, as: kind))
     case .afterPass(let name): try writeGraph(after: name, model, compiler)
     // They are of the other target.
-    case .cuda, .ptx: return
+    case .cuda, .ptx, .sass: return
     }
   }
 
@@ -233,8 +235,9 @@ struct Wamimc: ParsableCommand {
     case .plan:
       let program = try compiler.programForGPU(model)
       try write(Array((program.planText + LaunchTable(program).text).utf8))
-    case .cuda: try write(Array(CUDABackend().cuda(compiler.programForGPU(model)).utf8))
-    case .ptx: try write(Array(CUDABackend().code(for: compiler.programForGPU(model)).ptx.utf8))
+    case .cuda: try write(Array(compiler.gpuBackend.cuda(compiler.programForGPU(model)).utf8))
+    case .ptx: try write(Array(compiler.gpuBackend.ptx(of: compiler.programForGPU(model)).utf8))
+    case .sass: try write(Array(compiler.gpuBackend.instructions(of: compiler.programForGPU(model)).utf8))
     case .graph, .afterPass, .matmuls, .code: return false
     }
     return true

@@ -130,6 +130,53 @@ struct CUDATrainerTests {
     #expect(actual.count == 3 && relativeError(actual, expected) < 1e-4, "\(actual) \(expected)")
   }
 
+  /// What a GPU of some compute capability runs with a driver of some version, out of a trainer for several architectures.
+  private static let choices: [(capability: Int, version: Int, message: String)] = [
+    (80, 12_080, "runs that for sm_80\n"), (89, 12_080, "runs that for sm_80\n"), (90, 12_080, "runs that for sm_90a\n"),
+    (100, 12_080, "runs that for sm_100a\n"), (103, 12_080, "runs that for sm_80\n"), (90, 11_080, "runs that for sm_80\n"),
+    (75, 12_080, "has compute capability 7.5, and this program needs 8.0 or newer, or 9.0 exactly, or 10.0 exactly"),
+  ]
+
+  @Test("A trainer for several architectures runs the best that GPU and driver can take")
+  func architectures() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try workshop.compile("wamim_vit_demo", Self.small, options: ["--target", "cuda:sm_80,sm_90a,sm_100a"], to: "gpu")
+    for (capability, version, message) in Self.choices {
+      let result = try gpu.run("info", ["CAPABILITY": capability, "VERSION": version], in: workshop)
+      #expect(result.status == 0 && result.output.contains("code          for sm_80, sm_90a, sm_100a; "), "\(result.errors)")
+      #expect(result.output.contains(message), "\(capability), \(version): \(result.output)")
+    }
+    let run = try gpu.run("\(Self.words) --out run", ["CAPABILITY": 90], in: workshop)
+    #expect(run.status == 0, "\(run.errors)")
+    try workshop.compile("wamim_vit_demo", Self.small, options: ["--target", "cuda:sm_90a"], to: "hopper")
+    let other = try gpu.run("bench", ["CAPABILITY": 100], trainer: "hopper", in: workshop)
+    #expect(other.status == 1 && other.errors.contains("10.0, and this program needs 9.0 exactly"), "\(other.errors)")
+    let old = try gpu.run("bench", ["CAPABILITY": 90, "VERSION": 11_080], trainer: "hopper", in: workshop)
+    #expect(old.status == 1 && old.errors.contains("needs one for CUDA 12.0 or newer"), "\(old.errors)")
+  }
+
+  /// The batch is large enough for warp groups to be worth while.
+  @Test(
+    "Products by warp groups learn as the processor's do", .enabled(if: Thoroughness.isThorough, "make test-cuda runs it"))
+  func warpGroups() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    let settings = ["size=demo", "image=16", "patch=4", "dim=128", "depth=1", "heads=2", "classes=3", "batch=64"]
+    for (target, name) in [("cuda", "gpu"), ("cpu", "cpu")] {
+      try workshop.compile("finetune_vit", settings, options: ["--target", target, "--precision", "bf16"], to: name)
+    }
+    let words = "fit --data synthetic:64 --epochs 2 --every 1 --threads 2"
+    for trainer in ["gpu", "cpu"] {
+      let result = try gpu.run("\(words) --out \(trainer).run", ["CAPABILITY": 90], trainer: trainer, in: workshop)
+      try #require(result.status == 0, "\(result.errors)")
+    }
+    let information = try gpu.run("info", ["CAPABILITY": 90], in: workshop)
+    #expect(information.output.contains("runs that for sm_90a\n"), "\(information.output)")
+    let (actual, expected) = (try workshop.losses(of: "gpu.run"), try workshop.losses(of: "cpu.run"))
+    #expect(actual.count == 2 && relativeError(actual, expected) < 1e-2, "\(actual) \(expected)")
+  }
+
   /// What goes wrong, and what is said of it.
   private static let faults: [(settings: [String: Int], words: String, message: String)] = [
     (["VERSION": 11020], "bench", "is too old: it knows CUDA 11.2, and this program needs one for CUDA 11.4 or newer"),

@@ -67,6 +67,10 @@ struct TargetTests {
       (["--emit", "cuda", "--memory", "1GiB"], "--memory is about CPUs' memory"),
       (["--emit", "ptx", "--cpu", "znver3"], "--cpu and --matmul are about CPUs"),
       (["--emit", "ptx", "--matmul", "openblas"], "--cpu and --matmul are about CPUs"),
+      (["--emit", "ptx", "--target", "cuda:sm_80,sm_99"], "there is no architecture 'sm_99': choose among sm_80, sm_86"),
+      (["--emit", "ptx", "--target", "cuda:"], "there is no architecture ''"),
+      (["--emit", "ptx", "--target", "cuda:sm_80,sm_80"], "names sm_80 twice"),
+      (["--emit", "ptx", "--target", "gpu"], "--target takes cpu, cuda, or cuda: and architectures"),
     ])
   func whatGPUsCannotYetIsRefused(options: [String], message: String) throws {
     let workshop = try Workshop()
@@ -83,6 +87,21 @@ struct TargetTests {
     #expect(mixed.status == 0 && mixed.output.contains("add_tensor_products(sums[i][j], l[i], r[j])"), "\(mixed.errors)")
     let forCPU = try workshop.wamimc([model, "--emit", "cuda"])
     #expect(forCPU.status == 64 && forCPU.errors.contains("--target cuda"), "\(forCPU.errors)")
+  }
+
+  /// What is missing is said with the command that installs it.
+  @Test(
+    .enabled(if: !FileManager.default.fileExists(atPath: "/usr/local/cuda/bin"), "CUDA's own folder is found without the path"),
+    arguments: [
+      ("ptx", "'apt-get install clang-14' installs the one"), ("sass", "'pip install nvidia-cuda-nvcc-cu12 nvidia-cuda-nvdisasm'"),
+    ])
+  func whatCompilesForGPUsIsNamed(stage: String, message: String) throws {
+    let workshop = try Workshop()
+    let nowhere = ["PATH": "/nonexistent", "CUDA_HOME": "/nonexistent", "CUDA_PATH": "/nonexistent"]
+    let result = try workshop.run(
+      Workshop.compiler, [Workshop.model("wamim_vit_demo"), "--set", "batch=2", "--target", "cuda", "--emit", stage],
+      environment: nowhere)
+    #expect(result.status == 1 && result.errors.contains(message), "\(result.errors)")
   }
 
   /// The plan ends with what a step launches, and how long GPUs take for it at least.

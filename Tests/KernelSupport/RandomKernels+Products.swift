@@ -20,6 +20,18 @@ extension RandomKernels {
     }
   }
 
+  /// A product of bf16 numbers whose sides lie as a tensor copy engine takes them.
+  package mutating func alignedMatmul() -> KernelCase {
+    (factor, alignment) = (.bfloat16, 8)
+    defer { alignment = 1 }
+    let (m, n, k) = (8 * generator.int(1...25), 8 * generator.int(1...36), 8 * generator.int(1...60))
+    return switch generator.int(0...2) {
+    case 0: samples(rows: generator.int(1...70), n: n, k: k)
+    case 1: products(m: m, n: n, k: k)
+    default: blocks(m: m, n: n, k: k)
+    }
+  }
+
   /// A product that is mostly worth AMX: with whole tiles and others, several groups, kBlocks and blocks of rows.
   package mutating func largeMatmul() -> KernelCase {
     let widths = [96, 97, 128, 208, 391]
@@ -53,7 +65,9 @@ extension RandomKernels {
       // Pairs lie at even addresses.
       (rowStride, offset) = ((rowStride + 1) / 2 * 2, offset / 2 * 2)
     }
-    let count = offset + batches * lyingRows * rowStride
+    if isSide { (rowStride, offset) = ((rowStride + alignment - 1) / alignment * alignment, offset / alignment * alignment) }
+    var count = offset + batches * lyingRows * rowStride
+    if isSide { count = (count + alignment - 1) / alignment * alignment }
     let argument = add(access, count: isSide ? (count + 1) / 2 * 2 : count, moves: moves, element: isSide ? factor : .float32)
     return .init(
       argument: argument, offset: offset, rowStride: rowStride, isTransposed: isTransposed, batchStride: lyingRows * rowStride)

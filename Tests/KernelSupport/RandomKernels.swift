@@ -11,6 +11,8 @@ package struct RandomKernels {
   var units = 1
   /// What the sides of products are of.
   var factor = ElementType.float32
+  /// What strides and offsets of bf16 sides are multiples of.
+  var alignment = 1
   /// Whether arrays may be of bf16.
   package var roundsSome = true
   /// The workspace that members of a sequence share.

@@ -116,7 +116,7 @@ import Testing
     let outside = try #require(throws: EmulationError.self) { try run(offset: 8, [address, address]) }
     #expect(outside.description.contains("a parameter is read outside"))
     let tooFew = try #require(throws: EmulationError.self) { try run(offset: 0, [address]) }
-    #expect(tooFew.description.contains("take 2 words, not 1"))
+    #expect(tooFew.description.contains("it has 2 words of parameters, not 1"))
   }
 
   @Test func anUnknownInstructionIsNamed() {

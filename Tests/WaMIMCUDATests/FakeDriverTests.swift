@@ -97,4 +97,99 @@ import Testing
     var other: UInt8 = 0
     #expect(wamim_cuMemcpyDtoHAsync(&other, scene.device, 1, stream) != 0)
   }
+
+  /// Each of 64 threads takes 16 bytes of a tile to the result.
+  private static let tileKernel = """
+    .version 8.0
+    .target sm_90a
+    .address_size 64
+    .extern .shared .align 1024 .b8 tiles[];
+    .visible .entry tile(.param .u64 tile_param_0, .param .align 64 .b8 tile_param_1[128])
+    {
+      .reg .pred %p<3>;
+      .reg .b32 %r<9>;
+      .reg .b64 %rd<9>;
+      .shared .align 8 .b8 barrier[8];
+      mov.u32 %r1, tiles;
+      mov.u32 %r2, barrier;
+      mov.u32 %r3, %tid.x;
+      setp.ne.u32 %p1, %r3, 0;
+      @%p1 bra ready;
+      mbarrier.init.shared::cta.b64 [%r2], 1;
+      fence.mbarrier_init.release.cluster;
+      mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r2], 1024;
+      mov.b64 %rd1, tile_param_1;
+      cvta.param.u64 %rd2, %rd1;
+      cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%r1], [%rd2, {0, 0}], [%r2];
+    ready:
+      bar.sync 0;
+    again:
+      mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r2], 0;
+      @!%p2 bra again;
+      shl.b32 %r4, %r3, 4;
+      add.s32 %r5, %r1, %r4;
+      ld.shared.v2.u64 {%rd3, %rd4}, [%r5];
+      ld.param.u64 %rd5, [tile_param_0];
+      cvta.to.global.u64 %rd6, %rd5;
+      cvt.u64.u32 %rd7, %r4;
+      add.s64 %rd8, %rd6, %rd7;
+      st.global.v2.u64 [%rd8], {%rd3, %rd4};
+      ret;
+    }
+    """
+
+  /// Lines of 60 numbers, seven of them, of which the copy engine makes eight of 64: zeros beyond, each 16 bytes where the swizzle puts
+  /// them.
+  @Test func aTileComesThroughTheDriver() throws {
+    setenv("FAKE_CUDA_CAPABILITY", "90", 1)
+    defer { unsetenv("FAKE_CUDA_CAPABILITY") }
+    let scene = try Scene()
+    let stream = try scene.stream()
+    var (array, result): (wamim_cuda_address, wamim_cuda_address) = (0, 0)
+    try #require(wamim_cuMemAlloc(&array, 1024) == 0 && wamim_cuMemAlloc(&result, 1024) == 0)
+    defer { for address in [array, result] { _ = wamim_cuMemFree(address) } }
+    var pinned: UnsafeMutableRawPointer?
+    try #require(wamim_cuMemHostAlloc(&pinned, 2048, 0) == 0)
+    defer { _ = wamim_cuMemFreeHost(pinned) }
+    let numbers = try #require(pinned).bindMemory(to: UInt16.self, capacity: 1024)
+    for index in 0..<512 { numbers[index] = UInt16(1 + index) }
+    #expect(wamim_cuMemcpyHtoDAsync(array, numbers, 1024, stream) == 0)
+
+    let map = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 64)
+    defer { map.deallocate() }
+    func describe(stride: UInt64) -> wamim_cuda_result {
+      wamim_cuTensorMapEncodeTiled(
+        map, Int32(WAMIM_CUDA_TENSOR_BFLOAT16), 2, UnsafeMutableRawPointer(bitPattern: UInt(array)), [60, 7], [stride], [64, 8],
+        [1, 1], Int32(WAMIM_CUDA_TENSOR_NO_INTERLEAVE), Int32(WAMIM_CUDA_TENSOR_SWIZZLE_128_BYTES),
+        Int32(WAMIM_CUDA_TENSOR_PROMOTE_256_BYTES), Int32(WAMIM_CUDA_TENSOR_ZEROS_BEYOND))
+    }
+    #expect(describe(stride: 120) != 0)
+    #expect(describe(stride: 128) == 0)
+
+    var (module, function): (wamim_cuda_module?, wamim_cuda_function?)
+    try #require(wamim_cuModuleLoadDataEx(&module, Self.tileKernel, 0, nil, nil) == 0)
+    defer { _ = wamim_cuModuleUnload(module) }
+    try #require(wamim_cuModuleGetFunction(&function, module, "tile") == 0)
+    #expect(wamim_cuFuncSetAttribute(function, Int32(WAMIM_CUDA_MOST_SHARED_BYTES), 1024) == 0)
+    withUnsafeMutablePointer(to: &result) { result in
+      var parameters: [UnsafeMutableRawPointer?] = [UnsafeMutableRawPointer(result), map]
+      #expect(wamim_cuLaunchKernel(function, 1, 1, 1, 64, 1, 1, 1025, stream, &parameters, nil) != 0)
+      #expect(wamim_cuLaunchKernel(function, 1, 1, 1, 64, 1, 1, 1024, stream, &parameters, nil) == 0)
+    }
+    #expect(wamim_cuMemcpyDtoHAsync(numbers + 512, result, 1024, stream) == 0 && wamim_cuStreamSynchronize(stream) == 0)
+    for line in 0..<8 {
+      for element in 0..<64 {
+        let place = 64 * line + (element / 8 ^ line) * 8 + element % 8
+        let expected = line < 7 && element < 60 ? UInt16(1 + 64 * line + element) : 0
+        #expect(numbers[512 + place] == expected, "line \(line), element \(element)")
+      }
+    }
+  }
+
+  @Test func codeForOtherGPUsIsRefused() throws {
+    let scene = try Scene()
+    var module: wamim_cuda_module?
+    #expect(wamim_cuModuleLoadDataEx(&module, Self.tileKernel, 0, nil, nil) != 0)
+    withExtendedLifetime(scene) {}
+  }
 }

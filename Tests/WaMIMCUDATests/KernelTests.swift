@@ -17,13 +17,12 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
     let planned: [(kernel: Kernel, variant: Variant)]
     let emulated: EmulatedKernels
 
-    init(_ cases: [KernelCase]) throws {
-      let backend = CUDABackend()
+    init(_ cases: [KernelCase], _ backend: CUDABackend) throws {
       planned = cases.map { item in
         let variant = backend.variant(of: item.kernel, units: item.units)
         return (item.kernel.adopting(variant, units: item.units).kernel, variant)
       }
-      emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: backend.cuda(planned)))
+      emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: backend.cuda(planned), for: backend.architectures[0]))
     }
 
     /// Runs kernel `index`, each array in memory of its own, so that whatever is beside one is out of bounds.
@@ -47,8 +46,8 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
       let plan = try #require(variant.plan as? CUDAPlan)
       for function in plan.functions {
         try emulated.launch(
-          CUDABackend.name(ofKernel: index, function), blocks: function.blocks, threads: function.threads,
-          buffers.compactMap(\.baseAddress), memory: buffers, order: order)
+          function, called: CUDABackend.name(ofKernel: index, function), buffers.compactMap(\.baseAddress), memory: buffers,
+          order: order)
       }
       return zip(kernel.arguments, zip(arrays, buffers)).map { argument, pair in
         pair.0.indices.map { element in
@@ -63,14 +62,16 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
     }
   }
 
-  private func check(_ count: Int, _ make: (inout RandomKernels) -> KernelCase) throws {
+  private func check(
+    _ count: Int, _ backend: CUDABackend = CUDABackend(), _ make: (inout RandomKernels) -> KernelCase
+  ) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
-    try check((0..<count).map { _ in make(&kernels) }, seed: seed)
+    try check((0..<count).map { _ in make(&kernels) }, backend, seed: seed)
   }
 
-  private func check(_ cases: [KernelCase], seed: UInt64) throws {
-    let launched = try Launched(cases)
+  private func check(_ cases: [KernelCase], _ backend: CUDABackend = CUDABackend(), seed: UInt64) throws {
+    let launched = try Launched(cases, backend)
     for (index, item) in cases.enumerated() {
       let context = "seed \(seed), case \(index): \(launched.planned[index].kernel.text(named: "k\(index)"))"
       let kernel = launched.planned[index].kernel
@@ -155,6 +156,10 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
     }
   }
 
+  @Test(arguments: 0...4) func matmulsByWarpGroupsAgreeWithReference(tile: Int) throws {
+    try check(3, .hopper(tile: tile)) { $0.alignedMatmul() }
+  }
+
   @Test func sequencesAgreeWithReference() throws { try check(8) { $0.sequence() } }
 
   private static let shapes = [
@@ -176,6 +181,15 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
     }
     if isRounded { for index in cases.indices { cases[index].tolerance = 5e-5 } }
     try check(cases, seed: seed)
+  }
+}
+
+extension CUDABackend {
+  /// A backend for Hopper, whose warp groups multiply whatever they can with the tile of a number.
+  static func hopper(tile: Int) throws -> CUDABackend {
+    var backend = CUDABackend(architectures: [try .named("sm_90a")])
+    backend.warpGroupTile = tile
+    return backend
   }
 }
 

@@ -29,13 +29,14 @@ enum ProgramAgreement {
   ///   - limit: The largest difference beside a tensor's largest number.
   ///   - magnitude: A number in proportion to which there is rounding, where results may be near 0.
   static func check(
-    _ model: Model, orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1, limit: Double = 2e-5, magnitude: [Double] = []
+    _ model: Model, _ backend: CUDABackend = CUDABackend(), orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1,
+    limit: Double = 2e-5, magnitude: [Double] = []
   ) throws {
     var graphs: [ScheduleRole: Graph] = [:]
-    let compilation = Compilation(backend: CUDABackend())
+    let compilation = Compilation(backend: backend)
     let program = try compilation.program(for: model, text: "", compiler: "test") { role, _, graph in graphs[role] = graph }
     var generator = SeededGenerator(seed: seed)
-    let run = try ProgramRun(program)
+    let run = try ProgramRun(program, backend)
     for description in program.manifest.schedules {
       let role = description.role
       let graph = try #require(graphs[role])

@@ -12,9 +12,10 @@ final class ProgramRun {
   private let emulated: EmulatedKernels
   private let storages: [Placement.Storage: UnsafeMutableRawBufferPointer]
 
-  init(_ program: Program) throws {
+  /// - Parameter backend: The one that the program is planned for.
+  init(_ program: Program, _ backend: CUDABackend) throws {
     self.program = program
-    emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: CUDABackend().cuda(program)))
+    emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: backend.cuda(program), for: backend.architectures[0]))
     let sizes: [Placement.Storage: Int] = [
       .arena: program.arenaBytes, .scratch: program.scratchBytes, .accumulators: program.accumulatorBytes,
     ]
@@ -67,8 +68,8 @@ final class ProgramRun {
       for function in plan.functions {
         do {
           try emulated.launch(
-            CUDABackend.name(ofKernel: call.kernel.index, function), blocks: function.blocks, threads: function.threads, pointers,
-            memory: Array(storages.values), order: order)
+            function, called: CUDABackend.name(ofKernel: call.kernel.index, function), pointers, memory: Array(storages.values),
+            order: order)
         } catch {
           throw EmulationError(description: "\(program.manifest.calls[call.description].name): \(error)")
         }

@@ -1,4 +1,5 @@
 import Testing
+import WaMIMCUDA
 
 /// Whole schedules as CUDA, emulated, against the interpreter.
 @Suite(.enabled(if: hasDeviceCompiler, deviceCompilerNote)) struct ProgramTests {
@@ -21,6 +22,11 @@ import Testing
 
   @Test func aSmallModelInMixedPrecisionAgrees() throws {
     try ProgramAgreement.check(ProgramAgreement.model("wamim_vit_demo", Self.small, precision: "bf16"), orders: 0...2, limit: 1e-2)
+  }
+
+  @Test func aSmallModelOnHopperAgreesInEveryOrder() throws {
+    let model = try ProgramAgreement.model("wamim_vit_demo", Self.small, precision: "bf16")
+    try ProgramAgreement.check(model, .hopper(tile: 3), orders: 0...4, limit: 1e-2)
   }
 
   @Test func aSmallModelAgreesInEveryOrder() throws {

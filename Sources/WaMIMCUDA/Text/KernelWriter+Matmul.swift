@@ -17,6 +17,13 @@ extension KernelWriter {
   /// The product with an epilogue in registers, as far as that needs no whole rows, and then what does.
   func functions(of matmul: MatmulKernel) -> [CUDAFunction] {
     let shape = shape(of: matmul)
+    let functions = functions(of: matmul, shape)
+    // Warp groups never have the sides in registers.
+    guard let target = matmul.leftSums, functions.contains(where: { $0.groupColumns != nil }) else { return functions }
+    return functions + [leftSums(of: matmul, shape, to: target)]
+  }
+
+  private func functions(of matmul: MatmulKernel, _ shape: ProductShape) -> [CUDAFunction] {
     guard let epilogue = matmul.epilogue else { return [product(matmul, shape, epilogue: nil)] }
     if isInRegisters(epilogue, of: matmul, shape) { return [product(matmul, shape, epilogue: epilogue)] }
     if let split = EpilogueSplit(epilogue, of: matmul, in: kernel), isInRegisters(split.elements, of: matmul, shape) {
@@ -74,15 +81,22 @@ extension KernelWriter {
   // MARK: The product
 
   private func product(_ matmul: MatmulKernel, _ shape: ProductShape, epilogue: RowKernel?) -> CUDAFunction {
+    let tile = tile(of: matmul, shape)
     let usesTensorCores = matmul.factor == .bfloat16
-    let tile = MatmulTile.best(
-      of: usesTensorCores ? MatmulTile.bfloat16 : MatmulTile.float32, rows: shape.rows, columns: shape.columns,
-      products: shape.products)
     let (down, across) = (shape.rows.dividedUp(by: tile.rows), shape.columns.dividedUp(by: tile.columns))
-    var result = function("matmul", blocks: down * across * shape.products, usesTensorCores: usesTensorCores) { source in
+    let blocks = down * across * shape.products
+    func writePlace(to source: inout SourceText) {
       source.line("const int first_row = block / \(across) % \(down) * \(tile.rows);")
       source.line("const int first_column = block % \(across) * \(tile.columns);")
       if shape.products > 1 { source.line("const int product = block / \(down * across);") }
+    }
+    if tile.warpGroups > 0, let sides = tiledOperands(matmul, tile, shape) {
+      var result = groupProduct(matmul, shape, tile, sides, epilogue: epilogue, blocks: blocks, writePlace)
+      result.hasEpilogue = epilogue != nil
+      return result
+    }
+    var result = function("matmul", blocks: blocks, usesTensorCores: usesTensorCores) { source in
+      writePlace(to: &source)
       if usesTensorCores {
         writeTensorProduct(matmul, shape, tile, epilogue, to: &source)
       } else {
@@ -91,6 +105,19 @@ extension KernelWriter {
     }
     result.hasEpilogue = epilogue != nil
     return result
+  }
+
+  /// The tile with which the product ends first.
+  private func tile(of matmul: MatmulKernel, _ shape: ProductShape) -> MatmulTile {
+    var tiles = matmul.factor == .bfloat16 ? MatmulTile.bfloat16 : MatmulTile.float32
+    // Whether the copy engine can take the sides does not depend on the tile.
+    if tiledOperands(matmul, MatmulTile.hopper[0], shape) != nil {
+      if let warpGroupTile { return MatmulTile.hopper[warpGroupTile] }
+      for index in tiles.indices { tiles[index].efficiency *= MatmulTile.warpShare }
+      tiles += MatmulTile.hopper
+    }
+    return MatmulTile.best(
+      of: tiles, rows: shape.rows, columns: shape.columns, products: shape.products, processors: architecture.processors)
   }
 
   /// Writes a product of float32 numbers: each thread has a tile of the block's tile in registers.

@@ -12,7 +12,7 @@ extension KernelWriter {
 
   /// The members one after the other: a block for each unit.
   func function(of sequence: SequenceKernel) -> CUDAFunction {
-    function("sequence", blocks: units) { source in
+    var function = function("sequence", blocks: units) { source in
       source.line("const int i0 = block;")
       writePointers(to: &source)
       for (number, member) in sequence.members.enumerated() {
@@ -24,6 +24,9 @@ extension KernelWriter {
         }
       }
     }
+    // Few processors get more than one unit; for eight of them, compilers would rather keep numbers in memory than in registers.
+    function.residentBlocks = 4
+    return function
   }
 
   /// Writes a pointer to the unit's own part of the workspace.
@@ -56,6 +59,12 @@ extension KernelWriter {
     taps.map { "\($0.coefficient.cuda) * \(element($0))" }.joined(separator: " + ")
   }
 
+  /// Where in a line of `count` numbers, which goes on from its begin, a tap of element `index` lies.
+  private static func place(_ index: String, _ tap: WaveletKernel.Tap, _ count: Int) -> String {
+    let place = "2 * \(index) + \(tap.offset)"
+    return (0...1).contains(tap.offset) ? "(\(place))" : "wrapped(\(place), \(count))"
+  }
+
   private func writeAnalysis(_ wavelet: WaveletKernel, to source: inout SourceText) {
     let (height, width) = (2 * wavelet.rows, 2 * wavelet.columns)
     let passes = [wavelet.verticalFilters.low, wavelet.verticalFilters.high]
@@ -68,7 +77,7 @@ extension KernelWriter {
         let terms = sum(passes[pass]) { tap in
           number(
             wavelet.pictures.argument,
-            "(\(pointer(wavelet.pictures)))[wrapped(2 * row + \(tap.offset), \(height)) * \(wavelet.pictures.rowStride) + column]")
+            "(\(pointer(wavelet.pictures)))[\(Self.place("row", tap, height)) * \(wavelet.pictures.rowStride) + column]")
         }
         source.line("(\(between(wavelet, pass: pass)))[e] = \(terms);")
       }
@@ -80,7 +89,7 @@ extension KernelWriter {
         guard let planes else { continue }
         let taps = band < 2 ? wavelet.horizontalFilters.low : wavelet.horizontalFilters.high
         let terms = sum(taps) { tap in
-          "(\(between(wavelet, pass: band % 2)))[row * \(width) + wrapped(2 * column + \(tap.offset), \(width))]"
+          "(\(between(wavelet, pass: band % 2)))[row * \(width) + \(Self.place("column", tap, width))]"
         }
         source.line("(\(pointer(planes)))[row * \(planes.rowStride) + column] = \(converted("(\(terms))", for: planes.argument));")
       }

@@ -8,6 +8,9 @@ struct KernelWriter {
   let kernel: Kernel
   let units: Int
   let workspace: WorkspaceLayout
+  let architecture: GPUArchitecture
+  /// The number of the tile with which warp groups multiply whatever they can, if they shall.
+  let warpGroupTile: Int?
 
   /// Threads in most blocks.
   static let threads = 256

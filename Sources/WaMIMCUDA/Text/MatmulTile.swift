@@ -7,6 +7,9 @@ struct MatmulTile {
   /// The share of the processor's arithmetic that a block reaches, beside the largest tile: smaller ones read more for each product.
   var efficiency: Double
 
+  /// Warp groups that multiply 64 rows each; 0 where warps or threads have tiles of their own.
+  var warpGroups = 0
+
   /// Tiles of float32 numbers.
   static let float32 = [
     MatmulTile(rows: 128, columns: 128, depth: 8, efficiency: 1), MatmulTile(rows: 64, columns: 64, depth: 16, efficiency: 0.75),
@@ -19,11 +22,20 @@ struct MatmulTile {
     MatmulTile(rows: 64, columns: 64, depth: 32, efficiency: 0.7), MatmulTile(rows: 32, columns: 32, depth: 32, efficiency: 0.35),
   ]
 
-  /// Processors of the device that tiles are chosen for, an A100's.
-  private static let processors = 108
+  /// Tiles of bf16 numbers by warp groups.
+  static let hopper = [
+    MatmulTile(rows: 128, columns: 256, depth: 64, efficiency: 1, warpGroups: 2),
+    MatmulTile(rows: 128, columns: 192, depth: 64, efficiency: 0.95, warpGroups: 2),
+    MatmulTile(rows: 128, columns: 128, depth: 64, efficiency: 0.85, warpGroups: 2),
+    MatmulTile(rows: 128, columns: 64, depth: 64, efficiency: 0.65, warpGroups: 2),
+    MatmulTile(rows: 64, columns: 64, depth: 64, efficiency: 0.45, warpGroups: 1),
+  ]
 
-  /// The tile with which a launch ends first, by the waves of blocks that the processors take.
-  static func best(of tiles: [MatmulTile], rows: Int, columns: Int, products: Int) -> MatmulTile {
+  /// What products of single warps reach of the rate of warp groups.
+  static let warpShare = 0.6
+
+  /// The tile with which a launch ends first, by the waves of blocks that so many processors take.
+  static func best(of tiles: [MatmulTile], rows: Int, columns: Int, products: Int, processors: Int) -> MatmulTile {
     func cost(_ tile: MatmulTile) -> Double {
       let blocks = rows.dividedUp(by: tile.rows) * columns.dividedUp(by: tile.columns) * products
       return Double(blocks.dividedUp(by: processors) * tile.rows * tile.columns) / tile.efficiency

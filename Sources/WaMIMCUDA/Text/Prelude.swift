@@ -10,7 +10,7 @@ enum Prelude {
     #define __device__ __attribute__((device))
     #define __global__ __attribute__((global))
     #define __shared__ __attribute__((shared))
-    #define __launch_bounds__(threads) __attribute__((launch_bounds(threads)))
+    #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
     #define DEVICE static __inline__ __attribute__((always_inline, device))
     // As assembly, since LLVM 14 takes it that its own barriers leave shared memory that only one function names as it is, and
     // moves loads across them.
@@ -36,7 +36,8 @@ enum Prelude {
     DEVICE float magnitude(float x) { return fabsf(x); }
     #endif
     #define ALIGNED(bytes) __attribute__((aligned(bytes)))
-    #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+    // Threads of a block, and how many blocks a processor shall have registers for.
+    #define KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 
     // Where the arrays of kernels that run at the same time lie.
     template <int count> struct Addresses { void* at[count]; };

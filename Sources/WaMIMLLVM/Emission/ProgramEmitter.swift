@@ -15,11 +15,11 @@ struct ProgramEmitter {
   private let code: Code
   /// The manifest as UTF-8 JSON.
   private let manifest: [UInt8]
-  /// For a GPU, each kernel's launches.
+  /// For GPUs, a table of each kernel's launches by image.
   private let deviceKernels: [Value]
 
   /// The version of the tables that this writes.
-  private static let version: Int32 = 4
+  private static let version: Int32 = 5
 
   init(builder: IRBuilder, program: Program, code: Code, manifest: [UInt8]) {
     self.builder = builder
@@ -30,18 +30,31 @@ struct ProgramEmitter {
       deviceKernels = []
       return
     }
-    deviceKernels = device.kernels.map { launches in
-      let table = builder.table(
-        "launches",
-        launches.map { launch in
-          builder.structure([
-            builder.bytes("function", Array(launch.function.utf8)), builder.integer(Int32(launch.blocks)),
-            builder.integer(Int32(launch.threads)),
-          ])
-        })
-      return builder.table(
-        "device_kernel", [builder.structure([table, builder.integer(Int32(launches.count)), builder.integer(0)])])
+    deviceKernels = program.kernels.indices.map { kernel in
+      builder.table("device_kernels", device.images.map { Self.deviceKernel($0.kernels[kernel], in: builder) })
     }
+  }
+
+  private static func deviceKernel(_ launches: [DeviceCode.Launch], in builder: IRBuilder) -> Value {
+    let table = builder.table(
+      "launches",
+      launches.map { launch in
+        builder.structure([
+          builder.bytes("function", Array(launch.function.utf8)), builder.integer(Int32(launch.blocks)),
+          builder.integer(Int32(launch.threads)),
+          builder.table("tensor_maps", launch.tensorMaps.map { tensorMap($0, in: builder) }),
+          builder.integer(Int32(launch.tensorMaps.count)), builder.integer(Int32(launch.sharedBytes)),
+        ])
+      })
+    return builder.structure([table, builder.integer(Int32(launches.count)), builder.integer(0)])
+  }
+
+  private static func tensorMap(_ map: DeviceCode.TensorMap, in builder: IRBuilder) -> Value {
+    func padded(_ numbers: [Int], _ count: Int) -> [Int] { numbers + [Int](repeating: 0, count: count - numbers.count) }
+    let axes = DeviceCode.TensorMap.mostAxes
+    let long = [map.offset] + padded(map.extents, axes) + padded(map.strides, axes - 1)
+    let short = [map.argument, map.extents.count] + padded(map.box, axes)
+    return builder.structure(long.map { builder.index($0) } + short.map { builder.integer(Int32($0)) })
   }
 
   func emit() {
@@ -72,14 +85,16 @@ struct ProgramEmitter {
 
   private func deviceCode() -> Value {
     guard case .device(let device) = code else { return builder.nullPointer }
-    let ptx = Array(device.ptx.utf8)
-    return builder.table(
-      "device_code",
-      [
-        builder.structure([
-          builder.bytes("ptx", ptx), builder.index(ptx.count), count(device.computeCapability), count(device.driverVersion),
+    let images = builder.table(
+      "images",
+      device.images.map { image in
+        let ptx = Array(image.ptx.utf8)
+        return builder.structure([
+          builder.bytes("architecture", Array(image.architecture.utf8)), builder.bytes("ptx", ptx), builder.index(ptx.count),
+          count(image.computeCapability), count(image.isExact ? 1 : 0), count(image.driverVersion), count(0),
         ])
-      ])
+      })
+    return builder.table("device_code", [builder.structure([images, count(device.images.count), count(0)])])
   }
 
   private func schedule(_ schedule: Schedule) -> Value {
@@ -100,14 +115,14 @@ struct ProgramEmitter {
   }
 
   private func call(_ call: Call) -> Value {
-    let (function, deviceKernel) =
+    let (function, deviceKernels) =
       switch code {
       case .processor(let kernels, _): (builder.pointer(to: kernels[call.kernel.index]), builder.nullPointer)
-      case .device: (builder.nullPointer, deviceKernels[call.kernel.index])
+      case .device: (builder.nullPointer, self.deviceKernels[call.kernel.index])
       }
     return builder.structure([
       function, builder.table("arguments", call.arguments.map(argument)), count(call.arguments.count), count(call.description),
-      deviceKernel,
+      deviceKernels,
     ])
   }
 

@@ -26,7 +26,7 @@ API cuInit(uint32_t) {
 
 API cuDriverGetVersion(int32_t *version) {
   const Lock lock(mutex);
-  *version = setting("FAKE_CUDA_VERSION", 12040);
+  *version = driver_version();
   return success;
 }
 
@@ -67,7 +67,7 @@ API cuDeviceGetName(char *name, int32_t bytes, wamim_cuda_device device) {
 
 API cuDeviceGetAttribute(int32_t *value, int32_t attribute, wamim_cuda_device) {
   const Lock lock(mutex);
-  const int capability = setting("FAKE_CUDA_CAPABILITY", 80);
+  const int capability = device_capability();
   switch (attribute) {
     case WAMIM_CUDA_CAPABILITY_MAJOR: *value = capability / 10; return success;
     case WAMIM_CUDA_CAPABILITY_MINOR: *value = capability % 10; return success;

@@ -31,6 +31,9 @@ inline uint64_t setting(const char *name, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+inline int driver_version() { return setting("FAKE_CUDA_VERSION", 12040); }
+inline int device_capability() { return setting("FAKE_CUDA_CAPABILITY", 80); }
+
 /// What a copy to this machine's memory has in place until it is made.
 constexpr unsigned char not_yet_copied = 0xa5;
 
@@ -67,8 +70,9 @@ struct Event {
 struct Function {
   const ptx_module *module;
   std::string name;
-  /// Words of 8 bytes of each parameter.
-  std::vector<size_t> parameters;
+  size_t parameter_count;
+  /// The most bytes of shared memory that a launch may give beside what is named.
+  uint32_t shared_bytes;
 };
 
 struct Module {

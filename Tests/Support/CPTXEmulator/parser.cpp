@@ -1,79 +1,11 @@
 // Reads PTX as clang and nvcc write it.
-#include "program.hpp"
+#include "words.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <cstdlib>
 #include <cstring>
 
 namespace ptx {
 namespace {
-
-using Names = std::vector<std::string>;
-
-[[noreturn]] void fail(const std::string &what) { throw Error("PTX: " + what); }
-
-std::string without_comments(const std::string &text) {
-  std::string result;
-  for (size_t i = 0; i < text.size();) {
-    if (text.compare(i, 2, "//") == 0) {
-      while (i < text.size() && text[i] != '\n') ++i;
-    } else if (text.compare(i, 2, "/*") == 0) {
-      const size_t end = text.find("*/", i);
-      i = end == std::string::npos ? text.size() : end + 2;
-    } else {
-      result += text[i++];
-    }
-  }
-  return result;
-}
-
-std::string trimmed(const std::string &text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n"), end = text.find_last_not_of(" \t\r\n");
-  return begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);
-}
-
-/// The parts of `text` between separators that are in no brackets.
-Names split(const std::string &text, char separator) {
-  Names parts;
-  std::string part;
-  int depth = 0;
-  for (char c : text) {
-    if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
-    if (c == separator && depth == 0) {
-      parts.push_back(trimmed(part));
-      part.clear();
-    } else {
-      part += c;
-    }
-  }
-  if (!trimmed(part).empty()) parts.push_back(trimmed(part));
-  return parts;
-}
-
-Type type_named(const std::string &name) {
-  static const std::map<std::string, Type> types = {
-      {"pred", Type::pred}, {"b8", Type::b8},   {"s8", Type::s8},   {"u8", Type::u8},   {"b16", Type::b16},
-      {"s16", Type::s16},   {"u16", Type::u16}, {"b32", Type::b32}, {"s32", Type::s32}, {"u32", Type::u32},
-      {"b64", Type::b64},   {"s64", Type::s64}, {"u64", Type::u64}, {"f32", Type::f32}, {"f64", Type::f64}};
-  const auto found = types.find(name);
-  if (found == types.end()) fail("there is no type '" + name + "' here");
-  return found->second;
-}
-
-const std::map<std::string, Op> plain = {
-    {"add", Op::add}, {"sub", Op::sub}, {"fma", Op::fma},   {"div", Op::div},     {"rem", Op::rem},   {"min", Op::min},
-    {"max", Op::max}, {"neg", Op::neg}, {"abs", Op::abs},   {"and", Op::and_},    {"or", Op::or_},    {"xor", Op::xor_},
-    {"not", Op::not_}, {"shl", Op::shl}, {"shr", Op::shr},  {"bfe", Op::bfe},     {"selp", Op::selp}, {"sqrt", Op::sqrt},
-    {"rcp", Op::rcp}, {"rsqrt", Op::rsqrt}, {"ex2", Op::ex2}, {"lg2", Op::lg2}};
-
-const std::map<std::string, Comparison> comparisons = {
-    {"eq", Comparison::eq},   {"ne", Comparison::ne},   {"lt", Comparison::lt},   {"le", Comparison::le},
-    {"gt", Comparison::gt},   {"ge", Comparison::ge},   {"lo", Comparison::lt},   {"ls", Comparison::le},
-    {"hi", Comparison::gt},   {"hs", Comparison::ge},   {"equ", Comparison::equ}, {"neu", Comparison::neu},
-    {"ltu", Comparison::ltu}, {"leu", Comparison::leu}, {"gtu", Comparison::gtu}, {"geu", Comparison::geu},
-    {"num", Comparison::num}, {"nan", Comparison::nan}};
 
 /// Reads one function.
 class Reader {
@@ -90,11 +22,12 @@ class Reader {
       if (words.size() < 3) fail("a parameter '" + declaration + "' is not understood");
       const size_t bracket = words.back().find('[');
       const std::string name = words.back().substr(0, bracket);
-      // A table of bytes, or a number.
-      const unsigned size = bracket == std::string::npos ? size_of(type_named(words[1].substr(1))) : std::atoi(words.back().c_str() + bracket + 1);
-      symbols_[name] = offset;
-      function_.parameters.push_back((size + 7) / 8);
-      offset += (size + 7) / 8 * 8;
+      // Each takes whole words of 8 bytes.
+      const unsigned bytes = bracket == std::string::npos ? 8 : std::atoi(words.back().c_str() + bracket + 1);
+      if (bytes % 8) fail("a parameter '" + declaration + "' is not understood");
+      symbols_[name] = parameter_window + offset;
+      function_.parameters.push_back(bytes);
+      offset += bytes;
     }
   }
 
@@ -127,7 +60,8 @@ class Reader {
     Names statements;
     std::string statement;
     int depth = 0;
-    for (char c : body) {
+    for (size_t at = 0; at < body.size(); ++at) {
+      const char c = body[at];
       if (c == '{') {
         // Braces around statements begin a scope, those inside of an instruction a vector.
         if (trimmed(statement).empty()) continue;
@@ -140,6 +74,9 @@ class Reader {
       if (c == ';') {
         statements.push_back(trimmed(statement));
         statement.clear();
+      } else if (body.compare(at, 2, "::") == 0) {
+        statement += "::";
+        ++at;
       } else if (c == ':' && depth == 0 && trimmed(statement).find_first_of(" \t[") == std::string::npos) {
         statements.push_back(trimmed(statement) + ":");
         statement.clear();
@@ -157,7 +94,7 @@ class Reader {
       return;
     }
     if (statement.rfind(".local", 0) == 0) {
-      const size_t name = statement.rfind(' '), bracket = statement.find('[');
+      const size_t name = statement.find_last_of(" \t"), bracket = statement.find('[');
       symbols_[statement.substr(name + 1, bracket - name - 1)] = 0;
       function_.local_bytes += std::atoi(statement.c_str() + bracket + 1);
       return;
@@ -188,6 +125,7 @@ class Reader {
       jumps_.push_back({function_.code.size(), operands.at(0)});
       return emit(Op::branch);
     }
+    if (asynchronous(name, op, has, operands, i)) return;
     if (op == "bar" || op == "barrier") return emit(has("warp") ? Op::warp_barrier : Op::block_barrier);
     if (op == "shfl") {
       if (!has("bfly") || operands.at(4) != "-1") fail("'" + name + "' of some threads is not emulated");
@@ -241,6 +179,42 @@ class Reader {
     if (found == plain.end()) fail("'" + name + "' is not emulated");
     if (has("ftz")) fail("'" + name + "' flushes subnormal numbers, which is not emulated");
     emit(found->second);
+  }
+
+  /// Reads what barriers in shared memory, the tensor copy engine and warp groups do; whether it is that.
+  template <class Has> bool asynchronous(const std::string &name, const std::string &op, const Has &has, const Names &operands, Instruction &i) {
+    const auto emit = [&](Op kind, const std::vector<int> &list) {
+      set_operands(i, list);
+      i.op = kind;
+      function_.code.push_back(i);
+    };
+    const auto pointed = [&](const std::string &text) { return value(text.substr(1, text.size() - 2)); };
+    if (op == "fence" || op == "setmaxnreg" || (op == "wgmma" && has("fence"))) return true;
+    if (op == "mbarrier" && has("init")) return emit(Op::barrier_init, {pointed(operands.at(0)), value(operands.at(1))}), true;
+    if (op == "mbarrier" && has("arrive")) return emit(Op::barrier_arrive, {pointed(operands.at(1)), has("expect_tx") ? value(operands.at(2)) : literal(0)}), true;
+    if (op == "mbarrier" && has("try_wait")) return emit(Op::barrier_wait, {result(operands.at(0)), pointed(operands.at(1)), value(operands.at(2))}), true;
+    if (op == "cp" && has("tensor")) {
+      const Names source = split(operands.at(1).substr(1, operands[1].size() - 2), ',');
+      std::vector<int> list = {pointed(operands[0]), pointed(operands.at(2)), value(source.at(0))};
+      for (const std::string &coordinate : split(source.at(1).substr(1, source[1].size() - 2), ',')) list.push_back(value(coordinate));
+      i.width = list.size() - 3;
+      return emit(Op::copy_tile, list), true;
+    }
+    if (op == "wgmma" && has("commit_group")) return emit(Op::commit_products, {}), true;
+    if (op == "wgmma" && has("wait_group")) return emit(Op::wait_for_products, {value(operands.at(0))}), true;
+    if (op != "wgmma") return false;
+    int columns = 0;
+    char rest[32] = "";
+    std::sscanf(name.c_str(), "wgmma.mma_async.sync.aligned.m64n%dk16.%31s", &columns, rest);
+    if (std::string(rest) != "f32.bf16.bf16" || operands.at(4) != "1" || operands.at(5) != "1") fail("'" + name + "' is not emulated");
+    std::vector<int> list;
+    for (const std::string &sum : split(operands[0].substr(1, operands[0].size() - 2), ',')) list.push_back(result(sum));
+    if ((int)list.size() != columns / 2) fail("'" + name + "' has a wrong number of sums");
+    for (int n = 1; n <= 3; ++n) list.push_back(value(operands.at(n)));
+    i.target = function_.lists.size();
+    i.offset = std::atoi(operands.at(6).c_str()) | std::atoi(operands.at(7).c_str()) << 1;
+    function_.lists.push_back(list);
+    return emit(Op::group_product, {}), true;
   }
 
   template <class Has> void memory(bool loads, const Has &has, const Names &operands, Instruction &i) {
@@ -351,6 +325,7 @@ size_t closing(const std::string &text, size_t open) {
 
 struct SharedArray {
   std::string name;
+  /// No bytes are as many as a launch gives.
   unsigned alignment, bytes;
 };
 
@@ -389,6 +364,8 @@ Program parse(const std::string &source) {
       shared[array.name] = bytes;
       bytes += array.bytes;
     }
+    for (const SharedArray &array : arrays)
+      if (array.bytes == 0 && shared.count(array.name)) shared[array.name] = bytes = (bytes + array.alignment - 1) / array.alignment * array.alignment;
     for (size_t s; (s = body.find(shared_directive)) != std::string::npos;) body.erase(s, body.find(';', s) + 1 - s);
     Reader reader(shared, bytes);
     reader.parameters(text.substr(list + 1, list_end - list - 1));

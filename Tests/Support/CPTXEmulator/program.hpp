@@ -15,6 +15,7 @@ struct Error : std::runtime_error {
 enum class Op : uint8_t {
   mov, pack, unpack, add, sub, mul_lo, mul_wide, mul_hi, mad_lo, mad_wide, fma, div, rem, min, max, neg, abs, and_, or_, xor_, not_,
   shl, shr, bfe, selp, setp, cvt, sqrt, rcp, rsqrt, ex2, lg2, load, store, load_parameter, shuffle_xor, tensor_product, warp_barrier, block_barrier, branch, exit,
+  barrier_init, barrier_arrive, barrier_wait, copy_tile, group_product, commit_products, wait_for_products,
 };
 
 enum class Type : uint8_t { pred, b8, s8, u8, b16, s16, u16, b32, s32, u32, b64, s64, u64, f32, f64 };
@@ -76,8 +77,10 @@ struct Function {
   std::vector<std::string> texts;
   std::vector<Literal> literals;
   std::vector<SpecialRegister> specials;
-  /// How many words of 8 bytes each parameter takes, in order: numbers one, tables more.
+  /// Bytes of each parameter, in order, all of them whole words of 8 bytes.
   std::vector<unsigned> parameters;
+  /// Operands of products of warp groups: sums, descriptions of both sides, and whether the sums' old values count.
+  std::vector<std::vector<int>> lists;
   int register_count = 0;
   unsigned shared_bytes = 0;
   unsigned local_bytes = 0;
@@ -85,8 +88,8 @@ struct Function {
 
 using Program = std::map<std::string, Function>;
 
-/// Where generic addresses of shared and of local memory begin.
-constexpr uint64_t shared_window = 1ull << 60, local_window = 2ull << 60;
+/// Where generic addresses of shared and of local memory begin, and those of parameters.
+constexpr uint64_t shared_window = 1ull << 60, local_window = 2ull << 60, parameter_window = 3ull << 60;
 
 Program parse(const std::string &text);
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /// The version of these structures; a runtime refuses any other.
-#define WAMIM_ABI_VERSION 4
+#define WAMIM_ABI_VERSION 5
 
 /// Where an argument of a kernel lives.
 enum {
@@ -34,16 +34,35 @@ typedef struct {
 /// Pointers of arguments with a nonzero `unit_stride` already point at unit `begin`.
 typedef void (*wamim_kernel_function)(void *const *pointers, int64_t begin, int64_t end);
 
-/// One launch of a function on a GPU, whose parameters are a call's pointers.
+/// An array of bf16 numbers whose tiles a GPU's tensor copy engine takes, in lines of 128 bytes that it swizzles.
 typedef struct {
-  /// The function's name in the program's PTX.
+  /// Bytes from the begin of the argument to the array.
+  uint64_t offset;
+  /// Numbers along each axis, the one whose numbers are neighbours first, and bytes from one to the next along the others.
+  uint64_t extents[4];
+  uint64_t strides[3];
+  /// Which of the call's arguments the array is in.
+  uint32_t argument;
+  /// How many axes there are.
+  uint32_t axis_count;
+  /// Numbers of a tile along each axis.
+  uint32_t box[4];
+} wamim_tensor_map;
+
+/// One launch of a function on a GPU, whose parameters are a call's pointers, and behind them descriptions of arrays for the copy engine.
+typedef struct {
+  /// The function's name in the image's PTX.
   const char *function;
   uint32_t blocks;
   /// Threads of a block.
   uint32_t threads;
+  const wamim_tensor_map *tensor_maps;
+  uint32_t tensor_map_count;
+  /// Bytes of shared memory that a block has beside what the function's code names.
+  uint32_t shared_bytes;
 } wamim_launch;
 
-/// A kernel on a GPU: launches in order.
+/// A kernel in an image of the program's code for GPUs: launches in order.
 typedef struct {
   const wamim_launch *launches;
   uint32_t launch_count;
@@ -58,8 +77,8 @@ typedef struct {
   uint32_t argument_count;
   /// Which entry of the manifest's table of calls describes this one.
   uint32_t description;
-  /// Null in a program for this machine's processor.
-  const wamim_device_kernel *device_kernel;
+  /// One for each image of the device code; null in a program for this machine's processor.
+  const wamim_device_kernel *device_kernels;
 } wamim_call;
 
 /// Calls that one thread makes in order, for each of `chunks` contiguous ranges of `units`.
@@ -110,10 +129,10 @@ typedef struct {
   int64_t matrix_round_flops;
 } wamim_probes;
 
-/// What all kernels of a program for a GPU are.
-///
-/// Such a program's groups have one chunk each, the device takes one phase after the other, and scratch memory is there once.
+/// All kernels of a program for GPUs, for one architecture.
 typedef struct {
+  /// The architecture by NVIDIA's name, such as `sm_80`.
+  const char *architecture;
   /// PTX, with a zero at its end. Besides the kernels' functions, it has those that the runtime launches on its own, blocks of 256
   /// threads, with addresses and 64-bit whole numbers as parameters:
   ///
@@ -122,10 +141,22 @@ typedef struct {
   /// - `wamim_move_sums(target, source, count)`: as many threads as there are numbers.
   const char *ptx;
   uint64_t ptx_bytes;
-  /// The least compute capability that it runs on, ten times the major number and the minor one.
+  /// The architecture's compute capability, ten times the major number and the minor one.
   uint32_t compute_capability;
-  /// The least driver that knows it, as `cuDriverGetVersion` counts.
+  /// Whether the code runs on GPUs of that compute capability alone; on newer ones too, otherwise.
+  uint32_t is_exact;
+  /// The least driver that knows the PTX, as `cuDriverGetVersion` counts.
   uint32_t driver_version;
+  uint32_t reserved;
+} wamim_device_image;
+
+/// The code of a program for GPUs, of which a GPU takes the best image that it can run.
+///
+/// Such a program's groups have one chunk each, the device takes one phase after the other, and scratch memory is there once.
+typedef struct {
+  const wamim_device_image *images;
+  uint32_t image_count;
+  uint32_t reserved;
 } wamim_device_code;
 
 /// The root of a generated object.

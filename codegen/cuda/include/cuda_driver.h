@@ -51,6 +51,20 @@ enum {
   WAMIM_CUDA_CAPTURE_THREAD_LOCAL = 1,
 };
 
+/// Attributes of a function: the most bytes of shared memory beside what it names.
+enum {
+  WAMIM_CUDA_MOST_SHARED_BYTES = 8,
+};
+
+/// What descriptions of arrays for the tensor copy engine say.
+enum {
+  WAMIM_CUDA_TENSOR_BFLOAT16 = 9,
+  WAMIM_CUDA_TENSOR_NO_INTERLEAVE = 0,
+  WAMIM_CUDA_TENSOR_SWIZZLE_128_BYTES = 3,
+  WAMIM_CUDA_TENSOR_PROMOTE_256_BYTES = 3,
+  WAMIM_CUDA_TENSOR_ZEROS_BEYOND = 0,
+};
+
 /// The driver's functions: the name here and there, parameters and arguments.
 #define WAMIM_CUDA_FUNCTIONS(F) \
   F(cuInit, cuInit, (uint32_t flags), (flags)) \
@@ -96,6 +110,8 @@ enum {
   F(cuModuleUnload, cuModuleUnload, (wamim_cuda_module module), (module)) \
   F(cuModuleGetFunction, cuModuleGetFunction, (wamim_cuda_function *function, wamim_cuda_module module, const char *name), \
     (function, module, name)) \
+  F(cuFuncSetAttribute, cuFuncSetAttribute, (wamim_cuda_function function, int32_t attribute, int32_t value), \
+    (function, attribute, value)) \
   F(cuLaunchKernel, cuLaunchKernel, \
     (wamim_cuda_function function, uint32_t blocks_x, uint32_t blocks_y, uint32_t blocks_z, uint32_t threads_x, uint32_t threads_y, \
      uint32_t threads_z, uint32_t shared_bytes, wamim_cuda_stream stream, void **parameters, void **extra), \
@@ -107,6 +123,13 @@ enum {
   F(cuGraphLaunch, cuGraphLaunch, (wamim_cuda_executable_graph executable, wamim_cuda_stream stream), (executable, stream)) \
   F(cuGraphDestroy, cuGraphDestroy, (wamim_cuda_graph graph), (graph)) \
   F(cuGraphExecDestroy, cuGraphExecDestroy, (wamim_cuda_executable_graph executable), (executable))
+
+/// Functions of newer drivers, in the same way, which only code for newer GPUs needs.
+#define WAMIM_CUDA_LATER_FUNCTIONS(F) \
+  F(cuTensorMapEncodeTiled, cuTensorMapEncodeTiled, \
+    (void *map, int32_t type, uint32_t axes, void *address, const uint64_t *extents, const uint64_t *strides, const uint32_t *box, \
+     const uint32_t *steps, int32_t interleave, int32_t swizzle, int32_t promotion, int32_t beyond), \
+    (map, type, axes, address, extents, strides, box, steps, interleave, swizzle, promotion, beyond))
 
 /// What `wamim_cuda_open` found.
 typedef enum {
@@ -123,6 +146,7 @@ wamim_cuda_opening wamim_cuda_open(const char *library, const char **message);
 // Each of the functions, as `wamim_cuInit` and so on: WAMIM_CUDA_NOT_FOUND where it has not been opened.
 #define WAMIM_CUDA_DECLARE(name, symbol, parameters, arguments) wamim_cuda_result wamim_##name parameters;
 WAMIM_CUDA_FUNCTIONS(WAMIM_CUDA_DECLARE)
+WAMIM_CUDA_LATER_FUNCTIONS(WAMIM_CUDA_DECLARE)
 #undef WAMIM_CUDA_DECLARE
 
 #endif

@@ -5,13 +5,15 @@ import CProgram
 final class CUDAContext {
   /// The GPU as messages name it.
   let name: String
+  /// The code that the GPU runs.
+  let image: CUDAImage
   private let device: wamim_cuda_device
   private var handle: wamim_cuda_context?
   private var isRetained = false
 
   /// Opens the GPU of number `number`, which has to be able to run `code`.
   init(number: Int, for code: wamim_device_code) throws(TrainerError) {
-    try CUDADriver.open(for: code)
+    try CUDADriver.open()
     var count: Int32 = 0
     try CUDAResult.check(wamim_cuDeviceGetCount(&count), "count the GPUs")
     guard number < count else {
@@ -26,11 +28,7 @@ final class CUDAContext {
     let capability =
       try 10 * Self.attribute(Int32(WAMIM_CUDA_CAPABILITY_MAJOR), of: device)
       + Self.attribute(Int32(WAMIM_CUDA_CAPABILITY_MINOR), of: device)
-    guard capability >= Int(code.compute_capability) else {
-      throw TrainerError(
-        "\(name) has compute capability \(capability / 10).\(capability % 10), and this program needs "
-          + "\(code.compute_capability / 10).\(code.compute_capability % 10) or newer")
-    }
+    image = try CUDAImage.best(of: code, capability: capability, driver: CUDADriver.version(), called: name)
     try CUDAResult.check(wamim_cuDevicePrimaryCtxRetain(&handle, device), "use \(name)")
     isRetained = true
     try makeCurrent()
@@ -51,6 +49,17 @@ final class CUDAContext {
     var (available, total) = (0, 0)
     try CUDAResult.check(wamim_cuMemGetInfo(&available, &total), "ask for the GPU's memory")
     return (available, total)
+  }
+
+  /// What GPUs a program has code for, and which of it this machine's first one runs, or why none.
+  static func text(of code: wamim_device_code) -> String {
+    let images = CUDAImage.all(of: code).map(\.architecture).joined(separator: ", ")
+    do throws(TrainerError) {
+      let context = try CUDAContext(number: 0, for: code)
+      return "for \(images); \(context.name) runs that for \(context.image.architecture)"
+    } catch {
+      return "for \(images); \(error)"
+    }
   }
 
   private static func attribute(_ attribute: Int32, of device: wamim_cuda_device) throws(TrainerError) -> Int {

@@ -26,7 +26,7 @@ package final class CUDADevice: Device {
     self.program = program
     threadCount = request.threads
     context = try CUDAContext(number: request.number, for: code)
-    module = try CUDAModule(code, on: context)
+    module = try CUDAModule(on: context)
     try Self.check(request.memory, on: context)
     stream = try CUDAStream(on: context)
     transfers = try CUDATransfers(stream: stream, on: context)
@@ -140,8 +140,8 @@ package final class CUDADevice: Device {
   private func schedule(_ index: Int) throws(TrainerError) -> CUDASchedule {
     if let known = schedules[index] { return known }
     let schedule = try CUDASchedule(
-      program.schedules[index], program.manifest.schedules[index], calls: program.manifest.calls, module: module,
-      addresses: memories.addresses)
+      program.schedules[index], program.manifest.schedules[index], calls: program.manifest.calls, image: context.image,
+      module: module, addresses: memories.addresses)
     schedules[index] = schedule
     return schedule
   }

@@ -1,5 +1,4 @@
 import CCUDA
-import CProgram
 
 /// NVIDIA's driver, which the machine has to bring.
 enum CUDADriver {
@@ -7,8 +6,8 @@ enum CUDADriver {
   /// CUDA 11.4, the first one with all functions that are called.
   private static let leastVersion = 11_040
 
-  /// Opens the driver for a program whose code is `code`.
-  static func open(for code: wamim_device_code) throws(TrainerError) {
+  /// Opens the driver.
+  static func open() throws(TrainerError) {
     var message: UnsafePointer<CChar>?
     let opening = wamim_cuda_open(library, &message)
     let detail = message.map { String(cString: $0) } ?? ""
@@ -17,7 +16,7 @@ enum CUDADriver {
         "this program computes on an NVIDIA GPU, and this machine has no driver for one (\(detail)); install NVIDIA's driver, or "
           + "compile the model without --target cuda")
     }
-    try checkVersion(least: max(leastVersion, Int(code.driver_version)))
+    try requireVersion(leastVersion)
     guard opening == WAMIM_CUDA_OPENED else {
       throw TrainerError("NVIDIA's driver on this machine has no function \(detail); install a newer one")
     }
@@ -29,12 +28,19 @@ enum CUDADriver {
     try CUDAResult.check(result, "use NVIDIA's driver")
   }
 
-  private static func checkVersion(least: Int) throws(TrainerError) {
+  /// The newest version of CUDA that the driver knows, as it counts them.
+  static func version() throws(TrainerError) -> Int {
     var version: Int32 = 0
     try CUDAResult.check(wamim_cuDriverGetVersion(&version), "ask NVIDIA's driver for its version")
+    return Int(version)
+  }
+
+  /// Throws where the driver does not know version `least` of CUDA.
+  static func requireVersion(_ least: Int) throws(TrainerError) {
+    let version = try version()
     guard version < least else { return }
     throw TrainerError(
-      "NVIDIA's driver on this machine is too old: it knows CUDA \(text(Int(version))), and this program needs one for CUDA "
+      "NVIDIA's driver on this machine is too old: it knows CUDA \(text(version)), and this program needs one for CUDA "
         + "\(text(least)) or newer")
   }
 

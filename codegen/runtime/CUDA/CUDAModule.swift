@@ -10,9 +10,10 @@ final class CUDAModule {
   /// Bytes for what the driver's compiler has to say.
   private static let logBytes = 8 << 10
 
-  init(_ code: wamim_device_code, on context: CUDAContext) throws(TrainerError) {
+  /// Compiles the code of the context's image.
+  init(on context: CUDAContext) throws(TrainerError) {
     var handle: wamim_cuda_module?
-    let (result, log) = Self.load(code, &handle)
+    let (result, log) = Self.load(context.image.code, &handle)
     if result != 0 {
       let detail = log.isEmpty ? "" : ":\n\(log)"
       try CUDAResult.check(result, "compile the kernels for \(context.name)\(detail)")
@@ -27,7 +28,7 @@ final class CUDAModule {
   }
 
   private static func load(
-    _ code: wamim_device_code, _ handle: inout wamim_cuda_module?
+    _ code: wamim_device_image, _ handle: inout wamim_cuda_module?
   ) -> (result: wamim_cuda_result, log: String) {
     var bytes = [CChar](repeating: 0, count: logBytes)
     let result = bytes.withUnsafeMutableBytes { log in
@@ -39,12 +40,17 @@ final class CUDAModule {
     return (result, String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
   }
 
-  /// The function of a name.
-  func function(_ name: String) throws(TrainerError) -> wamim_cuda_function {
+  /// The function of a name, which blocks run with so many bytes of shared memory beside what it names.
+  func function(_ name: String, sharedBytes: Int = 0) throws(TrainerError) -> wamim_cuda_function {
     if let known = functions[name] { return known }
     var function: wamim_cuda_function?
     try CUDAResult.check(wamim_cuModuleGetFunction(&function, handle, name), "find the kernel '\(name)'")
     guard let function else { throw TrainerError("the GPU's driver gives no function for the kernel '\(name)'") }
+    if sharedBytes > 0 {
+      try CUDAResult.check(
+        wamim_cuFuncSetAttribute(function, Int32(WAMIM_CUDA_MOST_SHARED_BYTES), Int32(sharedBytes)),
+        "give the kernel '\(name)' \(Format.bytes(sharedBytes)) of shared memory")
+    }
     functions[name] = function
     return function
   }

@@ -26,8 +26,8 @@ final class CUDASchedule {
 
   /// - Parameter addresses: Where each storage begins, by its number.
   init(
-    _ schedule: wamim_schedule, _ description: Manifest.Schedule, calls manifestCalls: [Manifest.Call], module: CUDAModule,
-    addresses: [UInt32: wamim_cuda_address]
+    _ schedule: wamim_schedule, _ description: Manifest.Schedule, calls manifestCalls: [Manifest.Call], image: CUDAImage,
+    module: CUDAModule, addresses: [UInt32: wamim_cuda_address]
   ) throws(TrainerError) {
     let lossGuard = LossGuard(description)
     var calls: [Call] = []
@@ -36,7 +36,7 @@ final class CUDASchedule {
         for call in UnsafeBufferPointer(start: group.calls, count: Int(group.call_count)) {
           let index = Int(call.description)
           let name = index < manifestCalls.count ? manifestCalls[index].name : "call \(index)"
-          let launches = try Self.launches(of: call, called: name, module: module, addresses: addresses)
+          let launches = try Self.launches(of: call, called: name, image: image, module: module, addresses: addresses)
           calls.append(Call(launches: launches, call: call, units: Int(group.units), phase: phase))
         }
       }
@@ -50,9 +50,9 @@ final class CUDASchedule {
   var callCount: Int { parts.reduce(0) { $0 + $1.calls.count } }
 
   private static func launches(
-    of call: wamim_call, called name: String, module: CUDAModule, addresses: [UInt32: wamim_cuda_address]
+    of call: wamim_call, called name: String, image: CUDAImage, module: CUDAModule, addresses: [UInt32: wamim_cuda_address]
   ) throws(TrainerError) -> [CUDALaunch] {
-    guard let kernel = call.device_kernel?.pointee else {
+    guard let kernel = call.device_kernels?[image.index] else {
       throw TrainerError("the kernel for \(name) has no code for GPUs; compile the model again")
     }
     let parameters = UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
@@ -61,10 +61,13 @@ final class CUDASchedule {
     var launches: [CUDALaunch] = []
     for launch in UnsafeBufferPointer(start: kernel.launches, count: Int(kernel.launch_count)) {
       let function = launch.function.map { String(cString: $0) } ?? ""
+      let maps = UnsafeBufferPointer(start: launch.tensor_maps, count: Int(launch.tensor_map_count))
+      let title = "\(function) for \(name)"
       launches.append(
         CUDALaunch(
-          function: try module.function(function), blocks: Int(launch.blocks), threads: Int(launch.threads), parameters: parameters,
-          name: "\(function) for \(name)"))
+          function: try module.function(function, sharedBytes: Int(launch.shared_bytes)), blocks: Int(launch.blocks),
+          threads: Int(launch.threads), parameters: parameters, name: title, sharedBytes: Int(launch.shared_bytes),
+          tensorMaps: maps.isEmpty ? nil : try CUDATensorMaps(maps, addresses: parameters, for: title)))
     }
     return launches
   }

@@ -23,6 +23,7 @@ struct InfoCommand: ParsableCommand {
     Console.print("")
     Console.print("model         \(manifest.model), compiled by wamimc \(manifest.compiler)")
     Console.print("processor     \(processorText(manifest.processor))")
+    if let code = program.deviceCode { Console.print("code          \(CUDAContext.text(of: code))") }
     Console.print("products      \(manifest.callsBLAS ? "OpenBLAS" : "generated")")
     Console.print("precision     \(manifest.precision.rawValue)")
     Console.print("batch         \(manifest.batchText)")
@@ -35,7 +36,7 @@ struct InfoCommand: ParsableCommand {
   }
 
   private func processorText(_ processor: Manifest.Processor) -> String {
-    if processor.kind == .gpu { return "NVIDIA's GPUs, \(processor.name) and newer" }
+    if processor.kind == .gpu { return "NVIDIA's GPUs" }
     let fits = (try? ProcessorCheck.check(processor)) != nil
     return processor.name + (fits ? "" : " (which this machine's is not: it lacks instructions)")
   }
