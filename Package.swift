@@ -16,6 +16,7 @@ let package = Package(
     .library(name: "WaMIMRuntime", type: .static, targets: ["WaMIMRuntime"]),
     // For tests alone.
     .library(name: "FakeCUDA", type: .dynamic, targets: ["CFakeCUDA"]),
+    .library(name: "FakeCUBLAS", type: .dynamic, targets: ["CFakeCUBLAS"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -78,7 +79,7 @@ let package = Package(
     // Tests, and what they share.
     .target(
       name: "TestSupport", dependencies: ["WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMManifest"], path: "Tests/Support",
-      exclude: ["CFakeProgram", "CFakeCUDA", "CPTXEmulator", "CAMXEmulator"]),
+      exclude: ["CFakeProgram", "CFakeCUDA", "CFakeCUBLAS", "CPTXEmulator", "CAMXEmulator"]),
     // Kernels at random, and what they mean, for the tests of every backend.
     .target(
       name: "KernelSupport", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMLayers", "TestSupport"],
@@ -89,6 +90,8 @@ let package = Package(
     .target(name: "CPTXEmulator", path: "Tests/Support/CPTXEmulator"),
     // A driver that does so, for programs that look for NVIDIA's.
     .target(name: "CFakeCUDA", dependencies: ["CPTXEmulator", "CCUDA"], path: "Tests/Support/CFakeCUDA"),
+    // A library whose products those of trainers are compared with.
+    .target(name: "CFakeCUBLAS", dependencies: ["CCUDA"], path: "Tests/Support/CFakeCUBLAS"),
     .testTarget(
       name: "WaMIMCUDATests",
       dependencies: [

@@ -35,7 +35,8 @@ extension Compiler {
   func buildForGPU(_ model: Model, to path: String) throws {
     if usesMPI { throw CUDAError("runs of many processes are of trainers for processors: leave out MPI, or the target for GPUs") }
     if matmuls == .openBLAS { throw CUDAError("OpenBLAS multiplies on processors: leave it out where the target is a GPU") }
-    let program = try programForGPU(model)
+    var program = try programForGPU(model)
+    if comparesWithCUBLAS { program.manifest.products = try gpuBackend.products(of: program) }
     let code = try gpuBackend.code(for: program)
     let object = try LLVMBackend(processor: .native).object(for: program, with: code)
     try Linker().link([object], to: URL(fileURLWithPath: path))

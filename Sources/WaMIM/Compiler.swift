@@ -33,6 +33,8 @@ public struct Compiler: Sendable {
   public var target: Target
   /// Where matrix products come from.
   public var matmuls = MatmulSource.automatic
+  /// Whether the `bench` of trainers for GPUs holds their products against those of cuBLASLt.
+  public var comparesWithCUBLAS = false
   /// The names of passes that are left out; `Compiler.passes` lists those that can be.
   public var disabledPasses: Set<String> = []
   /// How many samples of a batch the executable takes at a time: fewer need less memory, and make the same step.

@@ -1,4 +1,5 @@
 import WaMIMCompiler
+import WaMIMManifest
 
 extension CUDABackend {
   /// The code of a program that is planned for GPUs, compiled to PTX for each architecture.
@@ -22,6 +23,17 @@ extension CUDABackend {
   private func usesWarpGroups(_ program: Program, image: Int) -> Bool {
     program.variants.contains { variant in
       (variant.plan as? CUDAPlan)?.images[image].contains { $0.groupColumns != nil } ?? false
+    }
+  }
+
+  /// The products of a program that is planned for GPUs, by its kernels.
+  public func products(of program: Program) -> [Manifest.Product] {
+    zip(program.kernels, program.variants).enumerated().compactMap { number, pair in
+      guard case .matmul(let matmul) = pair.0.body, let shape = (pair.1.plan as? CUDAPlan)?.product else { return nil }
+      return Manifest.Product(
+        kernel: number, rows: shape.rows, columns: shape.columns, terms: matmul.k, count: shape.products,
+        isLeftTransposed: matmul.left.isTransposed, isRightTransposed: matmul.right.isTransposed, factor: matmul.factor,
+        result: pair.0.arguments[matmul.result.argument].element)
     }
   }
 

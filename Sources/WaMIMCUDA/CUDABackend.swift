@@ -29,12 +29,13 @@ public struct CUDABackend: Backend {
     var variant = Variant(name: "cuda", block: kernel.wholeResult?.extent, workspace: layout.variantCount)
     let (whole, units) = kernel.adopting(variant, units: units)
     let images = architectures.map { writer(of: whole, units: units, workspace: layout, for: $0).functions() }
-    variant.take(images)
+    variant.take(CUDAPlan(product: ProductShape(whole, units: units), images: images))
     variant.companions = images.first.flatMap { whole.companions(launchedBy: $0) }
     return variant
   }
 
-  private func writer(of kernel: Kernel, units: Int, workspace: WorkspaceLayout, for architecture: GPUArchitecture) -> KernelWriter {
+  private func writer(of kernel: Kernel, units: Int, workspace: WorkspaceLayout, for architecture: GPUArchitecture) -> KernelWriter
+  {
     KernelWriter(
       kernel: kernel, units: units, workspace: workspace, architecture: architecture, warpGroupTile: warpGroupTile)
   }
@@ -42,21 +43,23 @@ public struct CUDABackend: Backend {
   /// All kernels in one launch.
   private func variant(of parallel: ParallelKernel, argumentCount: Int) -> Variant {
     var variant = Variant(name: "cuda")
-    variant.take(
-      architectures.map { architecture in
-        let functions = parallel.groups.map { group in
-          let workspace = WorkspaceLayout(group.kernel, units: group.units)
-          return writer(of: group.kernel, units: group.units, workspace: workspace, for: architecture).functions()
-        }
-        let groups = zip(parallel.groups, functions.joined()).map { ParallelWriter.Group(kernels: $0, function: $1) }
-        return [ParallelWriter(groups: groups, addressCount: argumentCount).function()]
-      })
+    let images = architectures.map { architecture in
+      let functions = parallel.groups.map { group in
+        let workspace = WorkspaceLayout(group.kernel, units: group.units)
+        return writer(of: group.kernel, units: group.units, workspace: workspace, for: architecture).functions()
+      }
+      let groups = zip(parallel.groups, functions.joined()).map { ParallelWriter.Group(kernels: $0, function: $1) }
+      return [ParallelWriter(groups: groups, addressCount: argumentCount).function()]
+    }
+    variant.take(CUDAPlan(images: images))
     return variant
   }
 }
 
 /// How a kernel is carried out: functions launched one after the other.
 package struct CUDAPlan: Sendable {
+  /// The shape of its product, if it is one.
+  var product: ProductShape?
   /// For each of the backend's architectures.
   package var images: [[CUDAFunction]]
 
@@ -65,9 +68,8 @@ package struct CUDAPlan: Sendable {
 }
 
 extension Variant {
-  /// Makes this the variant that is carried out by functions, for each architecture.
-  fileprivate mutating func take(_ images: [[CUDAFunction]]) {
-    let plan = CUDAPlan(images: images)
+  /// Makes this the variant that is carried out as `plan` says.
+  fileprivate mutating func take(_ plan: CUDAPlan) {
     self.plan = plan
     name = plan.functions.map(\.launch).joined(separator: ", ")
   }

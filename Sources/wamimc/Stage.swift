@@ -46,6 +46,20 @@ extension Stage {
   }
 }
 
+/// Where matrix products come from, or what they are held against.
+enum MatmulChoice: String, ExpressibleByArgument, CaseIterable {
+  case openblas, generated, auto, cublas
+
+  /// The source of products on processors.
+  var source: MatmulSource {
+    switch self {
+    case .openblas: .openBLAS
+    case .generated, .cublas: .generated
+    case .auto: .automatic
+    }
+  }
+}
+
 /// What kind of machine a program is for.
 enum TargetKind: Hashable {
   case cpu

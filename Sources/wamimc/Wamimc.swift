@@ -77,9 +77,11 @@ struct Wamimc: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where matrix products come from: generated, for the model's shapes; openblas; or auto, generated unless openblas is a tenth faster by estimate.",
-      valueName: "source"))
-  var matmul = MatmulSource.automatic
+      """
+      Where matrix products come from: generated, for the model's shapes; openblas; or auto, generated unless openblas is a tenth \
+      faster by estimate. For GPUs they are generated, and with cublas the trainer's bench holds them against cuBLASLt's.
+      """, valueName: "source"))
+  var matmul = MatmulChoice.auto
 
   @Option(
     help: ArgumentHelp(
@@ -140,13 +142,16 @@ struct Wamimc: ParsableCommand {
           ? "kernels for a GPU are those of --target cuda: add that"
           : "--emit matmuls, llvm, asm and obj show code for CPUs: leave out --target cuda, or show --emit cuda, ptx or sass")
     }
-    guard target.isOfGPUs else { return }
+    guard target.isOfGPUs else {
+      if matmul == .cublas { throw ValidationError("--matmul cublas is about GPUs: add --target cuda, or say openblas") }
+      return
+    }
     if mpi { throw ValidationError("--mpi is about trainers for CPUs so far: leave it out with --target cuda") }
     if memory != nil {
       throw ValidationError("--memory is about CPUs' memory: with --target cuda say --micro-batch")
     }
-    if cpu != "native" || matmul != .automatic {
-      throw ValidationError("--cpu and --matmul are about CPUs: leave them out with --target cuda")
+    if cpu != "native" || matmul == .openblas {
+      throw ValidationError("--cpu and --matmul openblas are about CPUs: leave them out with --target cuda")
     }
   }
 
@@ -204,7 +209,8 @@ struct Wamimc: ParsableCommand {
     var compiler = Compiler(target: compilerTarget)
     compiler.disabledPasses = Set(disabled)
     compiler.sources = [path: text]
-    compiler.matmuls = matmul
+    compiler.matmuls = matmul.source
+    compiler.comparesWithCUBLAS = matmul == .cublas
     compiler.usesMPI = mpi
     if let budget = memory.flatMap(MemorySize.init) { compiler.microBatch = .within(bytes: budget.bytes) }
     if let microBatch { compiler.microBatch = .samples(microBatch) }
@@ -218,7 +224,7 @@ struct Wamimc: ParsableCommand {
     case .plan: try write(Array(compiler.program(for: model).planText.utf8))
     case .matmuls:
       let table = try MatmulTable(compiler.program(for: model), processor: compiler.processor)
-      try write(Array(table.text(source: matmul).utf8))
+      try write(Array(table.text(source: matmul.source).utf8))
     case .code(let kind):
       let (program, backend) = try compiler.plan(model)
       try write(backend.emit(program, as: kind))
@@ -271,5 +277,3 @@ struct Wamimc: ParsableCommand {
     }
   }
 }
-
-extension MatmulSource: ExpressibleByArgument {}

@@ -156,6 +156,21 @@ struct CUDATrainerTests {
     #expect(old.status == 1 && old.errors.contains("needs one for CUDA 12.0 or newer"), "\(old.errors)")
   }
 
+  @Test("Products are held against cuBLASLt's, where there is one")
+  func comparison() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    let options = ["--target", "cuda:sm_80", "--precision", "bf16", "--matmul", "cublas"]
+    try workshop.compile("wamim_vit_demo", Self.small, options: options, to: "gpu")
+    let missing = try gpu.run("bench --steps 1", in: workshop)
+    #expect(missing.status == 1 && missing.errors.contains("compared with cuBLASLt (--matmul cublas), which"), "\(missing.errors)")
+    try gpu.addCUBLAS(in: workshop)
+    let shown = try gpu.run("bench --steps 1", in: workshop)
+    #expect(shown.status == 0 && shown.output.contains(" x 24 x 24"), "\(shown.output)\(shown.errors)")
+    let json = try gpu.run("bench --steps 1 --json", in: workshop)
+    #expect(json.status == 0 && json.output.contains("\"cublas_seconds\""), "\(json.errors)")
+  }
+
   /// The batch is large enough for warp groups to be worth while.
   @Test(
     "Products by warp groups learn as the processor's do", .enabled(if: Thoroughness.isThorough, "make test-cuda runs it"))

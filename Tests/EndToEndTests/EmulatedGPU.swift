@@ -16,6 +16,14 @@ struct EmulatedGPU {
     environment = ["LD_LIBRARY_PATH": folder + others]
   }
 
+  /// Puts a cuBLASLt beside the driver.
+  func addCUBLAS(in workshop: borrowing Workshop) throws {
+    let library = Workshop.products.appendingPathComponent("libFakeCUBLAS.so").path
+    try #require(FileManager.default.fileExists(atPath: library), "\(library) has not been built")
+    try FileManager.default.createSymbolicLink(
+      atPath: workshop.path("driver/libcublasLt.so.12"), withDestinationPath: library)
+  }
+
   /// Runs the trainer `name` of `workshop`; `settings` say what the driver does, as `fake_cuda.h` has them.
   func run(
     _ words: String, _ settings: [String: Int] = [:], trainer name: String = "gpu", in workshop: borrowing Workshop

@@ -65,8 +65,9 @@ struct TargetTests {
     arguments: [
       (["--emit", "asm"], "show code for CPUs"),
       (["--emit", "cuda", "--memory", "1GiB"], "--memory is about CPUs' memory"),
-      (["--emit", "ptx", "--cpu", "znver3"], "--cpu and --matmul are about CPUs"),
-      (["--emit", "ptx", "--matmul", "openblas"], "--cpu and --matmul are about CPUs"),
+      (["--emit", "ptx", "--cpu", "znver3"], "--cpu and --matmul openblas are about CPUs"),
+      (["--emit", "ptx", "--matmul", "openblas"], "--cpu and --matmul openblas are about CPUs"),
+      (["--emit", "plan", "--target", "cpu", "--matmul", "cublas"], "--matmul cublas is about GPUs"),
       (["--emit", "ptx", "--target", "cuda:sm_80,sm_99"], "there is no architecture 'sm_99': choose among sm_80, sm_86"),
       (["--emit", "ptx", "--target", "cuda:"], "there is no architecture ''"),
       (["--emit", "ptx", "--target", "cuda:sm_80,sm_80"], "names sm_80 twice"),

@@ -28,6 +28,8 @@ public struct Manifest: Codable, Sendable {
   public var schedules: [Schedule]
   /// What the entries of `wamim_call.description` stand for.
   public var calls: [Call]
+  /// Products that `bench` holds against a library's.
+  public var products: [Product] = []
   /// What the numbers of the calls' origins stand for.
   public var origins: OriginTables
   /// How many heads each layer with attention has, by the layer's path, such as `blocks.0.attn`.

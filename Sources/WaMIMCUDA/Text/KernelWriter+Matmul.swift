@@ -13,10 +13,29 @@ struct ProductShape {
   var batches: Int
 }
 
+extension ProductShape {
+  /// The shape of a kernel's product; nil where it has none.
+  init?(_ kernel: Kernel, units: Int) {
+    guard case .matmul(let matmul) = kernel.body else { return nil }
+    switch matmul.partition {
+    case .samples(let rows):
+      let moves = kernel.arguments[matmul.right.argument].unitStride > 0
+      self =
+        moves
+        ? ProductShape(rows: rows, columns: matmul.n, products: units, batches: 1)
+        : ProductShape(rows: units * rows, columns: matmul.n, products: 1, unitRows: rows, batches: 1)
+    case .products(let batches):
+      self = ProductShape(rows: matmul.m, columns: matmul.n, products: units * batches, batches: batches)
+    case .rows:
+      self = ProductShape(rows: matmul.m, columns: matmul.n, products: 1, batches: 1)
+    }
+  }
+}
+
 extension KernelWriter {
   /// The product with an epilogue in registers, as far as that needs no whole rows, and then what does.
   func functions(of matmul: MatmulKernel) -> [CUDAFunction] {
-    let shape = shape(of: matmul)
+    guard let shape = ProductShape(kernel, units: units) else { return [] }
     let functions = functions(of: matmul, shape)
     // Warp groups never have the sides in registers.
     guard let target = matmul.leftSums, functions.contains(where: { $0.groupColumns != nil }) else { return functions }
@@ -30,20 +49,6 @@ extension KernelWriter {
       return [product(matmul, shape, epilogue: split.elements), function(of: keepingRowsApart(split.rows), purpose: "epilogue")]
     }
     return [product(matmul, shape, epilogue: nil), function(of: keepingRowsApart(epilogue), purpose: "epilogue")]
-  }
-
-  private func shape(of matmul: MatmulKernel) -> ProductShape {
-    switch matmul.partition {
-    case .samples(let rows):
-      let moves = kernel.arguments[matmul.right.argument].unitStride > 0
-      return moves
-        ? ProductShape(rows: rows, columns: matmul.n, products: units, batches: 1)
-        : ProductShape(rows: units * rows, columns: matmul.n, products: 1, unitRows: rows, batches: 1)
-    case .products(let batches):
-      return ProductShape(rows: matmul.m, columns: matmul.n, products: units * batches, batches: batches)
-    case .rows:
-      return ProductShape(rows: matmul.m, columns: matmul.n, products: 1, batches: 1)
-    }
   }
 
   // MARK: The epilogue

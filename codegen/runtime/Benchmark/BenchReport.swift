@@ -16,6 +16,7 @@ struct BenchReport {
     case .layer: OriginReport(result: result).printLayers(every: everyCall)
     case .line: OriginReport(result: result).printLines()
     }
+    if !result.products.isEmpty { printProducts() }
     if let others = result.shareOfOthers, others > 0.05 {
       Console.warn("other processes used \(percent(others)) of the machine meanwhile: measure again when it has nothing else to do")
     }
@@ -99,6 +100,26 @@ struct BenchReport {
         kernel.name, kernel.kind, kernel.kernel.map { "k\($0)" } ?? "", "\(kernel.calls)",
         Format.fixed(kernel.seconds * 1e3, decimals: 2), percent(kernel.share), giga(kernel.flopsPerSecond),
         giga(kernel.bytesPerSecond), "\(percent(kernel.shareOfLimit)) \(kernel.bound == .arithmetic ? "a" : "m")"))
+  }
+
+  /// Prints kernels' products beside the library's.
+  private func printProducts() {
+    Console.print("")
+    Console.print(
+      Format.left("products of", width: 45) + Format.left("kernel", width: 8) + Format.left("shape", width: 30)
+        + Format.right("ms", width: 10) + Format.right("cuBLASLt", width: 10) + Format.right("share", width: 9))
+    for product in result.products {
+      let shape =
+        product.shape[..<3].map(String.init).joined(separator: " x ") + (product.shape[3] > 1 ? ", \(product.shape[3])" : "")
+      let library = product.librarySeconds
+      Console.print(
+        Format.left(product.name, width: 44) + " " + Format.left("k\(product.kernel)", width: 8) + Format.left(shape, width: 30)
+          + Format.right(Format.fixed(product.seconds * 1e3, decimals: 3), width: 10)
+          + Format.right(library.map { Format.fixed($0 * 1e3, decimals: 3) } ?? "none", width: 10)
+          + Format.right(library.map { percent($0 / max(product.seconds, 1e-9)) } ?? "", width: 9))
+    }
+    Console.print(
+      "ms of a call, with what follows its product in the same kernel; the share is that of the rate of cuBLASLt's product alone.")
   }
 
   private func giga(_ rate: Double) -> String { Format.fixed(rate * 1e-9, decimals: 1) }

@@ -19,6 +19,8 @@ struct BenchResult {
   let memoryPlan: MemoryPlan
   let limits: MachineLimits
   let profile: KernelProfile
+  /// Products beside those of a library that the program is to be compared with.
+  let products: [ProductComparison]
   /// Multiplications and additions of one step: in matrix products and attention, and all.
   let productFlops: Int
   let flops: Int
@@ -99,9 +101,10 @@ extension BenchResult {
     var kernels: [Kernel]
     var layers: [Origin]
     var lines: [Origin]
+    var products: [ProductComparison]
 
     private enum CodingKeys: String, CodingKey {
-      case model, batch, threads, ranks, reduction, loss, flops, limits, kernels, layers, lines
+      case model, batch, threads, ranks, reduction, loss, flops, limits, kernels, layers, lines, products
       case imagesPerSecond = "images_per_second"
       case stepSeconds = "step_seconds"
       case medianSeconds = "step_seconds_median"
@@ -195,6 +198,6 @@ extension BenchResult {
       shareOfOthers: shareOfOthers, limits: limits,
       kernels: (everyCall ? profile.calls : profile.kernels).map(kernel),
       layers: (everyCall ? profile.origins.layers : profile.origins.joinedLayers).map(origin),
-      lines: profile.origins.lines.map(origin))
+      lines: profile.origins.lines.map(origin), products: products)
   }
 }

@@ -1,4 +1,5 @@
 import CCUDA
+import WaMIMManifest
 
 /// Tells what a GPU can do at most: its arithmetic by what it says of itself, its memory by a copy.
 struct CUDALimitMeter: LimitMeter {
@@ -18,6 +19,14 @@ struct CUDALimitMeter: LimitMeter {
     let arithmetic = try arithmetic()
     return MachineLimits(
       threads: 1, oneThreadFlops: arithmetic, allThreadsFlops: arithmetic, productFlops: nil, bandwidth: try bandwidth())
+  }
+
+  func librarySeconds(of products: [Manifest.Product]) throws(TrainerError) -> [Double?] {
+    guard !products.isEmpty else { return [] }
+    let library = try CUBLASProducts(on: device)
+    var seconds: [Double?] = []
+    for product in products { seconds.append(try library.seconds(of: product)) }
+    return seconds
   }
 
   /// Multiplications and additions of float32 numbers a second, at the highest clock rate.

@@ -101,6 +101,7 @@ struct BenchCommand: ParsableCommand {
     try meter.measureArithmetic()
     try report(
       model, reduction, taken: taken, peak: peak, limits: try meter.limits(blas: blas),
+      librarySeconds: try meter.librarySeconds(of: program.manifest.products),
       shareOfOthers: before.flatMap { before in after.flatMap { $0.shareOfOthers(since: before) } })
     // Last, so that a full disk takes no measurement along.
     if let output, let timeline {
@@ -110,17 +111,19 @@ struct BenchCommand: ParsableCommand {
 
   private func report(
     _ model: TrainedModel, _ reduction: StepReduction?, taken: [(seconds: Double, loss: Double)], peak: Int, limits: MachineLimits,
-    shareOfOthers: Double?
+    librarySeconds: [Double?], shareOfOthers: Double?
   ) throws {
     let manifest = model.program.manifest
     let ranks = reduction?.group.count ?? 1
     let flops = model.program.flopsOfStep(processes: ranks)
+    let profile = KernelProfile(try model.device.measuredTimes(), program: model.program, steps: steps)
     let result = BenchResult(
       manifest: manifest, device: model.device.name, threads: manifest.processor.kind == .gpu ? 1 : model.device.threadCount,
       ranks: ranks, reduction: reduction.map { BenchResult.Reduction($0.times, steps: steps) },
       stepSeconds: taken.map(\.seconds), loss: taken.last?.loss ?? .nan,
       peakResidentBytes: peak, memoryPlan: model.memoryPlan, limits: limits,
-      profile: KernelProfile(try model.device.measuredTimes(), program: model.program, steps: steps), productFlops: flops.products,
+      profile: profile, products: ProductComparison.all(manifest.products, seconds: librarySeconds, in: profile),
+      productFlops: flops.products,
       flops: flops.all,
       shareOfOthers: shareOfOthers)
     if json {

@@ -1,3 +1,5 @@
+import WaMIMManifest
+
 /// Measures what a device can do at most.
 package protocol LimitMeter {
   /// Measures rates of arithmetic in registers, of which the highest ones count; to be called before and after what is held against them.
@@ -7,4 +9,11 @@ package protocol LimitMeter {
   ///
   /// - Parameter library: The shared library whose BLAS is measured, or nil for what there is.
   func limits(blas library: String?) throws(TrainerError) -> MachineLimits
+
+  /// Seconds that the device's own library takes for each of some products; nil for those that it cannot make.
+  func librarySeconds(of products: [Manifest.Product]) throws(TrainerError) -> [Double?]
+}
+
+extension LimitMeter {
+  package func librarySeconds(of products: [Manifest.Product]) throws(TrainerError) -> [Double?] { products.map { _ in nil } }
 }
