@@ -32,7 +32,7 @@ extension KernelWriter {
     }
     let sides = [TensorSide(matmul, isLeft: true, tile, shape, self), TensorSide(matmul, isLeft: false, tile, shape, self)]
     for side in sides { source.line("unsigned next_\(side.name)[\(side.count)][\(side.width / 2)];") }
-    source.block("const auto fetch = [&](int first)", end: "};") { source in
+    source.block("const auto fetch = [&](int first) INLINED", end: "};") { source in
       for side in sides { writeFetch(side, matmul, shape, to: &source) }
     }
     source.line("fetch(0);")

@@ -12,6 +12,8 @@ enum Prelude {
     #define __shared__ __attribute__((shared))
     #define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
     #define DEVICE static __inline__ __attribute__((always_inline, device))
+    // For closures: what they capture would lie in local memory.
+    #define INLINED __attribute__((always_inline))
     // As assembly, since LLVM 14 takes it that its own barriers leave shared memory that only one function names as it is, and
     // moves loads across them.
     DEVICE void block_barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
@@ -25,6 +27,7 @@ enum Prelude {
     DEVICE float magnitude(float x) { return __nvvm_fabs_f(x); }
     #else
     #define DEVICE static __forceinline__ __device__
+    #define INLINED
     DEVICE void block_barrier() { __syncthreads(); }
     DEVICE void warp_barrier() { __syncwarp(); }
     DEVICE float of_other_lane(float x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
