@@ -41,7 +41,7 @@ struct LaunchTests {
   @Test(.enabled(if: ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] != nil, "takes some seconds"))
   func aLargeModelTakesFewLaunches() throws {
     let (merged, apart) = try programs("wamim_vit_base", ["batch=256"])
-    #expect(try launches(merged) <= 440)
+    #expect(try launches(merged) <= 450)
     checkMemory(merged, apart)
   }
 }
