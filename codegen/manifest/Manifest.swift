@@ -29,7 +29,7 @@ public struct Manifest: Codable, Sendable {
   /// What the entries of `wamim_call.description` stand for.
   public var calls: [Call]
   /// Products that `bench` holds against a library's.
-  public var products: [Product] = []
+  public var products: [Product]
   /// What the numbers of the calls' origins stand for.
   public var origins: OriginTables
   /// How many heads each layer with attention has, by the layer's path, such as `blocks.0.attn`.
@@ -46,7 +46,8 @@ public struct Manifest: Codable, Sendable {
   public init(
     model: String, compiler: String, processor: Processor, callsBLAS: Bool, batch: Int, microBatch: Int,
     evaluatesOtherwise: Bool = false, states: [State],
-    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], origins: OriginTables = OriginTables(),
+    accumulators: [Tensor], inputs: [Input], schedules: [Schedule], calls: [Call], products: [Product] = [],
+    origins: OriginTables = OriginTables(),
     attentionHeads: [String: Int], positionTables: [PositionTable], recipe: Recipe, pictures: Pictures?, graph: String
   ) {
     self.model = model
@@ -61,6 +62,7 @@ public struct Manifest: Codable, Sendable {
     self.inputs = inputs
     self.schedules = schedules
     self.calls = calls
+    self.products = products
     self.origins = origins
     self.attentionHeads = attentionHeads
     self.positionTables = positionTables

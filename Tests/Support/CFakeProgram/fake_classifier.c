@@ -102,7 +102,7 @@ static const char manifest[] =
     SCHEDULE("step", OUTPUT(TENSOR("loss", "[]", "3296")) "," OUTPUT(TENSOR("learning_rate", "[]", "3300"))) ","
     SCHEDULE("forward", OUTPUT(TENSOR("loss", "[]", "3296")) "," OUTPUT(TENSOR("logits", "[4,3]", "3248")))
     "],\"calls\":[" ENTRY("logits", "0") "," ENTRY("loss", "1") "," ENTRY("scale", "2") "],"
-    "\"origins\":{\"layers\":[\"\"],\"sources\":[],\"regions\":[\"forward\"]},\"attentionHeads\":{},\"positionTables\":[],"
+    "\"products\":[],\"origins\":{\"layers\":[\"\"],\"sources\":[],\"regions\":[\"forward\"]},\"attentionHeads\":{},\"positionTables\":[],"
     "\"recipe\":{\"epochs\":\"2\",\"warmup\":\"0\",\"crop_area\":\"none\"},\"graph\":\"model classifier\\n\"}";
 
 _Static_assert(

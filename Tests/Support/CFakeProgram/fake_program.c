@@ -260,7 +260,7 @@ const char wamim_fake_manifest[] =
     "{\"name\":\"adamw\",\"kind\":\"optimizer\",\"kernel\":3,\"flops\":576,\"productFlops\":0,\"bytes\":1344,\"origins\":[4,-1,0,2,1]},"
     "{\"name\":\"prediction\",\"kind\":\"rows\",\"kernel\":4,\"flops\":0,\"productFlops\":0,\"bytes\":12800,\"origins\":[1,-1,0,0,1]},"
     "{\"name\":\"schedule\",\"kind\":\"rows\",\"kernel\":5,\"flops\":12,\"productFlops\":0,\"bytes\":24,\"origins\":[4,-1,0,2,1]}"
-    "],\"origins\":{\"layers\":[\"\",\"samples\",\"loss\",\"patch\",\"optimizer\"],\"sources\":[],"
+    "],\"products\":[],\"origins\":{\"layers\":[\"\",\"samples\",\"loss\",\"patch\",\"optimizer\"],\"sources\":[],"
     "\"regions\":[\"forward\",\"backward\",\"update\"]},\"attentionHeads\":{},\"positionTables\":[],\"recipe\":{\"base_lr\":\"0.5\",\"weight_decay\":\"0.05\",\"epochs\":\"20\","
     "\"warmup\":\"2\",\"crop_aspect\":\"0.75..1.3333333\"},"
     "\"pictures\":{\"patches\":{\"patch\":4,\"normalized\":false}},\"graph\":\"model fake\\n\"}";
