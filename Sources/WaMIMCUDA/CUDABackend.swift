@@ -30,7 +30,8 @@ public struct CUDABackend: Backend {
     let (whole, units) = kernel.adopting(variant, units: units)
     let images = architectures.map { writer(of: whole, units: units, workspace: layout, for: $0).functions() }
     variant.take(CUDAPlan(product: ProductShape(whole, units: units), images: images))
-    variant.companions = images.first.flatMap { whole.companions(launchedBy: $0) }
+    let companions = Set(images.map { whole.companions(launchedBy: $0) })
+    variant.companions = companions.count == 1 ? companions.first ?? nil : nil
     return variant
   }
 

@@ -44,30 +44,30 @@ public struct LaunchTable: Sendable {
       cost.tensorFlops = Double(description.productFlops)
       cost.otherFlops -= cost.tensorFlops
     }
-    if case .parallel(let parallel) = kernel.body {
-      for group in parallel.groups {
-        cost.bytes += Double(group.count * Self.bytesBesideArguments(of: group.kernel, units: group.units, launches: 1))
-      }
-    } else if case .matmul(let matmul) = kernel.body {
+    if case .matmul(let matmul) = kernel.body {
       let units = description.productFlops / max(1, matmul.productFlops(units: 1))
-      let hasEpilogue = functions.first?.hasEpilogue ?? false
-      cost.bytes += Double(Self.bytesBesideArguments(of: kernel, units: units, launches: functions.count, inRegisters: hasEpilogue))
+      cost.bytes += Double(Self.bytesBesideArguments(of: kernel, units: units, functions))
     }
     return cost
   }
 
   /// What a kernel moves more than each argument once, or twice where it is updated: less where a product stays in registers.
-  private static func bytesBesideArguments(of kernel: Kernel, units: Int, launches: Int, inRegisters: Bool = true) -> Int {
-    guard case .matmul(let matmul) = kernel.body, let epilogue = matmul.epilogue else { return 0 }
+  private static func bytesBesideArguments(of kernel: Kernel, units: Int, _ functions: [CUDAFunction]) -> Int {
+    guard case .matmul(let matmul) = kernel.body else { return 0 }
+    // Sums by themselves read the left side again.
+    let isSummedApart = functions.contains { $0.purpose == "sums" }
+    let summed = isSummedApart ? matmul.m * matmul.k * kernel.arguments[matmul.left.argument].element.byteCount : 0
+    guard let epilogue = matmul.epilogue else { return summed }
     let result = kernel.arguments[matmul.result.argument]
     let elements = matmul.productFlops(units: units) / (2 * matmul.k)
     let product = elements * result.element.byteCount
     let counted = matmul.result.argument == matmul.workspace ? 0 : result.access == .update ? 2 : 1
     // The epilogue may write to the product's place itself.
     let written = epilogue.stages.flatMap(\.stores).contains { $0.access.argument == matmul.result.argument } ? 1 : 0
-    guard inRegisters else { return product * (2 + written - counted) }
+    guard functions.contains(where: \.hasEpilogue) else { return summed + product * (2 + written - counted) }
     // Rows that follow the elements read those again.
-    return product * ((matmul.keepsProduct ? 1 : 0) + written - counted) + (launches > 1 ? elements * 4 : 0)
+    let rows = functions.contains { $0.purpose == "epilogue" } ? elements * 4 : 0
+    return summed + product * ((matmul.keepsProduct ? 1 : 0) + written - counted) + rows
   }
 
   /// The table as text: a line for each kind of kernel, and one for each GPU.

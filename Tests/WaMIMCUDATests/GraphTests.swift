@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 import Testing
+import WaMIMGraph
 import WaMIMTraining
 
 /// Whether all is tried that can be, as `make test-cuda` does.
@@ -55,6 +56,22 @@ private let isThorough = ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] !
   @Test(.enabled(if: isThorough), arguments: ["wamim_vit_base", "wamim_swin_base"])
   func baseModelsAgree(name: String) throws {
     try ProgramAgreement.check(ProgramAgreement.model(name, ["batch=1"], precision: "bf16"), orders: 0...1, limit: 2e-2)
+  }
+
+  /// A product makes sums of what it multiplies on the way, but not those that it needs itself, at once or by a detour.
+  @Test(arguments: [false, true]) func aProductThatNeedsSumsDoesNotMakeThem(isDetour: Bool) throws {
+    let builder = GraphBuilder(name: "needs")
+    let weight = builder.parameter("weight", [24, 16], .normal(standardDeviation: 1))
+    let right = builder.parameter("right", [24, 8], .normal(standardDeviation: 1))
+    let left = weight.applying(.hyperbolicTangent)
+    let sums = left.sum([0]).reshaped([1, 16])
+    let seen = isDetour ? right * sums.sum([1]).reshaped([1, 1]).applying(.hyperbolicTangent) : right
+    let product = left.matmul(seen, transposeLeft: true)
+    let result = isDetour ? product : product + sums.reshaped([16, 1])
+    builder.output("sums", sums)
+    builder.output("y", result)
+    builder.minimize(result.applying(.hyperbolicTangent).total())
+    try ProgramAgreement.check(Model(builder.finish()), orders: 0...1, limit: 1e-4, magnitude: [1])
   }
 
   /// Random programs; `WAMIM_SEED` draws the same again.

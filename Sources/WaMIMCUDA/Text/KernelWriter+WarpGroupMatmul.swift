@@ -134,5 +134,8 @@ extension KernelWriter {
       source.line("if (step > 0 && threadIdx.x % 32 == 0) arrive(empty + 8 * ((step - 1) % \(staging.stages)));")
     }
     source.line("wait_for_products<0>();")
+    source.line("// Compilers do not know that the sums are written until here.")
+    source.line("#pragma unroll")
+    source.line("for (int i = 0; i < \(tile.columns / 2); ++i) asm volatile(\"\" : \"+f\"(sums[i]) :: \"memory\");")
   }
 }

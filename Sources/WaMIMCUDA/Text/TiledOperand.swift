@@ -30,6 +30,7 @@ struct TiledOperand {
   /// The side, if its strides are such that the engine can take it.
   init?(_ matmul: MatmulKernel, isLeft: Bool, _ tile: MatmulTile, _ shape: ProductShape, arguments: [KernelArgument]) {
     let matrix = isLeft ? matmul.left : matmul.right
+    guard arguments[matrix.argument].element == .bfloat16 else { return nil }
     let unitStride = arguments[matrix.argument].unitStride
     self.isLeft = isLeft
     linesHoldTerms = isLeft != matrix.isTransposed

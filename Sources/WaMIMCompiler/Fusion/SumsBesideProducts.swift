@@ -7,13 +7,35 @@ extension Lowering {
     var result = calls.filter { $0.summedMatrix == nil }
     for call in calls {
       guard let summed = call.summedMatrix else { continue }
-      if let product = result.firstIndex(where: { $0.multiplies(summed) }) {
+      // A product that needs the sums cannot wait for itself.
+      let needing = Self.values(thatNeed: call.writes, among: calls)
+      let product =
+        isWrittenOver(summed, by: calls)
+        ? nil : result.firstIndex { $0.multiplies(summed) && $0.writes.isDisjoint(with: needing) }
+      if let product {
         result[product].addSums(of: call)
       } else {
         result.append(call)
       }
     }
     return result
+  }
+
+  /// `values` and all that is computed from them.
+  private static func values(thatNeed values: Set<ValueID>, among calls: [LoweredCall]) -> Set<ValueID> {
+    var found = values
+    var count = 0
+    while found.count > count {
+      count = found.count
+      for call in calls where !call.reads.isDisjoint(with: found) { found.formUnion(call.writes) }
+    }
+    return found
+  }
+
+  /// Whether the matrix is a state's that a call writes over: the product and the sums may then be of different values.
+  private func isWrittenOver(_ matrix: SummedMatrix, by calls: [LoweredCall]) -> Bool {
+    guard case .buffer(let root) = matrix.buffer else { return true }
+    return calls.contains { $0.overwrites.contains(root) }
   }
 }
 
@@ -65,6 +87,7 @@ extension LoweredCall {
     bindings.append(call.bindings[result.argument])
     matmul.leftSums = Access(argument: kernel.arguments.count - 1, offset: result.offset, strides: [1])
     kernel.body = .matmul(matmul)
+    reads.formUnion(call.reads)
     writes.formUnion(call.writes)
     overwrites.formUnion(call.overwrites)
     provenance.formUnion(call.provenance)

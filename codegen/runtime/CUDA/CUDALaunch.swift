@@ -5,7 +5,7 @@ struct CUDALaunch {
   let function: wamim_cuda_function
   let blocks: Int
   let threads: Int
-  /// Addresses and whole numbers.
+  /// Addresses and whole numbers, one after the other in memory, so that a function can take all of them as one table.
   let parameters: [UInt64]
   /// What messages call it.
   let name: String
