@@ -104,7 +104,8 @@ let package = Package(
     .testTarget(
       name: "WaMIMCompilerTests",
       dependencies: [
-        "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "WaMIMManifest", "TestSupport",
+        "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMCompiler", "WaMIMManifest", "WaMIMTypes",
+        "TestSupport",
       ]),
     .testTarget(name: "WaMIMGraphTests", dependencies: ["WaMIMLayers", "WaMIMGraph"]),
     .testTarget(name: "WaMIMTrainingTests", dependencies: ["WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter"]),

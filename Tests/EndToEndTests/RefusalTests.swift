@@ -49,9 +49,11 @@ import Testing
     let before = try contents(of: workshop)
     for words in Self.replacements {
       // What the executable itself takes differs from machine to machine.
-      let refused = try (1...20).first { step in
-        let result = try shell("ulimit -v \(20_000 * step); ./train fit \(words) --limit-steps 11", in: workshop)
-        guard result.status != 127, result.status < 128, !result.errors.contains("loading shared libraries") else { return false }
+      let refused = try (1...80).first { step in
+        let result = try shell("ulimit -v \(5_000 * step); ./train fit \(words) --limit-steps 11", in: workshop)
+        // What comes before the trainer's first line may crash without memory.
+        let isCrash = result.status >= 128 || [SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGBUS].contains(result.status)
+        guard result.status != 127, !isCrash, !result.errors.contains("loading shared libraries") else { return false }
         #expect(result.status == 1 && result.errors.contains("error: "), "\(words): \(result.status) \(result.errors)")
         #expect(try contents(of: workshop) == before, "\(words)")
         return true

@@ -45,7 +45,7 @@ package struct KernelReference {
     }
   }
 
-  private mutating func run(_ group: ParallelKernel.Group) {
+  private mutating func run(_ group: ParallelKernel.Repetition) {
     for member in 0..<group.count {
       var own = group.kernel.arguments.map { [Float](repeating: .nan, count: $0.access == .workspace ? $0.count : 0) }
       for (operand, argument) in zip(group.operands, group.arguments(of: member)) { own[operand] = arrays[argument] }

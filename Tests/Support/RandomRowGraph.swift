@@ -1,4 +1,3 @@
-import TestSupport
 import WaMIMGraph
 import WaMIMLayers
 

@@ -61,6 +61,7 @@ private let isThorough = ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] !
   /// A product makes sums of what it multiplies on the way, but not those that it needs itself, at once or by a detour.
   @Test(arguments: [false, true]) func aProductThatNeedsSumsDoesNotMakeThem(isDetour: Bool) throws {
     let builder = GraphBuilder(name: "needs")
+    _ = builder.input("images", [2, 3, 8, 8])
     let weight = builder.parameter("weight", [24, 16], .normal(standardDeviation: 1))
     let right = builder.parameter("right", [24, 8], .normal(standardDeviation: 1))
     let left = weight.applying(.hyperbolicTangent)

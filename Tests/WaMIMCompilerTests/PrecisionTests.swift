@@ -27,7 +27,7 @@ struct PrecisionTests {
       case .matmul: #expect(elements == [.bfloat16, .bfloat16] && node.type.element == .float32)
       case .attention, .attentionGradient: #expect(Set(elements) == [.bfloat16] && node.type.element == .bfloat16)
       case .groupAttention, .groupAttentionGradient: #expect(elements.prefix(3).allSatisfy { $0 == .bfloat16 })
-      case .unary, .binary, .scatterAdd, .rank, .waveletAnalysis: #expect(!elements.contains(.bfloat16), "\(node.operation)")
+      case .unary, .binary, .rank, .waveletAnalysis: #expect(!elements.contains(.bfloat16), "\(node.operation)")
       default: break
       }
     }

@@ -112,7 +112,7 @@ import WaMIMManifest
       #expect(status == 41)
       let lines = output.split(separator: "\n")
       try #require(lines.count == 5)
-      #expect(lines[0].hasPrefix("4 1 {"))
+      #expect(lines[0].hasPrefix("5 1 {"))
       let manifest = try JSONDecoder().decode(Manifest.self, from: Data(lines[0].dropFirst(4).utf8))
       #expect(manifest.processor.name == backend.processor.name && manifest.processor.features == backend.processor.features)
       #expect(manifest.model == "added \"one\"")

@@ -6,7 +6,7 @@ import WaMIMCompiler
 struct ParallelWriter {
   /// Equal kernels, and the function that each of them is.
   struct Group {
-    var kernels: ParallelKernel.Group
+    var kernels: ParallelKernel.Repetition
     var function: CUDAFunction
 
     /// Blocks of all of them.

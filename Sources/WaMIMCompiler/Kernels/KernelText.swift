@@ -244,7 +244,7 @@ extension ParallelKernel {
   }
 }
 
-extension ParallelKernel.Group {
+extension ParallelKernel.Repetition {
   /// The kernel once, with what its arguments are called there and here.
   fileprivate var lines: [String] {
     func names(_ numbers: [Int]) -> String { "(" + numbers.map { "a\($0)" }.joined(separator: ", ") + ")" }

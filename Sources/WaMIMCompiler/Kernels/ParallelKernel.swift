@@ -3,7 +3,7 @@
 /// None of them uses a workspace.
 public struct ParallelKernel: Hashable, Sendable {
   /// Equal kernels on different memory.
-  public struct Group: Hashable, Sendable {
+  public struct Repetition: Hashable, Sendable {
     /// Each of the kernels, whose argument numbers are its own.
     public var kernel: Kernel
     /// The units of each.
@@ -31,7 +31,7 @@ public struct ParallelKernel: Hashable, Sendable {
     }
   }
 
-  public var groups: [Group]
+  public var groups: [Repetition]
 
   /// The kinds of all members, for dumps and profiles.
   var kind: String { Set(groups.map(\.kernel.body.kind)).sorted().joined(separator: "+") }
@@ -72,7 +72,7 @@ extension Kernel {
       return arguments.count - 1
     }
     let described = groups.map { members in
-      var group = ParallelKernel.Group(
+      var group = ParallelKernel.Repetition(
         kernel: members[0].kernel, units: members[0].units, count: members.count, shared: [:], firstArgument: 0)
       for operand in group.operands where members.count > 1 {
         // Only what is read can be the same for several.

@@ -88,7 +88,7 @@ class Reader {
   }
 
   void read_statement(const std::string &statement) {
-    if (statement.empty() || statement.rfind(".reg", 0) == 0 || statement.rfind(".loc", 0) == 0 || statement.rfind(".pragma", 0) == 0) return;
+    if (statement.empty() || statement.rfind(".reg", 0) == 0 || statement.rfind(".loc\t", 0) == 0 || statement.rfind(".loc ", 0) == 0 || statement.rfind(".pragma", 0) == 0) return;
     if (statement.back() == ':') {
       labels_[statement.substr(0, statement.size() - 1)] = function_.code.size();
       return;
