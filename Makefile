@@ -133,7 +133,7 @@ stress: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 	WAMIM_EVERY_NUMBER=$(CPU) nice swift test -c release --disable-testable-imports --filter everyNumber
 
-## test-cuda: the tests of the CUDA backend, all of them, and what gpu-check does, on emulated GPUs; takes some minutes.
+## test-cuda: the tests of the CUDA backend, all of them, and what gpu-check does, on emulated GPUs; takes an hour or two.
 test-cuda: test-dependencies build
 	WAMIM_THOROUGH=1 swift test -c release --disable-testable-imports --filter 'WaMIMCUDATests|CUDATrainerTests'
 	@mkdir -p .build/cuda-driver && ln -sf ../release/libFakeCUDA.so .build/cuda-driver/libcuda.so.1

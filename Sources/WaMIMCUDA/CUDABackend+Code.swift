@@ -29,11 +29,14 @@ extension CUDABackend {
   /// The products of a program that is planned for GPUs, by its kernels.
   public func products(of program: Program) -> [Manifest.Product] {
     zip(program.kernels, program.variants).enumerated().compactMap { number, pair in
-      guard case .matmul(let matmul) = pair.0.body, let shape = (pair.1.plan as? CUDAPlan)?.product else { return nil }
+      var kernel = pair.0
+      // Products that run at the same time are equal.
+      if case .parallel(let parallel) = kernel.body, let group = parallel.groups.first { kernel = group.kernel }
+      guard case .matmul(let matmul) = kernel.body, let shape = (pair.1.plan as? CUDAPlan)?.product else { return nil }
       return Manifest.Product(
         kernel: number, rows: shape.rows, columns: shape.columns, terms: matmul.k, count: shape.products,
         isLeftTransposed: matmul.left.isTransposed, isRightTransposed: matmul.right.isTransposed, factor: matmul.factor,
-        result: pair.0.arguments[matmul.result.argument].element)
+        result: kernel.arguments[matmul.result.argument].element)
     }
   }
 

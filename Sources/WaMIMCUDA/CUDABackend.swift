@@ -11,7 +11,7 @@ public struct CUDABackend: Backend {
   /// All units of a group are one chunk: the device cuts the work itself, and scratch memory holds whole arrays.
   public let chunking = Chunking(rows: 1 << 40, least: 1, bytes: 1 << 60)
 
-  /// A launch takes 4 KiB of parameters.
+  /// A launch takes 4 KiB of parameters, in words of 8 bytes; tensor maps among them begin at multiples of 64 bytes.
   public let parallelArguments = 512
   public let makesCallsInTurn = true
   public let sumsBesideProducts = true
@@ -28,38 +28,48 @@ public struct CUDABackend: Backend {
     let layout = WorkspaceLayout(kernel, units: units)
     var variant = Variant(name: "cuda", block: kernel.wholeResult?.extent, workspace: layout.variantCount)
     let (whole, units) = kernel.adopting(variant, units: units)
-    let images = architectures.map { writer(of: whole, units: units, workspace: layout, for: $0).functions() }
+    let writers = architectures.map { writer(of: whole, units: units, workspace: layout, for: $0) }
+    let images = writers.map { $0.functions() }
     variant.take(CUDAPlan(product: ProductShape(whole, units: units), images: images))
-    let companions = Set(images.map { whole.companions(launchedBy: $0) })
+    let companions = Set(images.map { whole.companions(launchedBy: $0, units: units) })
     variant.companions = companions.count == 1 ? companions.first ?? nil : nil
+    variant.furtherArguments = DeviceCode.TensorMap.wordCount * (writers.map(\.mostTensorMaps).max() ?? 0)
     return variant
   }
 
-  private func writer(of kernel: Kernel, units: Int, workspace: WorkspaceLayout, for architecture: GPUArchitecture) -> KernelWriter
-  {
+  private func writer(
+    of kernel: Kernel, units: Int, copies: Int = 1, workspace: WorkspaceLayout, for architecture: GPUArchitecture
+  ) -> KernelWriter {
     KernelWriter(
-      kernel: kernel, units: units, workspace: workspace, architecture: architecture, warpGroupTile: warpGroupTile)
+      kernel: kernel, units: units, copies: copies, workspace: workspace, architecture: architecture, warpGroupTile: warpGroupTile)
   }
 
-  /// All kernels in one launch.
+  /// All kernels in one launch, or in as many as each of them takes.
   private func variant(of parallel: ParallelKernel, argumentCount: Int) -> Variant {
     var variant = Variant(name: "cuda")
     let images = architectures.map { architecture in
       let functions = parallel.groups.map { group in
         let workspace = WorkspaceLayout(group.kernel, units: group.units)
-        return writer(of: group.kernel, units: group.units, workspace: workspace, for: architecture).functions()
+        return writer(of: group.kernel, units: group.units, copies: group.count, workspace: workspace, for: architecture)
+          .functions()
       }
-      let groups = zip(parallel.groups, functions.joined()).map { ParallelWriter.Group(kernels: $0, function: $1) }
-      return [ParallelWriter(groups: groups, addressCount: argumentCount).function()]
+      return (0..<(functions.map(\.count).max() ?? 0)).map { launch in
+        let groups = zip(parallel.groups, functions).compactMap { kernels, functions in
+          functions.indices.contains(launch) ? ParallelWriter.Group(kernels: kernels, function: functions[launch]) : nil
+        }
+        return ParallelWriter(groups: groups, addressCount: argumentCount).function()
+      }
     }
-    variant.take(CUDAPlan(images: images))
+    var product = parallel.groups.first.flatMap { ProductShape($0.kernel, units: $0.units) }
+    product?.products *= parallel.groups[0].count
+    variant.take(CUDAPlan(product: product, images: images))
     return variant
   }
 }
 
 /// How a kernel is carried out: functions launched one after the other.
 package struct CUDAPlan: Sendable {
-  /// The shape of its product, if it is one.
+  /// The shape of its products, if it makes any.
   var product: ProductShape?
   /// For each of the backend's architectures.
   package var images: [[CUDAFunction]]

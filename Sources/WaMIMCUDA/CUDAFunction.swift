@@ -39,31 +39,56 @@ package struct CUDAFunction: Sendable {
   var hasEpilogue = false
   /// Columns of the tiles that warp groups multiply, if they do.
   var groupColumns: Int?
-  /// The addresses that it takes as one table; nil where it takes each as a parameter of its own.
-  var addressCount: Int?
+  /// The addresses that it takes as one table, with its tensor maps behind them; nil where each is a parameter of its own.
+  package var addressCount: Int?
   /// What lies in shared memory besides what the body declares.
   var shared: [SharedArray] = []
   /// The statements of its body, in which `block` is the number of the block, but where a table is taken.
   package var body: String
 
   /// What stands in the body for the function's name, which is not known while it is written.
-  static let namePlaceholder = "$name"
+  private static let namePlaceholder = "$name"
+  /// What stands there for the address of a tensor map.
+  static func mapPlaceholder(_ number: Int) -> String { "$map(\(number))" }
+
+  /// The address of a parameter, or of byte `offset` in it.
+  static func addressOfParameter(_ number: Int, offset: String? = nil) -> String {
+    "ADDRESS_OF_PARAMETER(\"\(namePlaceholder)_param_\(number)\")" + (offset.map { " + \($0)" } ?? "")
+  }
 
   /// The launch in dumps.
   var launch: String { "\(purpose) <<<\(blocks), \(threads)>>>" }
+
+  /// Address number `index` of the table that it takes, as a pointer to `type`.
+  static func address(_ type: String, inTableAt index: String) -> String {
+    "ADDRESS(\(type), \"\(namePlaceholder)_param_0\", \(index))"
+  }
 
   /// The parameters as CUDA C++ declares them.
   ///
   /// - Parameter kernel: The kernel whose arguments they are.
   func parameters(of kernel: Kernel) -> String {
-    if let addressCount { return "const Addresses<\(addressCount)> addresses" }
+    if let addressCount {
+      let table = tensorMaps.isEmpty ? "Addresses<\(addressCount)>" : "AddressesAndMaps<\(addressCount), \(tensorMaps.count)>"
+      return "const \(table) addresses"
+    }
     let maps = tensorMaps.indices.map { "const TensorMap map\($0)" }
     return (KernelWriter.pointers(of: kernel) + maps).joined(separator: ", ")
   }
 
-  /// All statements.
-  var statements: String {
-    guard addressCount == nil else { return body }
-    return (["const unsigned block = blockIdx.x;"] + shared.map(\.declaration)).map { "  \($0)\n" }.joined() + body
+  /// All statements of the function called `name`.
+  ///
+  /// - Parameter kernel: The kernel whose arguments it takes.
+  func statements(of kernel: Kernel, name: String) -> String {
+    let all =
+      addressCount == nil
+      ? (["const unsigned block = blockIdx.x;"] + shared.map(\.declaration)).map { "  \($0)\n" }.joined() + body : body
+    return bodyReplacingMaps(in: all) { Self.addressOfParameter(kernel.arguments.count + $0) }
+      .replacing(Self.namePlaceholder, with: name)
+  }
+
+  /// Some of the body, with the address of each tensor map.
+  func bodyReplacingMaps(in text: String, by address: (Int) -> String) -> String {
+    tensorMaps.indices.reduce(text) { $0.replacing(Self.mapPlaceholder($1), with: address($1)) }
   }
 }

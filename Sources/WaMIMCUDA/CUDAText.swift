@@ -41,7 +41,7 @@ extension CUDABackend {
 
         // \(comment)
         KERNEL(\(bounds)) \(name)(\(function.parameters(of: kernel))) {
-        \(function.statements.replacing(CUDAFunction.namePlaceholder, with: name))}
+        \(function.statements(of: kernel, name: name))}
 
         """
     }.joined()
@@ -62,10 +62,10 @@ extension CUDAPlan {
     if functions.contains(where: { $0.threads == 0 }) {
       return CUDAError("\(name): a row of scores is longer than shared memory; the CUDA backend cannot do that yet.")
     }
-    // Indices are 32 bits wide; a unit's array is as long as the whole where all units share it.
-    if functions.contains(where: { $0.blocks * $0.threads > Int(Int32.max) })
-      || kernel.arguments.contains(where: { $0.count > Int(Int32.max) })
-    {
+    // Indices are 32 bits wide, those of each kernel by itself; a unit's array is as long as the whole where all units share it.
+    let mostThreads = functions.map { $0.blocks * ($0.addressCount == nil ? $0.threads : 1) }.max() ?? 0
+    let mostElements = kernel.arguments.map(\.count).max() ?? 0
+    if max(mostThreads, mostElements) > Int(Int32.max) {
       return CUDAError("\(name): it has more than 2,147,483,647 elements; take smaller micro-batches with --micro-batch.")
     }
     return nil

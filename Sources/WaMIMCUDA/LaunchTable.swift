@@ -44,9 +44,15 @@ public struct LaunchTable: Sendable {
       cost.tensorFlops = Double(description.productFlops)
       cost.otherFlops -= cost.tensorFlops
     }
-    if case .matmul(let matmul) = kernel.body {
+    switch kernel.body {
+    case .matmul(let matmul):
       let units = description.productFlops / max(1, matmul.productFlops(units: 1))
-      cost.bytes += Double(Self.bytesBesideArguments(of: kernel, units: units, functions))
+      cost.bytes += Double(bytesBesideArguments(of: kernel, units: units, functions))
+    case .parallel(let parallel):
+      for group in parallel.groups {
+        cost.bytes += Double(group.count * bytesBesideArguments(of: group.kernel, units: group.units, functions))
+      }
+    default: break
     }
     return cost
   }
@@ -54,8 +60,8 @@ public struct LaunchTable: Sendable {
   /// What a kernel moves more than each argument once, or twice where it is updated: less where a product stays in registers.
   private static func bytesBesideArguments(of kernel: Kernel, units: Int, _ functions: [CUDAFunction]) -> Int {
     guard case .matmul(let matmul) = kernel.body else { return 0 }
-    // Sums by themselves read the left side again.
-    let isSummedApart = functions.contains { $0.purpose == "sums" }
+    // Warp groups leave sums to blocks that read the left side again.
+    let isSummedApart = matmul.leftSums != nil && functions.contains { $0.groupColumns != nil }
     let summed = isSummedApart ? matmul.m * matmul.k * kernel.arguments[matmul.left.argument].element.byteCount : 0
     guard let epilogue = matmul.epilogue else { return summed }
     let result = kernel.arguments[matmul.result.argument]
@@ -66,7 +72,7 @@ public struct LaunchTable: Sendable {
     let written = epilogue.stages.flatMap(\.stores).contains { $0.access.argument == matmul.result.argument } ? 1 : 0
     guard functions.contains(where: \.hasEpilogue) else { return summed + product * (2 + written - counted) }
     // Rows that follow the elements read those again.
-    let rows = functions.contains { $0.purpose == "epilogue" } ? elements * 4 : 0
+    let rows = functions.count > 1 ? elements * 4 : 0
     return summed + product * ((matmul.keepsProduct ? 1 : 0) + written - counted) + rows
   }
 

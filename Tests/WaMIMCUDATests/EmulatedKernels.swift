@@ -26,10 +26,12 @@ final class EmulatedKernels {
   /// - Parameter order: Which order of threads; 0 is the quickest.
   func launch(
     _ name: String, blocks: Int, threads: Int, sharedBytes: Int = 0, _ pointers: [UnsafeMutableRawPointer],
-    tensorMaps: [DeviceCode.TensorMap] = [], memory: [UnsafeMutableRawBufferPointer], order: UInt64 = 0
+    tensorMaps: [DeviceCode.TensorMap] = [], isTable: Bool = false, memory: [UnsafeMutableRawBufferPointer], order: UInt64 = 0
   ) throws {
     var message = [CChar](repeating: 0, count: 1024)
     var parameters = pointers.map { UInt64(UInt(bitPattern: $0)) }
+    // In a table descriptions begin at multiples of 64 bytes.
+    if isTable, !tensorMaps.isEmpty { while parameters.count % 8 != 0 { parameters.append(0) } }
     for map in tensorMaps { parameters += try Self.words(of: map, at: parameters[map.argument]) }
     let ranges = memory.map { ptx_memory(base: $0.baseAddress, bytes: $0.count) }
     let failed = ptx_launch(
@@ -45,7 +47,7 @@ final class EmulatedKernels {
   ) throws {
     try launch(
       name, blocks: function.blocks, threads: function.threads, sharedBytes: function.sharedBytes, pointers,
-      tensorMaps: function.tensorMaps, memory: memory, order: order)
+      tensorMaps: function.tensorMaps, isTable: function.addressCount != nil, memory: memory, order: order)
   }
 
   /// What the driver would make of a description of an array in an argument at `address`.

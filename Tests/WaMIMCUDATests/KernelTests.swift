@@ -131,6 +131,20 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
     try check(cases, seed: seed)
   }
 
+  /// Equal products in one launch, each of whose arrays the copy engine has a description of.
+  @Test(arguments: 0...4) func equalProductsByWarpGroupsAgreeWithReference(tile: Int) throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
+    let backend = try CUDABackend.hopper(tile: tile)
+    let singles = (0..<4).map { number in
+      let product = kernels.alignedMatmul()
+      return number < 2 ? product.summingLeftRows ?? product : product
+    }
+    let cases = singles.flatMap { single in Self.parallel((0..<3).map { single.moved(by: $0) }, backend) }
+    #expect(!cases.isEmpty, "seed \(seed)")
+    try check(cases, backend, seed: seed)
+  }
+
   /// An array as what arguments are bound to: those of equal numbers are the same memory.
   private struct Bound: Hashable {
     var array: [Float]
@@ -138,10 +152,17 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
   }
 
   /// Cases as one for each kind of companions, where there are several of a kind.
-  private static func parallel(_ cases: [KernelCase]) -> [KernelCase] {
-    let backend = CUDABackend()
-    let kinds = Dictionary(grouping: cases) { backend.variant(of: $0.kernel, units: $0.units).companions }
-    return kinds.sorted { $0.key ?? "" < $1.key ?? "" }.compactMap { kind, cases in
+  private static func parallel(_ cases: [KernelCase], _ backend: CUDABackend = CUDABackend()) -> [KernelCase] {
+    var kinds: [(key: Companions?, value: [KernelCase])] = []
+    for item in cases {
+      let companions = backend.variant(of: item.kernel, units: item.units).companions
+      if let known = kinds.firstIndex(where: { $0.key == companions }) {
+        kinds[known].value.append(item)
+      } else {
+        kinds.append((companions, [item]))
+      }
+    }
+    return kinds.compactMap { kind, cases in
       guard kind != nil, cases.count > 1 else { return nil }
       let adopted = cases.map { $0.kernel.adopting(backend.variant(of: $0.kernel, units: $0.units), units: $0.units) }
       // Where two read the same numbers, they may read them in the same place.
@@ -173,7 +194,13 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
   @Test(arguments: [false, true]) func attentionAgreesWithReference(isRounded: Bool) throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    var cases = Self.shapes.flatMap { shape -> [KernelCase] in
+    // So many heads that a block for each works on queries and then on keys.
+    let many = AttentionShape(heads: 4, headWidth: 5, queryCount: 3, keyCount: 2)
+    var cases = [KernelCase.attentionGradient(many, units: 108, generator: &generator)].map {
+      $0.rounding(isRounded ? [0, 1, 3] : [])
+    }
+    cases += Self.parallel((0..<3).map { KernelCase.attention(Self.shapes[0], units: 1, generator: &generator).moved(by: $0) })
+    cases += Self.shapes.flatMap { shape -> [KernelCase] in
       [
         KernelCase.attention(shape, units: 2, generator: &generator).rounding(isRounded ? [0, 1] : []),
         .attentionGradient(shape, units: 2, generator: &generator).rounding(isRounded ? [0, 1, 3] : []),

@@ -26,10 +26,10 @@ struct LaunchTests {
     }
   }
 
-  /// Memory for what is put off is little beside all the rest.
+  /// What is put off and what is made together does not take much more memory.
   private func checkMemory(_ merged: Program, _ apart: Program) {
     let (bytes, least) = (merged.arenaBytes + merged.scratchBytes, apart.arenaBytes + apart.scratchBytes)
-    #expect(Double(bytes) < 1.05 * Double(least), "\(bytes) bytes instead of \(least)")
+    #expect(Double(bytes) < 1.33 * Double(least), "\(bytes) bytes instead of \(least)")
   }
 
   @Test func aSmallModelTakesFewerLaunches() throws {
@@ -41,7 +41,7 @@ struct LaunchTests {
   @Test(.enabled(if: ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] != nil, "takes some seconds"))
   func aLargeModelTakesFewLaunches() throws {
     let (merged, apart) = try programs("wamim_vit_base", ["batch=256"])
-    #expect(try launches(merged) <= 450)
+    #expect(try launches(merged) <= 350)
     checkMemory(merged, apart)
   }
 }

@@ -1,13 +1,20 @@
 import WaMIMCompiler
 
 extension KernelWriter {
-  /// The sums of the left side's rows by themselves: a lane has a row, and each warp a share of the terms.
-  func leftSums(of matmul: MatmulKernel, _ shape: ProductShape, to target: Access) -> CUDAFunction {
-    let (lanes, warps) = (32, Self.threads / 32)
-    return function("sums", blocks: shape.rows.dividedUp(by: lanes)) { source in
-      source.share("float", "parts", [warps, lanes])
+  /// Writes what blocks behind the first `products` do, which multiply: they sum the left side's rows. Warp groups never have the sides
+  /// in registers, so that the sums take blocks of their own, whose lanes have a row each, and whose warps a share of the terms.
+  ///
+  /// - Returns: How many blocks that takes.
+  func writeLeftSums(
+    _ matmul: MatmulKernel, _ shape: ProductShape, behind products: Int, threads: Int, to source: inout SourceText
+  ) -> Int {
+    guard let target = matmul.leftSums else { return 0 }
+    let (lanes, warps) = (32, threads / 32)
+    source.block("if (block >= \(products))") { source in
+      source.line("extern __shared__ ALIGNED(1024) unsigned char stages[];")
+      source.line("float (&parts)[\(warps)][\(lanes)] = *(float (*)[\(warps)][\(lanes)])stages;")
       source.line("const int lane = threadIdx.x % \(lanes), warp = threadIdx.x / \(lanes);")
-      source.line("const int row = block * \(lanes) + lane;")
+      source.line("const int row = (block - \(products)) * \(lanes) + lane;")
       source.line("float total = 0.0f;")
       let index = position(matmul.left, row: "row", column: "k", shape, hasUnits: true)
       source.line("if (row < \(shape.rows))")
@@ -18,6 +25,8 @@ extension KernelWriter {
       source.line("if (warp > 0 || row >= \(shape.rows)) return;")
       source.line("for (int w = 1; w < \(warps); ++w) total += parts[w][lane];")
       source.line(store("total", target, ["row"]))
+      source.line("return;")
     }
+    return shape.rows.dividedUp(by: lanes)
   }
 }

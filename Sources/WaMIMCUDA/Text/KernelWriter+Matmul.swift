@@ -36,13 +36,6 @@ extension KernelWriter {
   /// The product with an epilogue in registers, as far as that needs no whole rows, and then what does.
   func functions(of matmul: MatmulKernel) -> [CUDAFunction] {
     guard let shape = ProductShape(kernel, units: units) else { return [] }
-    let functions = functions(of: matmul, shape)
-    // Warp groups never have the sides in registers.
-    guard let target = matmul.leftSums, functions.contains(where: { $0.groupColumns != nil }) else { return functions }
-    return functions + [leftSums(of: matmul, shape, to: target)]
-  }
-
-  private func functions(of matmul: MatmulKernel, _ shape: ProductShape) -> [CUDAFunction] {
     guard let epilogue = matmul.epilogue else { return [product(matmul, shape, epilogue: nil)] }
     if isInRegisters(epilogue, of: matmul, shape) { return [product(matmul, shape, epilogue: epilogue)] }
     if let split = EpilogueSplit(epilogue, of: matmul, in: kernel), isInRegisters(split.elements, of: matmul, shape) {
@@ -122,7 +115,8 @@ extension KernelWriter {
       tiles += MatmulTile.hopper
     }
     return MatmulTile.best(
-      of: tiles, rows: shape.rows, columns: shape.columns, products: shape.products, processors: architecture.processors)
+      of: tiles, rows: shape.rows, columns: shape.columns, products: copies * shape.products,
+      processors: architecture.processors)
   }
 
   /// Writes a product of float32 numbers: each thread has a tile of the block's tile in registers.

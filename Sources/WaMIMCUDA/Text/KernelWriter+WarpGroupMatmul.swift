@@ -33,6 +33,12 @@ extension KernelWriter {
     return sides.count == 2 ? sides : nil
   }
 
+  /// Descriptions of arrays that the kernel's product takes if warp groups make it, which depends on how many run at the same time.
+  var mostTensorMaps: Int {
+    guard case .matmul(let matmul) = kernel.body, let shape = ProductShape(kernel, units: units) else { return 0 }
+    return tiledOperands(matmul, MatmulTile.hopper[0], shape)?.count ?? 0
+  }
+
   /// A product by warp groups.
   func groupProduct(
     _ matmul: MatmulKernel, _ shape: ProductShape, _ tile: MatmulTile, _ sides: [TiledOperand], epilogue: RowKernel?,
@@ -40,7 +46,9 @@ extension KernelWriter {
   ) -> CUDAFunction {
     let staging = Staging(sides, terms: matmul.k, sharedBytes: architecture.sharedBytes)
     let threads = Staging.threadsOfGroup * (1 + tile.warpGroups)
+    var sumBlocks = 0
     var function = function("matmul", blocks: blocks, threads: threads, usesTensorCores: true) { source in
+      sumBlocks = writeLeftSums(matmul, shape, behind: blocks, threads: threads, to: &source)
       writePlace(&source)
       writeBarriers(tile, staging, to: &source)
       source.block("if (threadIdx.x < \(Staging.threadsOfGroup))") { source in
@@ -57,6 +65,7 @@ extension KernelWriter {
         sum: "sums[j / 2 * 4 + i * 2 + j % 2]")
       writeResult(matmul, shape, share, epilogue, to: &source)
     }
+    function.blocks += sumBlocks
     function.tensorMaps = sides.map(\.map)
     function.sharedBytes = staging.stages * staging.bytesOfStage
     function.residentBlocks = 1
@@ -83,8 +92,7 @@ extension KernelWriter {
   /// Writes the loop of the one thread that lets tiles be copied.
   private func writeCopies(_ sides: [TiledOperand], _ tile: MatmulTile, _ staging: Staging, to source: inout SourceText) {
     for (number, side) in sides.enumerated() {
-      source.line("unsigned long long \(side.name);")
-      source.line("FIND_PARAMETER(\(side.name), \"\(CUDAFunction.namePlaceholder)_param_\(kernel.arguments.count + number)\");")
+      source.line("const unsigned long long \(side.name) = \(CUDAFunction.mapPlaceholder(number));")
     }
     source.loop("step", below: "\(staging.steps)") { source in
       writeStage(staging, to: &source)

@@ -7,6 +7,8 @@ import WaMIMTypes
 struct KernelWriter {
   let kernel: Kernel
   let units: Int
+  /// How many such kernels run at the same time.
+  let copies: Int
   let workspace: WorkspaceLayout
   let architecture: GPUArchitecture
   /// The number of the tile with which warp groups multiply whatever they can, if they shall.
@@ -57,8 +59,9 @@ struct KernelWriter {
 }
 
 extension KernelArgument {
-  /// The type of a pointer to it in CUDA C++.
-  var pointer: String { "\(access == .read ? "const " : "")\(element.cuda)*" }
+  /// The type of a pointer to it in CUDA C++, and of what it points to.
+  var pointer: String { "\(pointee)*" }
+  var pointee: String { "\(access == .read ? "const " : "")\(element.cuda)" }
 }
 
 extension ElementType {

@@ -10,9 +10,15 @@ extension Prelude {
 
     // What the tensor copy engine has to know of an array; the runtime writes it.
     struct ALIGNED(64) TensorMap { unsigned long long words[16]; };
+    template <int count, int map_count> struct AddressesAndMaps {
+      void* at[count];
+      TensorMap maps[map_count];
+    };
     // Where a parameter lies, by its name in PTX: what C++ takes the address of, LLVM copies.
-    #define FIND_PARAMETER(address, name) \\
-      asm("{.reg .b64 %%at; mov.b64 %%at, " name "; cvta.param.u64 %0, %%at;}" : "=l"(address))
+    #define ADDRESS_OF_PARAMETER(name) ({ \\
+      unsigned long long found; \\
+      asm("{.reg .b64 %%at; mov.b64 %%at, " name "; cvta.param.u64 %0, %%at;}" : "=l"(found)); \\
+      found; })
 
     #if defined(__clang__)
     DEVICE unsigned shared_address(const void* at) {

@@ -44,6 +44,17 @@ enum Prelude {
 
     // Where the arrays of kernels that run at the same time lie.
     template <int count> struct Addresses { void* at[count]; };
+    // Address `number` of such a table, which is the parameter called `name` in PTX. Where C++ picks it by a number that is only known
+    // when it runs, LLVM may copy the table to local memory.
+    #if defined(__clang__)
+    #define ADDRESS(type, name, number) ({ \\
+      unsigned long long found; \\
+      asm("{.reg .b64 %%at; mov.b64 %%at, " name "; add.s64 %%at, %%at, %1; ld.param.b64 %0, [%%at]; cvta.to.global.u64 %0, %0;}" \\
+          : "=l"(found) : "l"(8ull * (number))); \\
+      (type*)(__attribute__((address_space(1))) type*)found; })
+    #else
+    #define ADDRESS(type, name, number) ((type*)addresses.at[number])
+    #endif
 
     // The upper half of a float32.
     struct bf16 { unsigned short bits; };

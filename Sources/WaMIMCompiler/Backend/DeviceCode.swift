@@ -33,6 +33,8 @@ public struct DeviceCode: Sendable {
 
     /// What strides and addresses are multiples of, in bytes.
     public static let alignment = 16
+    /// Words of 8 bytes that a description takes among a launch's parameters, which begin at multiples of 64 bytes.
+    public static let wordCount = 16
     /// The most axes.
     public static let mostAxes = 4
 

@@ -54,10 +54,25 @@ struct Arrangement {
 
   /// The arrangement in which calls that do not depend on each other are made as one, where `backend` can do that.
   private func merged(by backend: any Backend) -> Arrangement {
+    let near = merged(.near, by: backend)
+    let far = merged(.far, by: backend)
+    let isWorthIt = far.calls.count < near.calls.count && memory(of: far) < Self.memoryForMerging * memory(of: near)
+    return Arrangement(lowering, isWorthIt ? far : near, backend)
+  }
+
+  /// How many times the memory of near calls may be taken by far ones that are made together, which keep results for longer.
+  private static let memoryForMerging = 1.33
+
+  private func merged(_ reach: CallMerging.Reach, by backend: any Backend) -> CallOrder {
     let graph = lowering.graph
-    var merging = CallMerging(order, graph, backend)
-    let order = CallOrder(arranged: merging.calls(), graph, loss: graph.loss.map(lowering.clustering.base))
-    return Arrangement(lowering, order, backend)
+    let loss = graph.loss.map(lowering.clustering.base)
+    let order = reach == .far ? CallOrder(order.calls, graph, loss: loss, savesMemory: false) ?? order : order
+    var merging = CallMerging(order, graph, backend, reach)
+    return CallOrder(arranged: merging.calls(), graph, loss: loss)
+  }
+
+  private func memory(of order: CallOrder) -> Double {
+    Double(MergingMemory(order, lowering.graph).most)
   }
 
   /// The weights' gradients that are computed no sooner than the loss, so that updates can follow at once, or one phase later.

@@ -3,10 +3,11 @@ import WaMIMGraph
 /// Gathers calls that do not depend on each other, for a target that makes several at the same time.
 ///
 /// Calls that nothing but others of their kind waits for, such as sums for gradients of biases and the updates of parameters, are put
-/// off until there are many of them, as long as memory allows. Others join an earlier call, if that is near.
+/// off until there are many of them, as long as memory allows. Others join an earlier call.
 struct CallMerging {
   private let order: CallOrder
   private let backend: any Backend
+  private let reach: Reach
   private var memory: MergingMemory
   /// For each call, whether it can be put off.
   private let isPatient: [Bool]
@@ -19,16 +20,46 @@ struct CallMerging {
   /// Calls that are made at the same time.
   private struct Batch {
     var calls: [Int]
-    var companions: String?
-    /// What their arguments are bound to; what several of them read, such as the learning rate, they share.
-    var bindings: Set<LoweredCall.Binding>
+    var companions: Companions?
+    var arguments: Arguments
   }
 
-  /// Batches that lie between a call and the one that it joins, at most; a call whose results are small may go farther.
-  private static let reach = 8
+  /// What calls that are made at the same time take.
+  private struct Arguments {
+    /// What their arguments are bound to; what several of them read, such as the learning rate, they share.
+    private var bindings: Set<LoweredCall.Binding> = []
+    private var further = 0
 
-  init(_ order: CallOrder, _ graph: Graph, _ backend: any Backend) {
+    var count: Int { bindings.count + further }
+
+    init(_ calls: [LoweredCall]) { for call in calls { add(call) } }
+
+    mutating func add(_ call: LoweredCall) {
+      bindings.formUnion(call.bindings)
+      further += call.variant.furtherArguments
+    }
+
+    func adding(_ call: LoweredCall) -> Arguments {
+      var all = self
+      all.add(call)
+      return all
+    }
+  }
+
+  /// Which earlier call another one joins.
+  enum Reach {
+    /// The nearest one, with few others between them, so that results are not kept for long; if they are small, there may be more.
+    case near
+    /// The earliest one, so that what could run at the same time, such as several decoders, does so step by step.
+    case far
+  }
+
+  /// How many of the latest batches are near.
+  private static let nearest = 8
+
+  init(_ order: CallOrder, _ graph: Graph, _ backend: any Backend, _ reach: Reach) {
     self.order = order
+    self.reach = reach
     self.backend = backend
     memory = MergingMemory(order, graph)
     isPatient = Self.patientCalls(order)
@@ -66,21 +97,21 @@ struct CallMerging {
     for call in calls { places[call] = merged.count }
     merged.append(
       Batch(
-        calls: calls, companions: order.calls[calls[0]].variant.companions,
-        bindings: Set(calls.flatMap { order.calls[$0].bindings })))
+        calls: calls, companions: order.calls[calls[0]].variant.companions, arguments: Arguments(calls.map { order.calls[$0] })))
   }
 
-  /// Adds a call to the nearest batch of its companions that comes behind all that it depends on.
+  /// Adds a call to a batch of its companions that comes behind all that it depends on, if there is one within reach.
   private mutating func join(_ call: Int) -> Bool {
     let first = (order.dependencies[call].compactMap { places[$0] }.max() ?? -1) + 1
-    let bindings = order.calls[call].bindings
-    for place in (first..<max(first, merged.count)).reversed() {
-      if merged.count - place > Self.reach, !memory.isSmall(call) { return false }
-      guard merged[place].companions == order.calls[call].variant.companions,
-        merged[place].bindings.union(bindings).count <= backend.parallelArguments
-      else { continue }
+    let later = first..<max(first, merged.count)
+    let isNear = reach == .near
+    for place in isNear ? Array(later.reversed()) : Array(later) {
+      if isNear, merged.count - place > Self.nearest, !memory.isSmall(call) { return false }
+      guard merged[place].companions == order.calls[call].variant.companions else { continue }
+      let arguments = merged[place].arguments.adding(order.calls[call])
+      guard arguments.count <= backend.parallelArguments else { continue }
       merged[place].calls.append(call)
-      merged[place].bindings.formUnion(bindings)
+      merged[place].arguments = arguments
       places[call] = place
       return true
     }
@@ -94,20 +125,20 @@ struct CallMerging {
     guard !ready.isEmpty else { return }
     waiting = waiting.filter { !order.dependencies[$0].isDisjoint(with: all) }
     for call in ready { memory.make(call) }
-    var kinds: [String] = []
+    var kinds: [Companions] = []
     for call in ready {
       if let kind = order.calls[call].variant.companions, !kinds.contains(kind) { kinds.append(kind) }
     }
     for kind in kinds {
       var batch: [Int] = []
-      var bindings: Set<LoweredCall.Binding> = []
+      var arguments = Arguments([])
       for call in ready where order.calls[call].variant.companions == kind {
-        if bindings.union(order.calls[call].bindings).count > backend.parallelArguments, !batch.isEmpty {
+        if arguments.adding(order.calls[call]).count > backend.parallelArguments, !batch.isEmpty {
           append(batch)
-          (batch, bindings) = ([], [])
+          (batch, arguments) = ([], Arguments([]))
         }
         batch.append(call)
-        bindings.formUnion(order.calls[call].bindings)
+        arguments.add(order.calls[call])
       }
       append(batch)
     }

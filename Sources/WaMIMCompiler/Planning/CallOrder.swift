@@ -13,13 +13,15 @@ struct CallOrder {
 
   /// Orders `calls`, each as early as the graph's order wants it; updates of states as early as they can run once `loss` is known.
   ///
-  /// - Parameter loss: The computed value that the loss is.
+  /// - Parameters:
+  ///   - loss: The computed value that the loss is.
+  ///   - savesMemory: Whether calls of the forward pass wait until the backward pass needs them.
   /// - Returns: nil where a state would have to be written over before it is read for the last time.
-  init?(_ calls: [LoweredCall], _ graph: Graph, loss: ValueID?) {
+  init?(_ calls: [LoweredCall], _ graph: Graph, loss: ValueID?, savesMemory: Bool = true) {
     self.init(arranged: calls, graph, loss: loss)
     var priorities = calls.map { Priority(need: $0.order, order: $0.order) }
     guard let early = arranged(by: priorities) else { return nil }
-    if loss != nil { delayForwardPass(early, &priorities) }
+    if loss != nil, savesMemory { delayForwardPass(early, &priorities) }
     sequence = arranged(by: priorities) ?? early
   }
 

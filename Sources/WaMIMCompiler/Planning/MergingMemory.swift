@@ -10,7 +10,7 @@ struct MergingMemory {
   /// Bytes that are in use at each position, if no call is put off.
   private var used: [Int] = []
   /// The most of them.
-  private let most: Int
+  let most: Int
   /// For each buffer, the calls that have not been made.
   private var users: [ValueID: Int] = [:]
   /// The buffers that only calls which are put off keep, and their bytes.

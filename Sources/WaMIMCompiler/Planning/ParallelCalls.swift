@@ -27,7 +27,8 @@ extension LoweredCall {
   /// The calls that make `calls` together: one, or several where a kernel cannot have as many arguments as that takes.
   static func parallelCalls(_ calls: [LoweredCall], by backend: any Backend) -> [LoweredCall] {
     let call = parallel(calls, by: backend)
-    if calls.count == 1 || call.kernel.arguments.count <= backend.parallelArguments { return [call] }
+    let further = calls.reduce(0) { $0 + $1.variant.furtherArguments }
+    if calls.count == 1 || call.kernel.arguments.count + further <= backend.parallelArguments { return [call] }
     let half = calls.count / 2
     return parallelCalls(Array(calls[..<half]), by: backend) + parallelCalls(Array(calls[half...]), by: backend)
   }

@@ -233,13 +233,7 @@ class Block {
           if (active != mask) throw Error("a barrier has a guard");
           park(warp, mask, pc, i.op == Op::block_barrier ? State::at_block_barrier : State::at_warp_barrier);
           return;
-        case Op::load: case Op::store:
-          try {
-            access(warp, i, active);
-          } catch (const Error &error) {
-            throw Error(std::string(error.what()) + ", at '" + function_.texts[pc] + "'");
-          }
-          break;
+        case Op::load: case Op::store: named(pc, [&] { access(warp, i, active); }); break;
         case Op::barrier_wait: {
           if (active != mask) throw Error("a wait for a barrier in shared memory has a guard");
           bool ended = true;
@@ -248,13 +242,7 @@ class Block {
           for (int l = 0; l < lanes; ++l) if (mask >> l & 1) registers[(size_t)i.operands[0] * lanes + l] = 1;
           break;
         }
-        case Op::barrier_init: case Op::barrier_arrive: case Op::copy_tile:
-          try {
-            ask_engine(warp, i, active);
-          } catch (const Error &error) {
-            throw Error(std::string(error.what()) + ", at '" + function_.texts[pc] + "'");
-          }
-          break;
+        case Op::barrier_init: case Op::barrier_arrive: case Op::copy_tile: named(pc, [&] { ask_engine(warp, i, active); }); break;
         case Op::load_parameter:
           for (int l = 0; l < lanes; ++l)
             if (active >> l & 1) registers[(size_t)i.operands[0] * lanes + l] = parameter(registers[(size_t)i.operands[1] * lanes + l] + i.offset, size_of(i.type));
@@ -266,6 +254,15 @@ class Block {
       if (!order_ && mask != ~0u && someone_waits_at(warp, mask, pc)) return park(warp, mask, pc);
     }
     park(warp, mask, pc);
+  }
+
+  /// Does `work`, whose errors name the instruction at `pc`.
+  template <class Work> void named(int pc, const Work &work) {
+    try {
+      work();
+    } catch (const Error &error) {
+      throw Error(std::string(error.what()) + ", at '" + function_.texts[pc] + "'");
+    }
   }
 
   uint64_t parameter(uint64_t address, size_t size) const {

@@ -141,35 +141,12 @@ class Reader {
       return emit(Op::tensor_product);
     }
     i.type = type_named(parts.back());
-    if (op == "ld" && has("param")) {
-      const auto [base, offset] = address(operands.at(1));
-      set_operands(i, {result(operands[0]), value(base)});
-      i.offset = offset;
-      return emit(Op::load_parameter);
-    }
+    if (op == "ld" && has("param")) return parameter(name, operands, i);
     if (op == "ld" || op == "st") return memory(op == "ld", has, operands, i);
     if (op == "mov") return move(operands, i);
     if (op == "cvta") return convert_address(has("to"), has, operands, i);
-    if (op == "cvt") {
-      i.from = i.type;
-      i.type = type_named(parts[parts.size() - 2]);
-      for (auto [text, rounding] : {std::pair{"rni", Rounding::nearest}, {"rzi", Rounding::zero}, {"rmi", Rounding::down}, {"rpi", Rounding::up}})
-        if (has(text)) i.rounding = rounding;
-      set_operands(i, {result(operands.at(0)), value(operands.at(1), i.from)});
-      return emit(Op::cvt);
-    }
-    if (op == "setp") {
-      i.comparison = comparisons.at(parts[1]);
-      for (auto [text, letter] : {std::pair{"and", '&'}, {"or", '|'}, {"xor", '^'}})
-        if (has(text)) i.combined = letter;
-      std::vector<int> list = {result(operands.at(0)), value(operands.at(1), i.type), value(operands.at(2), i.type)};
-      if (i.combined) {
-        i.negated_operand = operands.at(3)[0] == '!';
-        list.push_back(reg(operands[3].substr(i.negated_operand)));
-      }
-      set_operands(i, list);
-      return emit(Op::setp);
-    }
+    if (op == "cvt") return convert(parts, has, operands, i);
+    if (op == "setp") return compare(parts, has, operands, i);
     std::vector<int> list = {result(operands.at(0))};
     for (size_t n = 1; n < operands.size(); ++n) list.push_back(value(operands[n], i.type));
     set_operands(i, list);
@@ -179,6 +156,44 @@ class Reader {
     if (found == plain.end()) fail("'" + name + "' is not emulated");
     if (has("ftz")) fail("'" + name + "' flushes subnormal numbers, which is not emulated");
     emit(found->second);
+  }
+
+  /// Reads a load of a parameter, or of neighbouring words of it.
+  void parameter(const std::string &name, const Names &operands, Instruction &i) {
+    const auto [base, offset] = address(operands.at(1));
+    const bool is_vector = operands[0][0] == '{';
+    i.op = Op::load_parameter;
+    i.offset = offset;
+    for (const std::string &member : is_vector ? split(operands[0].substr(1, operands[0].size() - 2), ',') : Names{operands[0]}) {
+      if (is_vector && member == base) fail("'" + name + "' loads its own address");
+      set_operands(i, {result(member), value(base)});
+      function_.code.push_back(i);
+      i.offset += size_of(i.type);
+    }
+  }
+
+  template <class Has> void convert(const Names &parts, const Has &has, const Names &operands, Instruction &i) {
+    i.op = Op::cvt;
+    i.from = i.type;
+    i.type = type_named(parts[parts.size() - 2]);
+    for (auto [text, rounding] : {std::pair{"rni", Rounding::nearest}, {"rzi", Rounding::zero}, {"rmi", Rounding::down}, {"rpi", Rounding::up}})
+      if (has(text)) i.rounding = rounding;
+    set_operands(i, {result(operands.at(0)), value(operands.at(1), i.from)});
+    function_.code.push_back(i);
+  }
+
+  template <class Has> void compare(const Names &parts, const Has &has, const Names &operands, Instruction &i) {
+    i.op = Op::setp;
+    i.comparison = comparisons.at(parts[1]);
+    for (auto [text, letter] : {std::pair{"and", '&'}, {"or", '|'}, {"xor", '^'}})
+      if (has(text)) i.combined = letter;
+    std::vector<int> list = {result(operands.at(0)), value(operands.at(1), i.type), value(operands.at(2), i.type)};
+    if (i.combined) {
+      i.negated_operand = operands.at(3)[0] == '!';
+      list.push_back(reg(operands[3].substr(i.negated_operand)));
+    }
+    set_operands(i, list);
+    function_.code.push_back(i);
   }
 
   /// Reads what barriers in shared memory, the tensor copy engine and warp groups do; whether it is that.

@@ -34,18 +34,20 @@ final class CUBLASProducts {
     if result != Int32(WAMIM_CUBLAS_SUCCESS) { throw TrainerError("cuBLASLt cannot \(purpose): its result is \(result)") }
   }
 
-  /// Seconds that the library takes for `product`; nil where it proposes no way to make it.
+  /// Seconds that the library takes for `product`; nil where it proposes no way to make it, or the GPU has no memory left for it.
   func seconds(of product: Manifest.Product) throws(TrainerError) -> Double? {
     // The library has columns one after the other, so it makes the transposed product, with the sides exchanged.
     let plan = try Plan(product)
     let sizes = [product.columns * product.terms, product.rows * product.terms].map {
       $0 * product.count * product.factor.byteCount
     }
+    let resultBytes = product.rows * product.columns * product.count * product.result.byteCount
+    // Some memory is lost to what the driver rounds up.
+    let bytes = sizes[0] + sizes[1] + resultBytes + 2 * Self.workspaceBytes
+    guard bytes <= (try device.context.memory().available) else { return nil }
     let left = try CUDAMemory(byteCount: sizes[0], for: "cuBLASLt's products", on: device.context)
     let right = try CUDAMemory(byteCount: sizes[1], for: "cuBLASLt's products", on: device.context)
-    let result = try CUDAMemory(
-      byteCount: product.rows * product.columns * product.count * product.result.byteCount, for: "cuBLASLt's products",
-      on: device.context)
+    let result = try CUDAMemory(byteCount: resultBytes, for: "cuBLASLt's products", on: device.context)
     let workspace = try CUDAMemory(byteCount: Self.workspaceBytes, for: "cuBLASLt's products", on: device.context)
     for memory in [left, right, result] {
       try CUDAResult.check(

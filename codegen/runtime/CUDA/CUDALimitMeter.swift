@@ -4,6 +4,7 @@ import WaMIMManifest
 /// Tells what a GPU can do at most: its arithmetic by what it says of itself, its memory by a copy.
 struct CUDALimitMeter: LimitMeter {
   private let device: CUDADevice
+  private var library: CUBLASProducts?
 
   /// Bytes that are copied to measure the memory, where there is room for them twice.
   private static let copiedBytes = 512 << 20
@@ -21,11 +22,11 @@ struct CUDALimitMeter: LimitMeter {
       threads: 1, oneThreadFlops: arithmetic, allThreadsFlops: arithmetic, productFlops: nil, bandwidth: try bandwidth())
   }
 
+  mutating func openLibrary() throws(TrainerError) { library = try CUBLASProducts(on: device) }
+
   func librarySeconds(of products: [Manifest.Product]) throws(TrainerError) -> [Double?] {
-    guard !products.isEmpty else { return [] }
-    let library = try CUBLASProducts(on: device)
     var seconds: [Double?] = []
-    for product in products { seconds.append(try library.seconds(of: product)) }
+    for product in products { seconds.append(try library?.seconds(of: product)) }
     return seconds
   }
 

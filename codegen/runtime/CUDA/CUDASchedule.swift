@@ -55,7 +55,7 @@ final class CUDASchedule {
     guard let kernel = call.device_kernels?[image.index] else {
       throw TrainerError("the kernel for \(name) has no code for GPUs; compile the model again")
     }
-    let parameters = UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
+    let pointers = UnsafeBufferPointer(start: call.arguments, count: Int(call.argument_count)).map { argument in
       addresses[argument.storage, default: 0] + argument.offset
     }
     var launches: [CUDALaunch] = []
@@ -66,8 +66,8 @@ final class CUDASchedule {
       launches.append(
         CUDALaunch(
           function: try module.function(function, sharedBytes: Int(launch.shared_bytes)), blocks: Int(launch.blocks),
-          threads: Int(launch.threads), parameters: parameters, name: title, sharedBytes: Int(launch.shared_bytes),
-          tensorMaps: maps.isEmpty ? nil : try CUDATensorMaps(maps, addresses: parameters, for: title)))
+          threads: Int(launch.threads), parameters: try CUDATensorMaps.parameters(pointers, maps, for: title),
+          addressCount: pointers.count, name: title, sharedBytes: Int(launch.shared_bytes)))
     }
     return launches
   }

@@ -74,6 +74,7 @@ struct BenchCommand: ParsableCommand {
       program: program, schedules: OptimizerStep.schedules(program, batches: 1, processes: group.count),
       threads: threads.count(in: group), device: threads.device)
     var meter = try model.device.makeLimitMeter()
+    if group.isFirst, !program.manifest.products.isEmpty { try meter.openLibrary() }
     // One rank measures the machine while the others wait.
     if group.isFirst { try meter.measureArithmetic() }
     try model.initializeStates(seed: 0)

@@ -10,10 +10,15 @@ package protocol LimitMeter {
   /// - Parameter library: The shared library whose BLAS is measured, or nil for what there is.
   func limits(blas library: String?) throws(TrainerError) -> MachineLimits
 
-  /// Seconds that the device's own library takes for each of some products; nil for those that it cannot make.
+  /// Opens the device's own library for products, before anything is measured that would be lost where there is none.
+  mutating func openLibrary() throws(TrainerError)
+
+  /// Seconds that the library takes for each of some products; nil for those that it cannot make or has no memory for.
   func librarySeconds(of products: [Manifest.Product]) throws(TrainerError) -> [Double?]
 }
 
 extension LimitMeter {
+  package mutating func openLibrary() throws(TrainerError) {}
+
   package func librarySeconds(of products: [Manifest.Product]) throws(TrainerError) -> [Double?] { products.map { _ in nil } }
 }
