@@ -1,3 +1,4 @@
+import Foundation
 import KernelSupport
 import TestSupport
 import Testing
@@ -10,7 +11,7 @@ let hasDeviceCompiler = (try? DeviceCompiler()) != nil
 /// What to say where not.
 let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: make test-dependencies installs clang-14"
 
-/// Random kernels as CUDA, emulated, against what they mean.
+/// Random kernels as CUDA, emulated, against what they mean; `WAMIM_SEED` draws the same again.
 @Suite(.enabled(if: hasDeviceCompiler, deviceCompilerNote)) struct KernelTests {
   /// Kernels as they are launched, in one module.
   private struct Launched {
@@ -65,7 +66,8 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
   private func check(
     _ count: Int, _ backend: CUDABackend = CUDABackend(), _ make: (inout RandomKernels) -> KernelCase
   ) throws {
-    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    let seed =
+      ProcessInfo.processInfo.environment["WAMIM_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...UInt64(UInt32.max))
     var kernels = RandomKernels(generator: SeededGenerator(seed: seed))
     try check((0..<count).map { _ in make(&kernels) }, backend, seed: seed)
   }

@@ -24,9 +24,9 @@ enum ProgramAgreement {
   }
 
   /// How much farther than the interpreter's results the emulator's may lie, which round everywhere and not in sources alone.
-  private static let mostMovement = 8.0
+  private static let mostMovement = 4.0
 
-  /// Sources whose float32 numbers differ by as much as rounding does.
+  /// Sources whose float32 numbers differ by somewhat more than rounding makes them, as attention on tensor cores keeps 16 bits of weights.
   private static func roundedOtherwise(
     _ sources: [String: [Double]], in program: Program, using generator: inout SeededGenerator
   ) -> [String: [Double]] {
@@ -35,7 +35,7 @@ enum ProgramAgreement {
     return sources.reduce(into: [:]) { result, source in
       result[source.key] =
         exact.contains(source.key)
-        ? source.value : source.value.map { $0 * (1 + Double.random(in: -1...1, using: &generator) * 0x1p-23) }
+        ? source.value : source.value.map { $0 * (1 + Double.random(in: -1...1, using: &generator) * 0x1p-20) }
     }
   }
 
@@ -60,8 +60,11 @@ enum ProgramAgreement {
       let role = description.role
       let graph = try #require(graphs[role])
       var sources = graph.randomSources(using: &generator)
-      for state in program.manifest.states where state.tensor.type == .bfloat16 {
-        sources[state.tensor.name] = sources[state.tensor.name]?.map { Double(BFloat16.rounded(Float($0))) }
+      for state in program.manifest.states {
+        guard case .rounded(let parameter) = state.role, let drawn = sources[state.tensor.name] else { continue }
+        // Weights that are all positive would amplify what is rounded.
+        let numbers = sources[parameter] ?? drawn.map { 0.8 * $0 - 0.4 }
+        sources[state.tensor.name] = numbers.map { Double(BFloat16.rounded(Float($0))) }
       }
       let expected = try Interpreter(graph).evaluate(sources)
       var first: [String: [Double]] = [:]

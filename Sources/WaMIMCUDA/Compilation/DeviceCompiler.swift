@@ -60,6 +60,8 @@ public struct DeviceCompiler: Sendable {
         "-x", "cuda", "--cuda-device-only", "--cuda-gpu-arch=\(GPUArchitecture.ampere.name)", "-nocudainc", "-nocudalib", "-O3",
         "-S",
         "-Xclang", "-target-feature", "-Xclang", "+ptx70", "-Wno-unknown-cuda-version",
+        // Sums of products have to stay in registers, so loops over them are unrolled however long they are.
+        "-mllvm", "-pragma-unroll-threshold=1000000",
       ]
     case .nvcc: ["-arch=\(architecture.name)", "-O3", "-ptx"]
     }

@@ -212,7 +212,7 @@ class Block {
       if (i.guard >= 0)
         for (int l = 0; l < lanes; ++l)
           if ((registers[(size_t)i.guard * lanes + l] != 0) == i.guard_negated) active &= ~(1u << l);
-      if (warp.begun > warp.ended || (!warp.owed.empty() && i.op == Op::mov)) check_sums(warp, i);
+      if (warp.begun > warp.ended || (!warp.owed.empty() && i.op == Op::mov)) named(pc, [&] { check_sums(warp, i); });
       switch (i.op) {
         case Op::branch:
           if (active == mask) {
