@@ -135,7 +135,7 @@ numbers: test-dependencies .build/pkgconfig/wamimc-llvm.pc
 
 ## test-cuda: the tests of the CUDA backend, all of them, and what gpu-check does, on emulated GPUs; takes an hour or two.
 test-cuda: test-dependencies build
-	WAMIM_THOROUGH=1 swift test -c release --disable-testable-imports --filter 'WaMIMCUDATests|CUDATrainerTests'
+	WAMIM_THOROUGH=1 swift test -c release --disable-testable-imports --filter 'WaMIMCUDATests|CUDATrainerTests|CUDAModelTests'
 	@mkdir -p .build/cuda-driver && ln -sf ../release/libFakeCUDA.so .build/cuda-driver/libcuda.so.1
 	WAMIM_GPU_QUICK=1 WAMIM_GPU_DRIVER=$(CURDIR)/.build/cuda-driver python3 Tests/GPU/check.py $(BUILD)/wamimc .build/gpu-check
 
