@@ -89,7 +89,7 @@ def measure(folder, rounds):
     """Steps of both ranks in turn, alone and over the link, with and without overlap."""
     ways = {
         "alone": None,
-        "over the link": "./train bench --json --threads 1 --steps 6",
+        "over the link": "./train bench --json --threads 1 --steps 6 --overlap",
         "over the link, without overlap": "./train bench --json --threads 1 --steps 6 --no-overlap",
     }
     results = {name: [] for name in ways}

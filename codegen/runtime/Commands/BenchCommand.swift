@@ -42,8 +42,11 @@ struct BenchCommand: ParsableCommand {
         + "libopenblas.so.0 where there is one).", valueName: "library"))
   var blas: String?
 
-  @Flag(inversion: .prefixedNo, help: "Under mpiexec: send gradients while others are computed.")
-  var overlap = true
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp(
+      "Under mpiexec: send gradients while others are computed, or afterwards (default: as fit does, afterwards on one machine)."))
+  var overlap: Bool?
 
   @OptionGroup var threads: ThreadOptions
 

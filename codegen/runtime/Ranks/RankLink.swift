@@ -112,7 +112,9 @@ final class RankLink: @unchecked Sendable {
       if let failure { throw failure }
       // Nobody waits for the operation any more.
       if isLeft { throw .toldElsewhere }
-      if hasMoved { pause.reset() } else { pause.sleep(atMost: isAwaited.load(ordering: .relaxed) ? 200 : 1000) }
+      // Threads that compute want the processor, until they wait for this one.
+      let waits: ClosedRange<UInt32> = isAwaited.load(ordering: .relaxed) ? 20...200 : 200...1000
+      if hasMoved { pause.reset() } else { pause.sleep(waits) }
     }
   }
 
@@ -237,12 +239,13 @@ final class RankLink: @unchecked Sendable {
 
 /// How long to sleep between two looks at what may have arrived: the longer, the longer nothing has.
 private struct Pause {
-  private var microseconds: UInt32 = 20
+  private var microseconds: UInt32 = 0
 
-  mutating func reset() { microseconds = 20 }
+  mutating func reset() { microseconds = 0 }
 
-  mutating func sleep(atMost limit: UInt32) {
-    microseconds = min(limit, microseconds + microseconds / 2)
+  /// Sleeps for as many microseconds as `limits` allow, half as long again as the last time.
+  mutating func sleep(_ limits: ClosedRange<UInt32>) {
+    microseconds = min(limits.upperBound, max(limits.lowerBound, microseconds + microseconds / 2))
     usleep(microseconds)
   }
 }

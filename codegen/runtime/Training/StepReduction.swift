@@ -27,15 +27,17 @@ package final class StepReduction {
 
   /// - Parameters:
   ///   - unreadable: The images that ranks could not read, which the first one lists.
-  ///   - overlaps: Whether gradients leave while others are computed, and not only when all have been.
+  ///   - overlaps: Whether gradients leave while others are computed, and not only when all have been. Nil: where there is a network to
+  ///     wait for. On one machine, sending then takes the processors from computing, and takes less of them afterwards.
   ///   - elementsOfChunk: What ranks send at a time: as many as keep every link of the chain busy soon, and messages worth their trouble.
   package init(
-    _ group: RankGroup, _ model: TrainedModel, unreadable: UnreadableImages = UnreadableImages(), overlaps: Bool = true,
+    _ group: RankGroup, _ model: TrainedModel, unreadable: UnreadableImages = UnreadableImages(), overlaps: Bool? = nil,
     elementsOfChunk: Int = 1 << 17
   ) throws(TrainerError) {
     self.group = group
     self.model = model
     self.unreadable = unreadable
+    let overlaps = overlaps ?? !group.isOnOneMachine
     chunks = try GradientChunks.of(model.program, count: elementsOfChunk).map { chunk in
       overlaps ? chunk : GradientChunk(elements: chunk.elements, lastPhase: .max - 1)
     }
