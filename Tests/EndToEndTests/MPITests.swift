@@ -12,6 +12,18 @@ private enum MachineMPI {
   }
 }
 
+/// Names of this machine that only one process knows.
+private enum HostNames {
+  /// Gives the command that follows a name of its own for the machine.
+  static let own = "unshare --uts sh -c 'hostname h$$; exec \"$0\" \"$@\"'"
+
+  /// Whether this process may give them: root may, outside of containers that forbid it.
+  static let canBeGiven: Bool = {
+    let result = try? Workshop().run("/bin/bash", ["-c", "\(own) true"])
+    return result?.status == 0
+  }()
+}
+
 /// Runs of several processes under the MPI of this machine.
 @Suite(
   .enabled(if: MachineMPI.isThere, "no mpicc and mpiexec on the path: 'make test-dependencies' installs MPICH"), .serialized)
@@ -30,6 +42,20 @@ struct MPITests {
       #expect(try workshop.checkpoint("many") == workshop.checkpoint("one"), "\(ranks) ranks")
       try workshop.succeed("rm -r one many")
     }
+  }
+
+  @Test(
+    "Ranks on several machines, whose gradients leave while others are computed, end with the same checkpoint",
+    .enabled(if: HostNames.canBeGiven, "only root can give processes names of machines"))
+  func machines() throws {
+    let workshop = try Workshop()
+    try workshop.compileWithMPI([])
+    try workshop.succeed("./train fit \(Self.words) --batch-accumulation 3 --out one")
+    try workshop.succeed(ranks: 3, "\(HostNames.own) ./train fit \(Self.words) --out many --threads 1")
+    #expect(try workshop.checkpoint("many") == workshop.checkpoint("one"))
+    let record = try String(contentsOfFile: workshop.path("many/run.json"), encoding: .utf8)
+    let hosts = record.matches(of: /"h\d+"/).map { String($0.output) }
+    #expect(Set(hosts).count == 3, "\(record)")
   }
 
   @Test("One process goes on with what ranks began, and ranks with what one process began, with the same bits")
