@@ -93,6 +93,14 @@ struct RowPickingTests {
     #expect(attention.operands.map { hoisted[$0].type.shape[1] } == [3, 8, 8])
   }
 
+  @Test func gathersGoOnWhereSlicesStoodInTheirWay() throws {
+    let graph = try chain { builder, y, indices in
+      builder.output("some", y.sliced(1, 1..<8).gathered(indices.sliced(1, 0..<2)))
+    }
+    #expect(rows(try graph.after("hoist-gathers", "hoist-slices"), in: "") == [7])
+    #expect(rows(try Passes.run(graph, for: .forward), in: "") == [2])
+  }
+
   @Test func picksGoThroughMovementsWithinRows() throws {
     let graph = try chain { builder, y, indices in
       let moved = y.reshaped([2, 2, 4, 3, 2]).transposed([0, 1, 2, 4, 3]).reshaped([2, 8, 6])

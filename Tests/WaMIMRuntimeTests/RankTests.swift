@@ -49,6 +49,12 @@ import WaMIMRuntime
     #expect(try withRanks(3) { $0.processors } == [2, 2, 4])
   }
 
+  @Test("Ranks know whether a network is between them")
+  func machines() throws {
+    #expect(try withRanks(2) { $0.isOnOneMachine } == [true, true])
+    #expect(try withRanks(3) { $0.isOnOneMachine } == [false, false, false])
+  }
+
   @Test("N ranks make the steps of one process on N batches, whatever the pieces that gradients travel in", arguments: [2, 3, 4])
   func bits(count: Int) throws {
     let alone = try Self.states(.alone, batches: count)

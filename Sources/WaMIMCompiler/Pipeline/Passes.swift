@@ -13,7 +13,8 @@ public enum Passes {
     if role == .update { return [updateFromAccumulators(rule)] + tidy + rounding }
     if role == .round { return [roundParameters(precision.copies ?? [])] }
     if role == .average { return [averageParameters] + tidy }
-    let hoisting = [hoistGathers, hoistSlices, hoistInvariantRows, hoistColumns]
+    // Gathers stop at slices; when these have been hoisted, gathers go on.
+    let hoisting = [hoistGathers, hoistSlices, hoistGathers, hoistInvariantRows, hoistColumns]
     let forward = [selectOutputs(role)] + tidy + hoisting.flatMap { [$0] + tidy }
     let backward = role.trains ? [differentiate(role, rule)] : []
     let closing = [removeDetach, simplify, commonSubexpressions, deadCode]

@@ -69,7 +69,7 @@ package final class RankGroup: @unchecked Sendable {
   package func name(_ number: Int) -> String { "rank \(number) on \(members[number].host)" }
 
   /// Whether no network is between the ranks.
-  var isOnOneMachine: Bool { Set(members.map(\.host)).count <= 1 }
+  package var isOnOneMachine: Bool { Set(members.map(\.host)).count <= 1 }
 
   /// The processors that are this rank's share of those of its machine.
   package var processors: Int {
