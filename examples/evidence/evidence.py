@@ -135,6 +135,16 @@ class Evidence:
         return row
 
 
+def make_rows(evidence, options):
+    """Makes all rows, seed by seed, so that what is there after some hours is whole."""
+    if options.only in (None, "cells"):
+        for seed, method in itertools.product(range(5), METHODS): evidence.cells(seed, method)
+    if options.only in (None, "fashion"):
+        for seed, method in itertools.product(range(3), METHODS): evidence.fashion(seed, method)
+    if options.only in (None, "ablations"):
+        for seed, label in itertools.product(range(3), ABLATIONS): evidence.ablation(seed, label)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["cells", "fashion", "ablations"], help="one experiment (default: all)")
@@ -147,14 +157,10 @@ def main():
     options = parser.parse_args()
     evidence = Evidence(options)
     if options.tune: return evidence.tune()
-    # Seed by seed, so that what is there after some hours is whole.
-    if options.only in (None, "cells"):
-        for seed, method in itertools.product(range(5), METHODS): evidence.cells(seed, method)
-    if options.only in (None, "fashion"):
-        for seed, method in itertools.product(range(3), METHODS): evidence.fashion(seed, method)
-    if options.only in (None, "ablations"):
-        for seed, label in itertools.product(range(3), ABLATIONS): evidence.ablation(seed, label)
-    write_report(evidence.results.rows, os.path.dirname(options.results), ABLATIONS)
+    try:
+        make_rows(evidence, options)
+    finally:
+        write_report(evidence.results.rows, os.path.dirname(options.results), ABLATIONS)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,11 @@ package struct InitialParameters {
       matches.append((parameter, tensor))
       result.note(parameter.name, from: tensor.sources[0])
     }
-    guard problems.isEmpty else { throw TrainerError("\(path) does not fit this model: \(list(problems, separator: "; "))") }
+    guard problems.isEmpty else {
+      throw TrainerError(
+        "\(path) does not fit this model: \(list(problems, separator: "; ", atMost: 3)). "
+          + "Compile the model for what the file has, or begin with another file")
+    }
     try check(matches.map(\.parameter.name), of: parameters.map(\.name), path: path)
     for (parameter, tensor) in matches {
       let values = try tensor.values(from: reader)
@@ -169,8 +173,7 @@ package struct InitialParameters {
     }
   }
 
-  private static func list(_ items: [String], separator: String) -> String {
-    let shown = 12
+  private static func list(_ items: [String], separator: String, atMost shown: Int = 12) -> String {
     let rest = items.count > shown ? "\(separator)and \(items.count - shown) more" : ""
     return items.prefix(shown).joined(separator: separator) + rest
   }
