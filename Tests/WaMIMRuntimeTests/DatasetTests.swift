@@ -45,7 +45,7 @@ import WaMIMRuntime
     }
   }
 
-  @Test("What a folder holds is remembered until it changes", .timeLimit(.minutes(1)))
+  @Test("What a folder holds is remembered until it changes")
   func remembering() throws {
     let folder = try TemporaryFolder()
     for name in ["d/a/1.png", "d/b/2.png"] { try folder.write(try fixture("grey.png"), to: name) }
