@@ -76,6 +76,20 @@ import WaMIMRuntime
     #expect(message { try labelled(classes: classes, count: 4) }.contains("the training had 3 classes, and the program has 4"))
   }
 
+  @Test("A folder's name is a name, and numbers are names where classes are called by numbers")
+  func numericNames() throws {
+    try fill(["0/a.png", "2/b.png"])
+    for names in [["a", "b", "c"], ["1", "2", "3"]] {
+      let problem = message { try labelled(classes: ClassTable(names), count: 3, purpose: .evaluation) }
+      #expect(problem.contains("the class 0") && problem.contains("none of those of the training"))
+    }
+    try folder.write(Array("0/a.png,0\n2/b.png,2\n".utf8), to: "labels.csv")
+    let numbered = try labelled(file: "labels.csv", classes: ClassTable(["a", "b", "c"]), count: 3, purpose: .evaluation)
+    #expect(categories(numbered) == ["data/0/a.png": "a", "data/2/b.png": "c"])
+    let named = message { try labelled(file: "labels.csv", classes: ClassTable(["1", "2", "3"]), count: 3, purpose: .evaluation) }
+    #expect(named.contains("the class 0"))
+  }
+
   @Test("Folders that do not fit the program are refused with what to do")
   func wrongFolders() throws {
     try fill(["cat/a.png", "dog/b.png", "owl/c.png"])

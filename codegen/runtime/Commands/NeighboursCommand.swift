@@ -44,7 +44,7 @@ struct NeighboursCommand: ParsableCommand {
     Console.print("\(val.count) images by \(train.count), \(classes.count) classes")
     for row in accuracy.rows {
       Console.print(
-        "k \(Format.left("\(row.neighbours)", width: 6))top-1 \(Format.fixed(100 * row.top1, decimals: 2)) %   "
+        "k \(Format.left("\(row.neighbours)", width: 5)) top-1 \(Format.fixed(100 * row.top1, decimals: 2)) %   "
           + "top-5 \(Format.fixed(100 * row.top5, decimals: 2)) %")
     }
   }

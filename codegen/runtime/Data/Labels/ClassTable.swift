@@ -19,13 +19,13 @@ package struct ClassTable: Sendable, Equatable {
 
   package var count: Int { names.count }
 
-  /// The class called `name`; where there is none and the name is a number, the class of that number.
-  ///
-  /// A name that is no UTF-8 goes by the text that stands for it.
+  /// The class called `name`; a name that is no UTF-8 goes by the text that stands for it.
   func index(of name: [UInt8]) -> Int32? {
-    if let index = indices[name] ?? indices[Array(FilePath.text(name).utf8)] { return index }
-    return Self.number(name).flatMap { $0 < names.count ? Int32($0) : nil }
+    indices[name] ?? indices[Array(FilePath.text(name).utf8)]
   }
+
+  /// Whether a class is called by a number.
+  var hasNumericNames: Bool { names.contains { Self.number(Array($0.utf8)) != nil } }
 
   /// The number that `name` writes in digits, without leading zeros.
   static func number(_ name: [UInt8]) -> Int? {

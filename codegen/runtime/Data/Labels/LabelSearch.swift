@@ -96,9 +96,11 @@ package struct LabelSearch {
     if let count, table.count != count {
       throw TrainerError("the training had \(table.count) classes, and the program has \(count)")
     }
+    let areNumbers = !table.hasNumericNames && raw.origin != .folders && raw.names.allSatisfy { ClassTable.number($0) != nil }
     var unknown: [Int] = []
     let numbers = raw.names.enumerated().map { index, name -> Int32 in
       if let number = table.index(of: name) { return number }
+      if areNumbers, let number = ClassTable.number(name), number < table.count { return Int32(number) }
       unknown.append(index)
       return 0
     }
@@ -107,7 +109,7 @@ package struct LabelSearch {
     let known = table.names.prefix(5).joined(separator: ", ") + (table.count > 5 ? ", …" : "")
     throw TrainerError(
       "\(name): the class \(FilePath.text(raw.names[first]))\(example) is none of those of the training, which are \(known)"
-        + (unknown.count > 1 ? "; so are \(unknown.count - 1) more" : ""))
+        + (unknown.count > 1 ? "; nor are \(unknown.count - 1) more" : ""))
   }
 
   private func warnOfClassesWithoutImages(_ images: LabelledImages) {
