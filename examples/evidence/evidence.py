@@ -160,7 +160,7 @@ def main():
     try:
         make_rows(evidence, options)
     finally:
-        write_report(evidence.results.rows, os.path.dirname(options.results), ABLATIONS)
+        if evidence.results.rows: write_report(evidence.results.rows, os.path.dirname(options.results), ABLATIONS)
 
 
 if __name__ == "__main__":

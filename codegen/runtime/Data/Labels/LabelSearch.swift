@@ -96,6 +96,7 @@ package struct LabelSearch {
     if let count, table.count != count {
       throw TrainerError("the training had \(table.count) classes, and the program has \(count)")
     }
+    // Numbers stand for the model's outputs, except where classes are called by numbers.
     let areNumbers = !table.hasNumericNames && raw.origin != .folders && raw.names.allSatisfy { ClassTable.number($0) != nil }
     var unknown: [Int] = []
     let numbers = raw.names.enumerated().map { index, name -> Int32 in
