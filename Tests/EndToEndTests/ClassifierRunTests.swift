@@ -74,6 +74,46 @@ struct ClassifierRunTests {
     }
   }
 
+  @Test("What cannot be done is refused before the work, with the option at fault, and nothing is changed")
+  func refused() throws {
+    let workshop = try Workshop()
+    try workshop.compile("finetune_vit", Self.settings)
+    func shell(_ script: String) throws -> CommandResult { try workshop.run("/bin/bash", ["-c", script]) }
+    let picture = Workshop.repository.appendingPathComponent("Tests/WaMIMRuntimeTests/Fixtures/upright.png").path
+    let made = try shell(
+      """
+      for class in cat dog owl; do mkdir -p data/$class; cp '\(picture)' data/$class/1.png; cp '\(picture)' data/$class/2.png; done
+      cp -r data other && mkdir broken && echo no image > broken/a.png
+      ./train fit --data data --epochs 4 --base-lr 1e-3 && ./train evaluate --checkpoint run --data data
+      """)
+    try #require(made.status == 0, "\(made.errors)")
+    let sums = "find run evaluation -type f ! -name lock | sort | xargs sha256sum; ls -d */"
+    let before = try shell(sums).output
+    let cases = [
+      ("fit --resume run --epochs 2", "has made 4 steps, and with --epochs 2.00 it ends after 2"),
+      ("fit --resume run --epochs 9 --limit-steps 4", "has made 4 steps already; give --limit-steps more"),
+      ("fit --resume run --epochs 9 --val broken", "--val \(workshop.path("broken")): none of the 1 images can be read"),
+      ("fit --resume run --epochs 9 --val-labels x.csv", "--val-labels tells the classes of the images of --val"),
+      ("fit --data data --out new --knn-labels x.csv", "--knn-labels tells the classes of the images of --knn"),
+      ("fit --data data --out new --val other/cat", "which image is of which class with --val-labels FILE"),
+      ("evaluate --checkpoint run --data data -o run/graph.wg", "is not a folder; give another -o"),
+      ("evaluate --checkpoint run --data broken", "none of the 1 images can be read"),
+      ("evaluate --checkpoint run --data data -o evaluation/metrics.json/x", "cannot make the folder"),
+    ]
+    for (words, expected) in cases {
+      let result = try shell("./train \(words)")
+      #expect(result.status == 1 && result.errors.contains(expected), "\(words): \(result.errors)")
+      #expect(try shell(sums).output == before, "\(words)")
+    }
+    // A file that is too large for what is left of the disk comes before the first that is replaced.
+    let full = try shell("ulimit -f 0; ./train evaluate --checkpoint run --data data")
+    #expect(full.status == 1 && full.errors.contains("File too large"), "\(full.errors)")
+    #expect(try shell(sums).output == before)
+    let both = try shell(
+      "./train predict --checkpoint run --data data --data other -o both.csv && cut -d, -f1 both.csv | sort -u | wc -l")
+    #expect(both.output.hasSuffix("13\n"), "\(both.output)")
+  }
+
   @Test("Each image is evaluated once and asked about once, whatever the batch")
   func evaluated() throws {
     let workshop = try Workshop()

@@ -17,7 +17,7 @@ import WaMIMRuntime
   }
 
   private func labelled(
-    _ data: String = "data", file: String? = nil, classes: ClassTable? = nil, count: Int, purpose: LabelSearch.Purpose = .training
+    _ data: String = "data", file: String? = nil, classes: ClassTable? = nil, count: Int?, purpose: LabelSearch.Purpose = .training
   ) throws -> LabelledImages {
     try LabelSearch(
       try ImageDataset(folder[data]), name: "the data", file: file.map { folder[$0] }, classes: classes, count: count,
@@ -143,6 +143,9 @@ import WaMIMRuntime
       ("\"a.png\"b,x\n", "line 1: something stands behind"),
       ("a.png,x\nc.png,y\nd.png,y\n", "line 2 names c.png, which is not among the images"),
       ("c.png,y\n", "such as a.png"), ("file,class\n", "has no line for any image"), ("", "has no line for any image"),
+      ("a.png,x,0\nb.png,y,0\n", "the weight of every image is 0"), ("a.png,x,1e-45\n", "the weight '1e-45' is not 0"),
+      ("a.png,x,3e38\n", "the weight '3e38'"), ("a.png,99999999999999999999\nb.png,1\n", "the label 99999999999999999999, of"),
+      ("a.png,x\nc.png,y\nd.png,y\n", "nor are those of 1 more line"), ("\u{FEFF}a.png,x\nb.png,x\n", "has 1 class and"),
       ("a.png,7\nb.png,1\n", "the label 7"), ("a.png,x\nb.png,y\n", "has 2 classes and the program 3"),
     ])
   func wrongFiles(text: String, expected: String) throws {
@@ -150,6 +153,27 @@ import WaMIMRuntime
     try folder.write(Array(text.utf8), to: "labels.csv")
     let message = message { try labelled(file: "labels.csv", count: 3) }
     #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test("A file of UTF-16 is told from one that names no image")
+  func wideLetters() throws {
+    try fill(["a.png"])
+    for bytes: [UInt8] in [[0xFF, 0xFE, 0x61, 0], [0xFE, 0xFF, 0, 0x61]] {
+      try folder.write(bytes, to: "labels.csv")
+      #expect(message { try labelled(file: "labels.csv", count: 3) }.contains("labels.csv: it is UTF-16; save it as UTF-8"))
+    }
+  }
+
+  @Test("Numbers of classes end somewhere where no program says how many there are")
+  func largeNumbers() throws {
+    try fill(["a.png", "b.png"])
+    for number in ["1000000", "4611686018427387904", "9223372036854775807"] {
+      try folder.write(Array("a.png,\(number)\nb.png,2\n".utf8), to: "labels.csv")
+      let problem = message { try labelled(file: "labels.csv", count: nil) }
+      #expect(problem.contains("the label \(number), of") && problem.contains("999999"), "\(problem)")
+    }
+    try folder.write(Array("a.png,-1\nb.png,2\n".utf8), to: "labels.csv")
+    #expect(try labelled(file: "labels.csv", count: nil).table.names == ["-1", "2"])
   }
 
   @Test("Many classes with an image each")
@@ -205,6 +229,35 @@ import WaMIMRuntime
     #expect(categories(try labelled(file: "labels.csv", count: 2)) == ["data/0.tar/a/1.png": "x", "data/1.tar/b.png": "y"])
     try folder.write(tar([("c.png", picture)]), to: "data/2.tar")
     #expect(message { try labelled(count: 3) }.contains("1 of 4 images in the data have no class"))
+  }
+
+  @Test("Entries of no image, and those of JSON beside a .cls, name no classes; a field that is no name is passed over")
+  func otherEntries() throws {
+    try folder.write(
+      tar([
+        ("a.json", Array(#"{"class": "loser"}"#.utf8)), ("a.png", picture), ("a.cls", Array("owl".utf8)),
+        ("stray.cls", Array("yak".utf8)), ("empty.cls", []), ("b.png", picture), ("a.cls", Array("owl".utf8)),
+        ("b.json", Array(#"{"class": {"id": 3}, "label": "cat", "cls": [1, 2]}"#.utf8)), ("c.cls", Array("owl".utf8)),
+        ("c.json", Array("no JSON".utf8)), ("c.png", picture),
+      ]), to: "data/0.tar")
+    let images = try labelled(count: 2)
+    #expect(
+      categories(images) == ["data/0.tar/a.png": "owl", "data/0.tar/b.png": "cat", "data/0.tar/c.png": "owl"]
+        && images.table.names == ["cat", "owl"])
+  }
+
+  @Test(
+    "What contradicts itself or cannot be read is named",
+    arguments: [
+      ([("a.cls", "owl"), ("a.cls", "cat")], "two .cls files for a, one of the class owl and one of cat"),
+      ([("a.json", #"{"label": 1}"#), ("a.json", "[]")], "two .json files for a, one of the class 1 and one of none"),
+      ([("a.json", #"{"label": 1"#)], "0.tar: a.json is not JSON"), ([("a.cls", " \n")], "a.cls is empty"),
+      ([("a.json", #"{"label": 1.5}"#)], "1 of 1 image in the data have no class"),
+    ])
+  func wrongEntries(entries: [(String, String)], expected: String) throws {
+    try folder.write(tar([("a.png", picture)] + entries.map { ($0, Array($1.utf8)) }), to: "data/0.tar")
+    let message = message { try labelled(count: 2) }
+    #expect(message.contains(expected), "\(message)")
   }
 
   /// A tar archive of files.

@@ -1,7 +1,39 @@
 import WaMIMManifest
 
-/// The files that tell how a classifier does.
-package enum ScoreFiles {
+/// The files that tell how a classifier does, which are opened before the work and get their names together after it.
+package final class ScoreFiles {
+  /// A file by its name in the folder.
+  enum Name: String, CaseIterable {
+    case confusion = "confusion.csv"
+    case picture = "confusion.png"
+    case classes = "classes.csv"
+    case metrics = "metrics.json"
+  }
+
+  private let classes: ClassTable
+  private var files: [Name: ReplacedFile] = [:]
+  /// The folder where this has made it and nothing is in it yet.
+  private var newFolder: String?
+
+  /// Opens the files for scores by `classes` in `folder`, made where it is missing.
+  ///
+  /// - Parameter option: The option that names the folder.
+  package init(_ classes: ClassTable, in folder: String, option: String) throws(TrainerError) {
+    self.classes = classes
+    let isNew = FileSystem.kind(of: folder) == .missing
+    try FileSystem.createFolder(folder, option: option)
+    newFolder = isNew ? folder : nil
+    for name in Name.allCases where name != .picture || classes.count <= ConfusionPicture.maximumClasses {
+      files[name] = try ReplacedFile("\(folder)/\(name.rawValue)")
+    }
+  }
+
+  deinit {
+    // What was not finished leaves nothing behind.
+    files = [:]
+    if let newFolder { FileSystem.removeEmptyFolder(newFolder) }
+  }
+
   /// A line of a CSV file.
   package static func line(_ fields: [String]) -> String { fields.map(quoted).joined(separator: ",") + "\n" }
 
@@ -12,8 +44,6 @@ package enum ScoreFiles {
     }
     return needsQuotes ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
   }
-
-  static let names = ["confusion.csv", "confusion.png", "classes.csv", "metrics.json"]
 
   /// What `metrics.json` holds.
   private struct Metrics: Encodable {
@@ -28,39 +58,50 @@ package enum ScoreFiles {
       case weightedAccuracy = "weighted_accuracy"
       case meanClassAccuracy = "mean_class_accuracy"
     }
+
+    init(_ score: ClassificationScore) {
+      func byRank(_ values: [Double]) -> [String: Double] {
+        Dictionary(uniqueKeysWithValues: zip(score.ranks.map { "top\($0)" }, values))
+      }
+      images = score.count
+      loss = score.loss
+      accuracy = byRank(score.accuracies)
+      weightedAccuracy = byRank(score.weightedAccuracies)
+      meanClassAccuracy = score.meanClassAccuracy
+    }
   }
 
   /// Writes the confusion matrix as CSV and, where it is not too large, as PNG, the accuracy of each class, and all figures.
-  package static func write(_ score: ClassificationScore, to folder: String) throws(TrainerError) {
-    try FileSystem.createFolder(folder)
-    let names = score.classes.names
-    var matrix = line(["class"] + names)
-    for (row, name) in names.enumerated() {
-      matrix += line([name] + score.confusion[row * names.count..<(row + 1) * names.count].map { "\($0)" })
-    }
-    try write(matrix, to: "\(folder)/confusion.csv")
-    var classes = line(["class", "images", "correct", "accuracy"])
-    for (name, (images, correct)) in zip(names, score.perClass) {
-      let accuracy = images > 0 ? Format.fixed(Double(correct) / Double(images), decimals: 6) : ""
-      classes += line([name, "\(images)", "\(correct)", accuracy])
-    }
-    try write(classes, to: "\(folder)/classes.csv")
-    if names.count <= ConfusionPicture.maximumClasses {
-      let png = try ConfusionPicture.draw(score).encodedAsPNG()
-      try FileSystem.replace("\(folder)/confusion.png") { (file) throws(TrainerError) in try file.write(png) }
+  package func write(_ score: ClassificationScore) throws(TrainerError) {
+    try write(Self.confusion(score), to: .confusion)
+    try write(Self.accuracies(score), to: .classes)
+    try write(try JSON.encode(Metrics(score), indented: true) + "\n", to: .metrics)
+    if let picture = files[.picture] {
+      try picture.file.write(try ConfusionPicture.draw(score).encodedAsPNG())
     } else {
-      Console.warn("no picture of the confusion matrix: \(names.count) classes are too many for one")
+      Console.warn("no picture of the confusion matrix: \(classes.count) classes are too many for one")
     }
-    func byRank(_ values: [Double]) -> [String: Double] {
-      Dictionary(uniqueKeysWithValues: zip(score.ranks.map { "top\($0)" }, values))
-    }
-    let metrics = Metrics(
-      images: score.count, loss: score.loss, accuracy: byRank(score.accuracies), weightedAccuracy: byRank(score.weightedAccuracies),
-      meanClassAccuracy: score.meanClassAccuracy)
-    try write(try JSON.encode(metrics, indented: true) + "\n", to: "\(folder)/metrics.json")
+    // Only when all are safe does the first take the place of an earlier one.
+    for file in files.values { try file.file.synchronize() }
+    for name in Name.allCases { try files[name]?.commit() }
+    newFolder = nil
   }
 
-  private static func write(_ text: String, to path: String) throws(TrainerError) {
-    try FileSystem.replace(path) { (file) throws(TrainerError) in try file.write(text) }
+  private func write(_ text: String, to name: Name) throws(TrainerError) { try files[name]?.file.write(text) }
+
+  private static func confusion(_ score: ClassificationScore) -> String {
+    let names = score.classes.names
+    return names.enumerated().reduce(into: line(["class"] + names)) { text, row in
+      let counts = score.confusion[row.offset * names.count..<(row.offset + 1) * names.count]
+      text += line([row.element] + counts.map { "\($0)" })
+    }
+  }
+
+  private static func accuracies(_ score: ClassificationScore) -> String {
+    zip(score.classes.names, score.perClass).reduce(into: line(["class", "images", "correct", "accuracy"])) { text, row in
+      let (name, (images, correct)) = row
+      let accuracy = images > 0 ? Format.fixed(Double(correct) / Double(images), decimals: 6) : ""
+      text += line([name, "\(images)", "\(correct)", accuracy])
+    }
   }
 }

@@ -33,27 +33,39 @@ struct DataOptions: ParsableArguments {
   /// Whether `data` asks for drawn images.
   private static func isDrawn(_ data: String) -> Bool { data == "synthetic" || data.hasPrefix("synthetic:") }
 
-  /// Opens the source of images for a model that takes what `batch` says.
+  /// Opens the source of images for a model that takes what `batch` says, of which some can be read.
   ///
-  /// - Parameter runFolder: The folder of a run that may know where the images are.
+  /// - Parameters:
+  ///   - option: The option that names `data`.
+  ///   - runFolder: The folder of a run that may know where the images are.
   func source(
-    for batch: ImageBatch, seed: UInt64, data: [String], isTurned: Bool, runFolder: String? = nil
+    for batch: ImageBatch, seed: UInt64, data: [String], option: String = "--data", isTurned: Bool, runFolder: String? = nil
   ) throws(TrainerError) -> any ImageSource {
     let isAlone = data.count == 1
     guard let data = data.first(where: Self.isDrawn) else {
-      return try ImageDataset(data, isTurned: isTurned, runFolder: runFolder)
+      let dataset = try ImageDataset(data, isTurned: isTurned, runFolder: runFolder)
+      try dataset.requireReadable(called: Self.name(data, option: option))
+      return dataset
     }
-    guard isAlone else { throw TrainerError("--data \(data): drawn images cannot be put together with others; give them alone") }
+    guard isAlone else { throw TrainerError("\(option) \(data): drawn images cannot be put together with others; give them alone") }
     var count = 4096
     if data != "synthetic" {
       guard let given = Int(data.dropFirst("synthetic:".count)), (1...Int(Int32.max)).contains(given) else {
-        throw TrainerError("--data \(data): after `synthetic:` comes how many images to draw, such as synthetic:1000")
+        throw TrainerError("\(option) \(data): after `synthetic:` comes how many images to draw, such as synthetic:1000")
       }
       count = given
     }
     return SyntheticImages(
       count: count, seed: seed, width: batch.augmentation.width * 4 / 3, height: batch.augmentation.height * 4 / 3)
   }
+
+  /// What files call an image of `source`: its path below the data, or its whole path where that could be one of several places.
+  func fileName(of image: Int, in source: any ImageSource) -> String {
+    data.count > 1 ? source.name(at: image) : source.shortName(at: image)
+  }
+
+  /// What messages call the images of `data` that `option` names.
+  static func name(_ data: [String], option: String) -> String { "\(option) \(data.joined(separator: " "))" }
 
   /// The locations that a run recorded under `name`.
   static func locations(_ name: String, in options: [String: String]) -> [String] {

@@ -38,9 +38,13 @@ struct EvaluateCommand: ParsableCommand {
     guard let classes = source.classes else {
       throw TrainerError("this model takes no labels, so there is nothing to hold its guesses against; `predict` tells them")
     }
-    for name in ScoreFiles.names { try classifier.protected.check("\(output)/\(name)", option: "-o", sources: [source]) }
+    for name in ScoreFiles.Name.allCases {
+      try classifier.protected.check("\(output)/\(name.rawValue)", option: "-o", sources: [source])
+    }
+    let pass = try classifier.pass()
+    let files = try ScoreFiles(classes, in: output, option: "-o")
     var score = ClassificationScore(classes, ranks: classifier.batch.augmentation.recipe.ranks)
-    let isComplete = try classifier.pass().run { (index, logits) throws(TrainerError) in
+    let isComplete = try pass.run { (index, logits) throws(TrainerError) in
       guard let label = source.label(at: index) else { return }
       score.add(label, logits: logits)
     }
@@ -52,7 +56,7 @@ struct EvaluateCommand: ParsableCommand {
       Console.print("by weight: \(shares.joined(separator: ", "))")
     }
     Console.print("mean of the classes' accuracies: \(Format.fixed(100 * score.meanClassAccuracy, decimals: 2)) %")
-    try ScoreFiles.write(score, to: output)
+    try files.write(score)
     Console.print("wrote \(output)")
   }
 }

@@ -61,6 +61,10 @@ extension TimmEncoder {
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: layouts[index].byteCount, alignment: 8)
         defer { bytes.deallocate() }
         try reader.read(names[name] ?? name, into: bytes)
+        guard let start = bytes.baseAddress, FiniteCheck.isFinite(start, byteCount: bytes.count) else {
+          throw TrainerError(
+            "\(reader.path): the parameter `\(name)` holds numbers that are not finite; export an earlier checkpoint")
+        }
         try file.write(UnsafeRawBufferPointer(bytes))
       }
     }

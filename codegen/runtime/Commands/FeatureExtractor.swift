@@ -38,28 +38,34 @@ struct FeatureExtractor {
     wamim_catch_interruptions()
   }
 
-  /// The features of the images that `data` names.
+  /// The images that `data` names.
   ///
   /// - Parameters:
-  ///   - labels: Where their classes are told; nil where they are not asked for.
+  ///   - labels: Where their classes are told, and by which option; nil where they are not asked for.
   ///   - classes: The classes that they have to have, or nil where they define them.
-  func features(
-    of data: [String], options dataOptions: DataOptions, labels: LabelOptions?, classes: ClassTable? = nil, option: String
-  ) throws(TrainerError) -> (table: FeatureTable, images: [Int], source: any ImageSource) {
+  func source(
+    of data: [String], options dataOptions: DataOptions, labels: (file: String?, option: String)?, classes: ClassTable? = nil,
+    option: String
+  ) throws(TrainerError) -> any ImageSource {
     guard !data.isEmpty else { throw TrainerError("say where the images are: \(option) FOLDER") }
     let isTurned = dataOptions.isTurned(recorded: options)
-    var source = try dataOptions.source(for: batch, seed: 0, data: data, isTurned: isTurned)
+    var source = try dataOptions.source(for: batch, seed: 0, data: data, option: option, isTurned: isTurned)
     if let labels, let dataset = source as? ImageDataset {
       source = try LabelSearch(
-        dataset, name: "\(option) \(data.joined(separator: " "))", file: labels.labels, classes: classes, count: classes?.count,
-        purpose: .evaluation
+        dataset, name: DataOptions.name(data, option: option), file: labels.file, fileOption: labels.option, classes: classes,
+        count: classes?.count, purpose: .evaluation
       ).labelled()
     }
     if labels != nil && source.classes == nil { throw TrainerError("\(option): drawn images have no classes; give a folder") }
+    return source
+  }
+
+  /// The features of the images of `source` that can be read, and the images' numbers.
+  func features(of source: any ImageSource) throws(TrainerError) -> (table: FeatureTable, images: [Int]) {
     let unreadable = UnreadableImages()
     let pass = try FeaturePass(model, source: source, batch: batch, loaders: loaders, unreadable: unreadable)
     guard let (table, images) = try pass.table() else { throw TrainerError("interrupted: nothing was written") }
     unreadable.summarize(of: source.count, areLeftOut: true)
-    return (table, images, source)
+    return (table, images)
   }
 }

@@ -7,8 +7,8 @@ struct FeaturesCommand: ParsableCommand {
     commandName: "features",
     abstract: "Write the features that the encoder gives of images.",
     discussion: """
-      Writes a safetensors file with `features`, [images, width], in the order of the images, whose paths below --data are a JSON list \
-      in the file's metadata under `files`. With --labelled, the classes are `labels`, and their names are in the metadata under \
+      Writes a safetensors file with `features`, [images, width], in the order of the images, whose paths below --data, or whole paths \
+      where it is given several times, are a JSON list in the file's metadata under `files`. With --labelled, the classes are `labels`, and their names are in the metadata under \
       `classes`. Each image is seen as `evaluate` sees it. Images that cannot be read are left out.
 
       Example: train features --checkpoint run --data photos -o features.safetensors
@@ -37,12 +37,14 @@ struct FeaturesCommand: ParsableCommand {
     let extractor = try FeatureExtractor(checkpoint: checkpoint, averaged: average.isAveraged, loaders: loaders, threads: threads)
     var protected = ProtectedFiles()
     protected.protect(extractor.file, as: "the checkpoint")
-    try protected.check(output, option: "-o")
     let asksForLabels = labelled || labels.labels != nil
-    let (table, images, source) = try extractor.features(
-      of: data.data, options: data, labels: asksForLabels ? labels : nil, option: "--data")
+    let source = try extractor.source(
+      of: data.data, options: data, labels: asksForLabels ? (labels.labels, "--labels") : nil, option: "--data")
     try protected.check(output, option: "-o", sources: [source])
-    try FeatureFile(table: table, files: images.map { source.shortName(at: $0) }, classes: source.classes).write(to: output)
+    let replaced = try ReplacedFile(output)
+    let (table, images) = try extractor.features(of: source)
+    let file = FeatureFile(table: table, files: images.map { data.fileName(of: $0, in: source) }, classes: source.classes)
+    try file.write(to: replaced)
     Console.print("wrote \(Format.counted(table.count, "feature")) of \(table.width) numbers to \(output)")
   }
 }

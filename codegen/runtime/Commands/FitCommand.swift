@@ -193,7 +193,12 @@ struct FitCommand: ParsableCommand {
       let basis = RunBasis(
         program.manifest, batches: settings.recipe.batchAccumulation, source: source, validation: validation,
         ranks: group.count)
-      try check(position, of: checkpoint, program: program, basis: basis)
+      let order = EpochOrder(images: source.count, batch: basis.batch, seed: seed)
+      try ResumeCheck(
+        checkpoint: checkpoint, position: position, basis: basis, order: order, epochs: settings.recipe.epochs,
+        stepLimit: limitSteps, hasLabels: source.classes != nil, allowsChangedModel: allowChangedModel,
+        allowsChangedData: allowChangedData
+      ).run(graph: program.manifest.graph)
     }
     let neighbours = group.isFirst ? try neighbourSource(settings, program: program, batch: batch) : nil
     let all = [source, validation, neighbours].compactMap { $0 }
@@ -226,7 +231,8 @@ struct FitCommand: ParsableCommand {
     guard evaluates, !settings.validation.isEmpty else { return (training, nil) }
     // Drawn images to evaluate on are others than those to train on.
     let labelling = DataOptions.Labelling(
-      file: settings.validationLabels, classes: training.classes, purpose: .evaluation, option: "--val")
+      file: settings.validationLabels, classes: training.classes, purpose: .evaluation, option: "--val",
+      fileOption: "--val-labels")
     return (
       training,
       try data.labelledSource(
@@ -242,11 +248,12 @@ struct FitCommand: ParsableCommand {
     guard FeaturePass.givesFeatures(program) else {
       throw TrainerError("--knn: this program gives no features: its model has no statement `features`")
     }
-    let source = try data.source(for: batch, seed: 0, data: settings.neighbours, isTurned: settings.isTurned)
+    let source = try data.source(
+      for: batch, seed: 0, data: settings.neighbours, option: "--knn", isTurned: settings.isTurned)
     guard let dataset = source as? ImageDataset else { throw TrainerError("--knn: drawn images have no classes; give a folder") }
     let labelled = try LabelSearch(
-      dataset, name: "--knn \(settings.neighbours.joined(separator: " "))", file: settings.neighbourLabels, count: nil,
-      purpose: .evaluation
+      dataset, name: DataOptions.name(settings.neighbours, option: "--knn"), file: settings.neighbourLabels,
+      fileOption: "--knn-labels", count: nil, purpose: .evaluation
     ).labelled()
     try NeighbourWatch.check(labelled)
     return labelled
@@ -267,17 +274,6 @@ struct FitCommand: ParsableCommand {
       threads: threads.count(in: group), device: threads.device, sources: sources.count, loaders: loaders.count(in: group),
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
       orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
-  }
-
-  /// Throws where the run that `checkpoint` is of had another model or other images, and that is not allowed.
-  private func check(
-    _ position: TrainingPosition, of checkpoint: String, program: Program, basis: RunBasis
-  ) throws(TrainerError) {
-    let order = EpochOrder(images: basis.images.count, batch: basis.batch, seed: 0)
-    try ResumeCheck(
-      checkpoint: checkpoint, position: position, basis: basis, stepsPerEpoch: order.stepsPerEpoch,
-      allowsChangedModel: allowChangedModel, allowsChangedData: allowChangedData
-    ).run(graph: program.manifest.graph)
   }
 
   /// Opens the file for the timeline, which may not be one that the run reads or keeps in `folder`.

@@ -50,6 +50,11 @@ struct FitSettings {
     labels = (command.labels.labels ?? previous["labels"]).map(FileSystem.absolute)
     validationLabels = (command.watching.validationLabels ?? previous["val-labels"]).map(FileSystem.absolute)
     neighbourLabels = (command.watching.neighbourLabels ?? previous["knn-labels"]).map(FileSystem.absolute)
+    for (option, file, images) in [
+      ("--val", command.watching.validationLabels, validation), ("--knn", command.watching.neighbourLabels, neighbours),
+    ] where file != nil && images.isEmpty {
+      throw TrainerError("\(option)-labels tells the classes of the images of \(option): say where those are, too")
+    }
     isTurned = command.data.isTurned(recorded: previous)
     every = count(command.checkpoints.every, "every")
     keep = count(command.checkpoints.keep, "keep") ?? 0

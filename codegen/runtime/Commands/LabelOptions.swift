@@ -20,24 +20,26 @@ extension DataOptions {
     /// The classes that they have to have, or nil where they define them.
     var classes: ClassTable?
     var purpose: LabelSearch.Purpose
-    /// What messages call the images' option.
+    /// The options of the images and of `file`, which messages name.
     var option = "--data"
+    var fileOption = "--labels"
   }
 
   /// Opens the source of images as `source(for:)` does, labelled where the model takes labels.
   func labelledSource(
     for batch: ImageBatch, seed: UInt64, data: [String], isTurned: Bool, runFolder: String? = nil, labelling: Labelling
   ) throws(TrainerError) -> any ImageSource {
-    let source = try source(for: batch, seed: seed, data: data, isTurned: isTurned, runFolder: runFolder)
+    let source = try source(
+      for: batch, seed: seed, data: data, option: labelling.option, isTurned: isTurned, runFolder: runFolder)
     guard let count = batch.classes else {
-      guard labelling.file == nil else { throw TrainerError("this model takes no labels; leave out \(labelling.file ?? "")") }
+      guard labelling.file == nil else { throw TrainerError("this model takes no labels; leave out \(labelling.fileOption)") }
       return source
     }
     if let drawn = source as? SyntheticImages { return try drawn.labelled(classes: count) }
     guard let dataset = source as? ImageDataset else { return source }
     return try LabelSearch(
-      dataset, name: "\(labelling.option) \(data.joined(separator: " "))", file: labelling.file, classes: labelling.classes,
-      count: count, purpose: labelling.purpose
+      dataset, name: Self.name(data, option: labelling.option), file: labelling.file, fileOption: labelling.fileOption,
+      classes: labelling.classes, count: count, purpose: labelling.purpose
     ).labelled()
   }
 }

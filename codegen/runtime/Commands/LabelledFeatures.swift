@@ -39,17 +39,20 @@ struct LabelledFeatureOptions: ParsableArguments {
       _ paths: [String], _ labels: String?, _ classes: ClassTable?, _ option: String
     ) throws(TrainerError) -> (FeatureTable, ClassTable) {
       if isKept(paths) {
+        guard labels == nil else { throw TrainerError("\(paths[0]) tells its classes itself: leave out \(option)-labels") }
         let file = try FeatureFile(labelledAt: paths[0])
         guard let own = file.classes else { throw TrainerError("\(paths[0]) holds no classes") }
         if let classes, classes != own { throw TrainerError("\(paths[0]) has other classes than --train") }
         return (file.table, own)
       }
-      var options = LabelOptions()
-      options.labels = labels
+      if let file = paths.first(where: { $0.hasSuffix(".safetensors") }) {
+        throw TrainerError("\(option) takes one file that `features` wrote, or images: leave out \(file) or all others")
+      }
       guard let extractor else { throw TrainerError("say whose features to compare: --checkpoint RUN") }
-      let (table, _, source) = try extractor.features(of: paths, options: data, labels: options, classes: classes, option: option)
+      let source = try extractor.source(
+        of: paths, options: data, labels: (labels, "\(option)-labels"), classes: classes, option: option)
       guard let own = source.classes else { throw TrainerError("the images of \(option) have no classes") }
-      return (table, own)
+      return (try extractor.features(of: source).table, own)
     }
     let (training, classes) = try table(train, trainLabels, nil, "--train")
     let (trial, _) = try table(val, valLabels, classes, "--val")

@@ -7,8 +7,8 @@ struct PredictCommand: ParsableCommand {
     commandName: "predict",
     abstract: "Write what a trained classifier takes images for.",
     discussion: """
-      Writes a CSV file with a line for each image: its path below --data, its most likely class, and the probability of that class. \
-      The images need no labels. Images that cannot be read are left out.
+      Writes a CSV file with a line for each image: its path below --data, or its whole path where that is given several times, \
+      its most likely class, and the probability of that class. The images need no labels. Images that cannot be read are left out.
 
       Example: train predict --checkpoint run --data photos -o predictions.csv
       """)
@@ -47,7 +47,7 @@ struct PredictCommand: ParsableCommand {
       let prediction = Prediction(logits)
       let name = classes?.names[prediction.category] ?? "\(prediction.category)"
       try replaced.file.write(
-        ScoreFiles.line([source.shortName(at: index), name, Format.fixed(prediction.probability, decimals: 6)]))
+        ScoreFiles.line([data.fileName(of: index, in: source), name, Format.fixed(prediction.probability, decimals: 6)]))
       count += 1
     }
     guard isComplete else { throw TrainerError("interrupted: nothing was written") }

@@ -24,6 +24,9 @@ package struct EpochOrder: Sendable {
   /// Steps of an epoch: an incomplete last batch is left out unless every image is to have its turn, but there is always one step.
   package var stepsPerEpoch: Int { max(1, (isComplete ? images + batch - 1 : images) / batch) }
 
+  /// Steps of a run of `epochs`, of which the last may be a part of one.
+  package func steps(ofEpochs epochs: Double) -> Int { Int((epochs * Double(stepsPerEpoch)).rounded(.up)) }
+
   /// The images of `epoch` in the order in which they are shown.
   ///
   /// Where there are fewer images than a batch holds, they are repeated, each repetition in an order of its own.

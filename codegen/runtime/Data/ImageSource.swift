@@ -44,6 +44,26 @@ extension ImageSource {
       (0..<count).reduce(BinaryWriter.emptyChecksum) { BinaryWriter.checksum(name(at: $1).utf8, continuing: $0) })
   }
 
+  /// Throws where no image can be read, or the machine fails.
+  ///
+  /// Looks at images until one can be read, and leaves it to the work itself to find out where many cannot.
+  ///
+  /// - Parameter name: What messages call the images.
+  package func requireReadable(called name: String) throws(TrainerError) {
+    var problem: TrainerError?
+    for index in 0..<Swift.min(count, 1000) {
+      do throws(TrainerError) {
+        _ = try image(at: index)
+        return
+      } catch {
+        guard !error.isSystemFailure else { throw error }
+        problem = problem ?? error
+      }
+    }
+    guard let problem, count <= 1000 else { return }
+    throw TrainerError("\(name): none of the \(count) images can be read, such as \(self.name(at: 0)): \(problem.message)")
+  }
+
   /// All pixels of the image of number `index`; an error where its file is damaged.
   package func image(at index: Int) throws(TrainerError) -> Image { try load(at: index).image() }
 }

@@ -88,6 +88,7 @@ package final class UnreadableImages: @unchecked Sendable {
     let count = count
     guard count > 0, !isCollecting else { return }
     let list = file.map { "; \($0.path) lists them" } ?? ""
+    guard count < total else { return Console.warn("none of the \(total) images could be read\(list)") }
     Console.warn("\(count) of \(total) images could not be read and were \(areLeftOut ? "left out" : "replaced by others")\(list)")
   }
 

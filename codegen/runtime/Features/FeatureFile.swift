@@ -20,14 +20,14 @@ package struct FeatureFile {
     static let classes = "classes"
   }
 
-  package func write(to path: String) throws(TrainerError) {
+  package func write(to file: ReplacedFile) throws(TrainerError) {
     var metadata = [Key.files: try JSON.encode(files)]
     var layouts = [Safetensors.Layout(name: Key.features, shape: [table.count, table.width], byteCount: 4 * table.values.count)]
     if let classes {
       metadata[Key.classes] = try classes.json
       layouts.append(Safetensors.Layout(name: Key.labels, type: "I32", shape: [table.count], byteCount: 4 * table.labels.count))
     }
-    try Safetensors.write(layouts, metadata: metadata, to: path) { (index, file) throws(TrainerError) in
+    try Safetensors.write(layouts, metadata: metadata, to: file) { (index, file) throws(TrainerError) in
       try file.write(index == 0 ? table.values.withUnsafeBytes { Array($0) } : table.labels.withUnsafeBytes { Array($0) })
     }
   }

@@ -43,8 +43,8 @@ package enum FileSystem {
     }
   }
 
-  /// Makes the folder `path`, and those above it.
-  package static func createFolder(_ path: String) throws(TrainerError) {
+  /// Makes the folder `path`, and those above it; messages tell to give another one by `option`.
+  package static func createFolder(_ path: String, option: String = "--out") throws(TrainerError) {
     var partial = path.hasPrefix("/") ? "/" : ""
     for component in path.split(separator: "/") {
       partial += partial.isEmpty || partial.hasSuffix("/") ? String(component) : "/\(component)"
@@ -53,9 +53,12 @@ package enum FileSystem {
       }
     }
     guard kind(of: path) == .folder else {
-      throw TrainerError("\(path) is not a folder; give another --out")
+      throw TrainerError("\(path) is not a folder; give another \(option)")
     }
   }
+
+  /// Removes the folder `path` where nothing is in it.
+  static func removeEmptyFolder(_ path: String) { rmdir(path) }
 
   /// What a path leads to.
   package enum Kind { case missing, folder, file }

@@ -40,11 +40,17 @@ package enum Safetensors {
     _ tensors: [Layout], metadata: [String: String] = [:], to path: String,
     writeElements: (_ index: Int, _ file: OpenFile) throws(TrainerError) -> Void
   ) throws(TrainerError) {
-    let header = try header(tensors, metadata: metadata)
-    try FileSystem.replace(path) { (file) throws(TrainerError) in
-      try file.write(header)
-      for index in tensors.indices { try writeElements(index, file) }
-    }
+    try write(tensors, metadata: metadata, to: try ReplacedFile(path), writeElements: writeElements)
+  }
+
+  /// Writes `tensors` to a file that is open already, which then gets its name.
+  package static func write(
+    _ tensors: [Layout], metadata: [String: String] = [:], to replaced: ReplacedFile,
+    writeElements: (_ index: Int, _ file: OpenFile) throws(TrainerError) -> Void
+  ) throws(TrainerError) {
+    try replaced.file.write(try header(tensors, metadata: metadata))
+    for index in tensors.indices { try writeElements(index, replaced.file) }
+    try replaced.commit()
   }
 
   /// The bytes before those of the tensors: a length, and JSON with spaces after it so that the tensors start at a multiple of 8.

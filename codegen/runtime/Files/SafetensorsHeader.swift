@@ -31,7 +31,8 @@ package struct SafetensorsHeader: Sendable {
       throw TrainerError("\(path) is not a safetensors file: its header is not the JSON that one has")
     }
     let start = 8 + json.count
-    for (name, item) in items {
+    // In the order of names, so that a damaged file is described alike each time.
+    for (name, item) in items.sorted(by: { $0.key < $1.key }) {
       switch item {
       case .metadata(let values):
         guard name == "__metadata__" else {

@@ -76,12 +76,18 @@ struct ResumeCheck {
   let checkpoint: String
   let position: TrainingPosition
   let basis: RunBasis
-  /// Steps an epoch with the images that there are.
-  let stepsPerEpoch: Int
+  /// The order of the images that there are.
+  let order: EpochOrder
+  /// How many epochs the run is to have.
+  let epochs: Double
+  /// After which step it is to stop, or nil for its end.
+  let stepLimit: Int?
+  /// Whether images have labels, which count as images do.
+  let hasLabels: Bool
   let allowsChangedModel: Bool
   let allowsChangedData: Bool
 
-  /// Throws where the model or the images differ and may not, and otherwise warns of what differs.
+  /// Throws where the model or the images differ and may not or where no step is left to make, and otherwise warns of what differs.
   func run(graph: String) throws(TrainerError) {
     let model = modelDifference(graph)
     let data = dataDifference
@@ -91,9 +97,11 @@ struct ResumeCheck {
     if let data, !allowsChangedData {
       throw TrainerError("\(data); give --data the images that the run began with, or say --allow-changed-data")
     }
+    try checkEnd()
     for difference in [model, data, validationDifference, nestingDifference].compactMap({ $0 }) { Console.warn(difference) }
+    let stepsPerEpoch = order.stepsPerEpoch
     if position.stepsPerEpoch != stepsPerEpoch {
-      let (before, now) = (epochs(position.stepsPerEpoch), epochs(stepsPerEpoch))
+      let (before, now) = (epoch(with: position.stepsPerEpoch), epoch(with: stepsPerEpoch))
       Console.warn("step \(position.step) was at epoch \(before), and with \(stepsPerEpoch) steps an epoch it is at \(now)")
     }
     if position.basis == nil {
@@ -103,7 +111,21 @@ struct ResumeCheck {
     }
   }
 
-  private func epochs(_ stepsPerEpoch: Int) -> String {
+  /// Throws where the run has made more steps than it is to have; one that is at its end may be looked at once more.
+  private func checkEnd() throws(TrainerError) {
+    let end = order.steps(ofEpochs: epochs)
+    guard position.step <= end else {
+      throw TrainerError(
+        "the run to continue has made \(Format.counted(position.step, "step")), and with --epochs \(Format.fixed(epochs, decimals: 2)) "
+          + "it ends after \(end); give more epochs")
+    }
+    guard let stepLimit, stepLimit <= position.step else { return }
+    throw TrainerError(
+      "the run to continue has made \(Format.counted(position.step, "step")) already; give --limit-steps more, or leave it out")
+  }
+
+  /// Where the run stands, in epochs of so many steps.
+  private func epoch(with stepsPerEpoch: Int) -> String {
     Format.fixed(Double(position.step) / Double(stepsPerEpoch), decimals: 2)
   }
 
@@ -148,11 +170,13 @@ struct ResumeCheck {
   private var dataDifference: String? {
     if let earlier = position.basis?.images {
       guard earlier != basis.images else { return nil }
+      let labels = hasLabels ? ", with other classes or weights," : ""
       return earlier.count == basis.images.count
-        ? "the run to continue was trained on other images: as many, \(earlier.count), with other names or in another order"
+        ? "the run to continue was trained on other images: as many, \(earlier.count), with other names\(labels) or in another order"
         : "the run to continue was trained on \(earlier.count) images, and --data has \(basis.images.count)"
     }
-    guard position.stepsPerEpoch != stepsPerEpoch else { return nil }
-    return "the run to continue had \(position.stepsPerEpoch) steps an epoch, and with these images it would have \(stepsPerEpoch)"
+    guard position.stepsPerEpoch != order.stepsPerEpoch else { return nil }
+    return
+      "the run to continue had \(position.stepsPerEpoch) steps an epoch, and with these images it would have \(order.stepsPerEpoch)"
   }
 }

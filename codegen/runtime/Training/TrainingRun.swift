@@ -56,7 +56,7 @@ package struct TrainingRun {
   private var ownBatches: Int { group.share.part(of: options.recipe.batchAccumulation).count }
 
   /// Steps of the whole run.
-  package var totalSteps: Int { Int((options.recipe.epochs * Double(order.stepsPerEpoch)).rounded(.up)) }
+  package var totalSteps: Int { order.steps(ofEpochs: options.recipe.epochs) }
 
   /// Trains to the end; the states have to hold what belongs after `resumedStep` steps, or at the start where it is nil.
   package func run(from resumedStep: Int?) throws(TrainerError) -> Ending {

@@ -10,7 +10,7 @@ package struct ClassTable: Sendable, Equatable {
     var indices: [[UInt8]: Int32] = [:]
     for (index, name) in names.enumerated() {
       guard indices.updateValue(Int32(index), forKey: Array(name.utf8)) == nil else {
-        throw TrainerError("two classes are called \(name)")
+        throw TrainerError("two classes are called \(name); rename one, as names that are not UTF-8 can look alike")
       }
     }
     self.names = names
@@ -27,12 +27,12 @@ package struct ClassTable: Sendable, Equatable {
   /// Whether a class is called by a number.
   var hasNumericNames: Bool { names.contains { Self.number(Array($0.utf8)) != nil } }
 
-  /// The number that `name` writes in digits, without leading zeros.
-  static func number(_ name: [UInt8]) -> Int? {
-    guard name.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+  /// The number that `name` writes in digits, without leading zeros; the largest one that there is for those beyond it.
+  static func number(_ name: some Collection<UInt8>) -> Int? {
+    guard !name.isEmpty, name.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
       name.count == 1 || name.first != UInt8(ascii: "0")
     else { return nil }
-    return Int(FilePath.text(name))
+    return Int(String(decoding: name, as: UTF8.self)) ?? .max
   }
 
   /// The table as the metadata of a checkpoint holds it.

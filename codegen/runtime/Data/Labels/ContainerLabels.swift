@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// Labels where images lie: the names of folders, and entries of shards beside images.
 enum ContainerLabels {
   /// Reads what the containers of `dataset` say.
@@ -53,23 +51,18 @@ enum ContainerLabels {
     let container = index.container(at: images.lowerBound)
     let opened = try SystemFailure.retrying { () throws(TrainerError) in try OpenFile(reading: container.path) }
     let file: any StoredBytes = container.packing.map { GzipReader(opened, index: $0) } ?? opened
-    var found: [ArraySlice<UInt8>: Int32] = [:]
+    let keys = images.map { key(of: Array(index.name(at: $0))) }
+    var entries = ClassEntries(of: Set(keys), archive: container.path)
     var reader = TarReader(file)
     while let member = try reader.next() {
-      let ending = FilePath.fileExtension(member.name)
-      guard ending == "cls" || ending == "json", member.byteCount <= maximumEntryBytes else { continue }
-      let key = key(of: member.name)
-      if ending == "json" && found[key] != nil { continue }
-      let bytes = try file.bytes(at: member.offset, count: member.byteCount)
-      let name = ending == "cls" ? trimmed(bytes) : classInJSON(bytes)
-      guard let name, !name.isEmpty else {
-        if ending == "json" { continue }
-        throw TrainerError("\(FilePath.text(container.path)): \(FilePath.text(member.name)) is empty, and should name a class")
+      guard let ending = ClassEntries.Ending(rawValue: FilePath.fileExtension(member.name)), member.byteCount <= maximumEntryBytes
+      else { continue }
+      try entries.add(member.name, key: key(of: member.name), ending) { () throws(TrainerError) in
+        try file.bytes(at: member.offset, count: member.byteCount)
       }
-      found[key] = labels.number(of: name)
     }
-    for image in images {
-      if let number = found[key(of: Array(index.name(at: image)))] { labels.set(image, to: number) }
+    for (image, key) in zip(images, keys) {
+      if let name = try entries.className(of: key) { labels.set(image, to: labels.number(of: name)) }
     }
   }
 
@@ -77,42 +70,5 @@ enum ContainerLabels {
   private static func key(of name: [UInt8]) -> ArraySlice<UInt8> {
     let last = FilePath.lastComponent(name)
     return name[..<(last.firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex)]
-  }
-
-  private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
-    let isBlank = { (byte: UInt8) in byte <= UInt8(ascii: " ") }
-    let start = bytes.drop(while: isBlank)
-    return Array(start[..<((start.lastIndex { !isBlank($0) } ?? start.startIndex - 1) + 1)])
-  }
-
-  /// What a JSON entry can say of a class.
-  private struct Entry: Decodable {
-    /// A number or a name.
-    struct Name: Decodable {
-      let text: String
-
-      init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let number = try? container.decode(Int.self) {
-          text = "\(number)"
-        } else {
-          text = try container.decode(String.self)
-        }
-      }
-    }
-
-    var cls: Name?
-    var label: Name?
-    var category: Name?
-
-    private enum CodingKeys: String, CodingKey {
-      case cls, label
-      case category = "class"
-    }
-  }
-
-  private static func classInJSON(_ bytes: [UInt8]) -> [UInt8]? {
-    guard let entry = try? JSONDecoder().decode(Entry.self, from: Data(bytes)) else { return nil }
-    return (entry.category ?? entry.label ?? entry.cls).map { Array($0.text.utf8) }
   }
 }

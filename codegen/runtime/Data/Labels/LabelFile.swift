@@ -34,13 +34,13 @@ struct LabelFile {
     var line = 0
   }
 
-  /// Reads the labels of the images of `dataset` from the file at `path`.
-  static func labels(in path: String, of dataset: ImageDataset) throws(TrainerError) -> RawLabels {
+  /// Reads the labels of the images of `dataset`, which messages call `name`, from the file at `path`.
+  static func labels(in path: String, of dataset: ImageDataset, called name: String) throws(TrainerError) -> RawLabels {
     let bytes = try FileSystem.read(path, limit: 1 << 34)
     let result: Result<RawLabels, TrainerError> = bytes.withUnsafeBufferPointer { bytes in
       Result { () throws(TrainerError) in
         do throws(TrainerError) {
-          return try labels(in: bytes, of: dataset)
+          return try labels(in: bytes, of: dataset, called: name)
         } catch {
           throw TrainerError("\(path): \(error.message)")
         }
@@ -49,7 +49,12 @@ struct LabelFile {
     return try result.get()
   }
 
-  private static func labels(in bytes: UnsafeBufferPointer<UInt8>, of dataset: ImageDataset) throws(TrainerError) -> RawLabels {
+  private static func labels(
+    in bytes: UnsafeBufferPointer<UInt8>, of dataset: ImageDataset, called name: String
+  ) throws(TrainerError) -> RawLabels {
+    guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
+      throw TrainerError("it is UTF-16; save it as UTF-8")
+    }
     var labels = RawLabels(images: dataset.count, origin: .file)
     let names = try ImageNames(dataset)
     var rows = DelimitedRows(bytes)
@@ -75,12 +80,18 @@ struct LabelFile {
     }
     guard missing.count == 0 else {
       throw TrainerError(
-        "line \(missing.line) names \(missing.example), which is not among the images of --data"
-          + (missing.count > 1 ? ", as \(missing.count - 1) more lines do" : "")
-          + "; images are named by their paths below --data, such as \(FilePath.text(names.name(of: 0)))")
+        "line \(missing.line) names \(missing.example), which is not among the images of \(name)"
+          + (missing.count > 1 ? ", nor are those of \(Format.counted(missing.count - 1, "more line"))" : "")
+          + "; images are named by their paths below it, such as \(FilePath.text(names.name(of: 0)))")
+    }
+    guard labels.weighsAnything else {
+      throw TrainerError("the weight of every image is 0, so that none counts; leave out the weights")
     }
     return labels
   }
+
+  /// Weights besides 0: sums of a batch's, and losses times them, stay far from the ends of float32's range.
+  private static let weights: ClosedRange<Float> = 1e-12...1e12
 
   /// What a row says.
   private static func fields(
@@ -95,8 +106,9 @@ struct LabelFile {
     guard !file.isEmpty, !category.isEmpty else { throw TrainerError("line \(line) lacks its \(file.isEmpty ? "file" : "class")") }
     guard let column = columns.weight, column < row.count else { return (file, category, 1) }
     let text = FilePath.text(row[column].filter { $0 != UInt8(ascii: " ") })
-    guard let weight = Float(text), weight.isFinite, weight >= 0 else {
-      throw TrainerError("line \(line): the weight '\(text)' is not a number of 0 or more")
+    guard let weight = Float(text), weight == 0 || weights.contains(weight) else {
+      throw TrainerError(
+        "line \(line): the weight '\(text)' is not 0, nor a number from \(weights.lowerBound) to \(weights.upperBound)")
     }
     return (file, category, weight)
   }

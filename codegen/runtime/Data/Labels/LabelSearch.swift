@@ -8,8 +8,10 @@ package struct LabelSearch {
   let dataset: ImageDataset
   /// What messages call the images.
   let name: String
-  /// The file of `--labels`, or nil where folders and shards tell.
+  /// The file that tells the classes, or nil where folders and shards do.
   let file: String?
+  /// The option that takes such a file.
+  let fileOption: String
   /// The classes of the training, by whose numbers these images are labelled; nil where these images define them.
   let classes: ClassTable?
   /// The classes that the program has, or nil where it takes as many as there are.
@@ -17,16 +19,22 @@ package struct LabelSearch {
   let purpose: Purpose
 
   package init(
-    _ dataset: ImageDataset, name: String, file: String? = nil, classes: ClassTable? = nil, count: Int?, purpose: Purpose
+    _ dataset: ImageDataset, name: String, file: String? = nil, fileOption: String = "--labels", classes: ClassTable? = nil,
+    count: Int?, purpose: Purpose
   ) {
-    (self.dataset, self.name, self.file, self.classes) = (dataset, name, file, classes)
+    (self.dataset, self.name, self.classes) = (dataset, name, classes)
+    (self.file, self.fileOption) = (file, fileOption)
     (self.count, self.purpose) = (count, purpose)
   }
 
   /// The images that have a label; throws where labels are missing that should be there, and where classes do not fit the program.
   package func labelled() throws(TrainerError) -> LabelledImages {
     let raw: RawLabels
-    if let file { raw = try LabelFile.labels(in: file, of: dataset) } else { raw = try ContainerLabels.labels(of: dataset) }
+    if let file {
+      raw = try LabelFile.labels(in: file, of: dataset, called: name)
+    } else {
+      raw = try ContainerLabels.labels(of: dataset)
+    }
     try checkUnlabelled(raw)
     try checkFolders(raw)
     let table: ClassTable
@@ -52,7 +60,7 @@ package struct LabelSearch {
     case .folders:
       throw TrainerError(
         "\(images) have no class, such as \(example): put the images of each class into a folder of its name in \(name), "
-          + "or say which image is of which class with --labels FILE")
+          + "or say which image is of which class with \(fileOption) FILE")
     case .entries:
       throw TrainerError(
         "\(images) in \(name) have no class, such as \(example): their archives hold no .cls or .json beside them that names one")
@@ -72,23 +80,43 @@ package struct LabelSearch {
   /// The table of classes that the images define.
   private func newTable(_ raw: RawLabels) throws(TrainerError) -> ClassTable {
     let numbers = raw.origin == .folders ? [] : raw.names.compactMap(ClassTable.number)
-    if !raw.names.isEmpty, numbers.count == raw.names.count {
-      let largest = numbers.enumerated().max { $0.element < $1.element }
-      let count = count ?? (largest?.element ?? -1) + 1
-      if let largest, largest.element >= count {
-        let example = raw.firstImage(of: largest.offset).map { ", of \(dataset.name(at: $0))" } ?? ""
-        throw TrainerError(
-          "the label \(largest.element)\(example) is beyond the program's \(count) classes, which are 0 to \(count - 1)")
-      }
-      return try ClassTable((0..<count).map { "\($0)" })
-    }
+    if !raw.names.isEmpty, numbers.count == raw.names.count { return try numberedTable(numbers, raw) }
+    warnOfNegativeNumbers(raw, others: numbers.count)
     let names = raw.names.sorted { $0.lexicographicallyPrecedes($1) }.map { FilePath.text($0) }
     if let count, names.count != count {
       throw TrainerError(
-        "\(name) has \(names.count) classes and the program \(count): compile the model for as many, with --set classes=\(names.count)"
-      )
+        "\(name) has \(names.count == 1 ? "1 class" : "\(names.count) classes") and the program \(count): "
+          + "compile the model for as many, with --set classes=\(names.count)")
     }
     return try ClassTable(names)
+  }
+
+  /// Classes that are called by numbers are fewer, where the program does not say how many there are.
+  private static let mostNumberedClasses = 1_000_000
+
+  /// The table of the classes 0, 1, … where `numbers` are the names of `raw`.
+  private func numberedTable(_ numbers: [Int], _ raw: RawLabels) throws(TrainerError) -> ClassTable {
+    guard let largest = numbers.enumerated().max(by: { $0.element < $1.element }) else { return try ClassTable([]) }
+    guard largest.element < count ?? Self.mostNumberedClasses else {
+      let example = raw.firstImage(of: largest.offset).map { ", of \(dataset.name(at: $0))," } ?? ""
+      let limit =
+        count.map { "the program's \($0) classes, which are 0 to \($0 - 1)" }
+        ?? "\(Self.mostNumberedClasses - 1), the largest number of a class"
+      throw TrainerError("the label \(FilePath.text(raw.names[largest.offset]))\(example) is beyond \(limit)")
+    }
+    return try ClassTable((0..<(count ?? largest.element + 1)).map { "\($0)" })
+  }
+
+  /// Says that numbers below 0 make names of all labels, which is rarely meant where there are `others` that are numbers from 0 on.
+  private func warnOfNegativeNumbers(_ raw: RawLabels, others: Int) {
+    let negative = raw.names.indices.filter {
+      raw.names[$0].first == UInt8(ascii: "-") && ClassTable.number(raw.names[$0].dropFirst()) != nil
+    }
+    guard raw.origin != .folders, others > 1, let first = negative.first, negative.count + others == raw.names.count else { return }
+    let example = raw.firstImage(of: first).map { ", of \(dataset.name(at: $0))," } ?? ""
+    Console.warn(
+      "the label \(FilePath.text(raw.names[first]))\(example) is below 0 and counts as the name of a class; "
+        + "if it stands for no class, leave out the images that have it")
   }
 
   /// The class in `table` of each of the names that occur.

@@ -39,6 +39,12 @@ struct RawLabels {
     weights?[image] = weight
   }
 
+  /// Whether an image with a label weighs more than 0.
+  var weighsAnything: Bool {
+    guard let weights else { return true }
+    return indices.indices.contains { isLabelled($0) && weights[$0] > 0 }
+  }
+
   /// Images without a label.
   var unlabelled: (count: Int, first: Int)? {
     guard let first = indices.firstIndex(of: Self.none) else { return nil }
