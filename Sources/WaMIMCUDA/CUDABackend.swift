@@ -15,6 +15,7 @@ public struct CUDABackend: Backend {
   public let parallelArguments = 512
   public let makesCallsInTurn = true
   public let sumsBesideProducts = true
+  public let samplesScatteredTogether = 16
 
   /// A backend for some architectures: where none is asked for, for Ampere and all that came later, and apart for Hopper if its kernels
   /// differ.

@@ -5,33 +5,43 @@ import WaMIMManifest
 /// The launches of one step, what they read, write and compute, and how long GPUs take for that at least.
 public struct LaunchTable: Sendable {
   private struct Row {
-    var kind: String
-    var cost: LaunchCost
+    var name: String
+    var cost = LaunchCost()
     /// The least that all launches take on each GPU, in seconds.
-    var seconds: [Double]
+    var seconds = GPULimits.all.map { _ in 0.0 }
   }
 
   private let batch: Int
   /// A row for each kind of kernel, in the order of first calls.
-  private let rows: [Row]
+  private let kinds: [Row]
+  /// A row for each kernel, those that take the longest first.
+  private let kernels: [Row]
 
   /// The launches of a step of `program`, which is planned for GPUs.
   public init(_ program: Program) {
-    var rows: [Row] = []
+    var kinds: [Row] = []
+    var kernels = program.kernels.map { _ in Row(name: "") }
     for run in program.manifest.stepRuns() {
       for schedule in program.schedules where schedule.name == run.schedule.rawValue {
         for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) {
           let cost = Self.cost(of: call, in: program)
           let seconds = GPULimits.all.map { Double(run.count) * $0.seconds(cost) }
           let kind = program.kernels[call.kernel.index].body.kind
-          let row = rows.firstIndex { $0.kind == kind } ?? rows.count
-          if row == rows.count { rows.append(Row(kind: kind, cost: LaunchCost(), seconds: seconds.map { _ in 0 })) }
-          rows[row].cost = rows[row].cost + Double(run.count) * cost
-          rows[row].seconds = zip(rows[row].seconds, seconds).map(+)
+          let row = kinds.firstIndex { $0.name == kind } ?? kinds.count
+          if row == kinds.count { kinds.append(Row(name: kind)) }
+          func add(to row: inout Row) {
+            row.cost = row.cost + Double(run.count) * cost
+            row.seconds = zip(row.seconds, seconds).map(+)
+          }
+          add(to: &kinds[row])
+          add(to: &kernels[call.kernel.index])
+          let name = Manifest.pattern(program.manifest.calls[call.description].name)
+          kernels[call.kernel.index].name = "k\(call.kernel.index)_\(kind) \(name)"
         }
       }
     }
-    self.rows = rows
+    self.kinds = kinds
+    self.kernels = kernels.filter { !$0.name.isEmpty }.sorted { $0.seconds.reduce(0, +) > $1.seconds.reduce(0, +) }
     batch = program.manifest.batch
   }
 
@@ -78,14 +88,13 @@ public struct LaunchTable: Sendable {
 
   /// The table as text: a line for each kind of kernel, and one for each GPU.
   public var text: String {
-    let total = rows.reduce(LaunchCost()) { $0 + $1.cost }
-    var lines = [
-      "", "launches of a step",
-      line(["kind", "launches", "GB", "GFLOP", "on tensor cores"] + GPULimits.all.map { "\($0.name), ms" }),
-    ]
-    for row in rows { lines.append(line(of: row.kind, row.cost, row.seconds)) }
-    let seconds = GPULimits.all.indices.map { gpu in rows.reduce(0) { $0 + $1.seconds[gpu] } }
-    lines.append(line(of: "all", total, seconds))
+    let seconds = GPULimits.all.indices.map { gpu in kinds.reduce(0) { $0 + $1.seconds[gpu] } }
+    let total = Row(name: "all", cost: kinds.reduce(LaunchCost()) { $0 + $1.cost }, seconds: seconds)
+    let columns = ["launches", "GB", "GFLOP", "on tensor cores"] + GPULimits.all.map { "\($0.name), ms" }
+    var lines = ["", "kernels of a step, by what their launches take at least", line(columns + ["kernel"])]
+    lines += kernels.map { line(numbers($0) + [$0.name]) }
+    lines += ["", "launches of a step", line(columns + ["kind"])]
+    lines += (kinds + [total]).map { line(numbers($0) + [$0.name]) }
     lines.append(
       "milliseconds: each launch's arithmetic at \(percent(GPULimits.arithmeticShare)) of the peak or its bytes at "
         + "\(percent(GPULimits.bandwidthShare)) of the bandwidth, whichever takes longer")
@@ -96,16 +105,14 @@ public struct LaunchTable: Sendable {
 
   private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
 
-  private func line(of kind: String, _ cost: LaunchCost, _ seconds: [Double]) -> String {
-    let numbers = [cost.bytes / 1e9, (cost.tensorFlops + cost.otherFlops) / 1e9, cost.tensorFlops / 1e9] + seconds.map { 1e3 * $0 }
-    return line([kind, "\(Int(cost.launches))"] + numbers.map { String(format: "%.2f", $0) })
+  private func numbers(_ row: Row) -> [String] {
+    let cost = row.cost
+    let amounts = [cost.bytes, cost.tensorFlops + cost.otherFlops, cost.tensorFlops].map { $0 / 1e9 }
+    return ["\(Int(cost.launches))"] + (amounts + row.seconds.map { 1e3 * $0 }).map { String(format: "%.2f", $0) }
   }
 
+  /// Columns aligned at their right ends, but for the last one, which is a name.
   private func line(_ columns: [String]) -> String {
-    "  "
-      + columns.enumerated().map { index, text in
-        let padding = String(repeating: " ", count: max(0, (index == 0 ? 24 : 16) - text.count))
-        return index == 0 ? text + padding : padding + text
-      }.joined()
+    columns.dropLast().map { String(repeating: " ", count: max(0, 16 - $0.count)) + $0 }.joined() + "  " + (columns.last ?? "")
   }
 }

@@ -70,7 +70,8 @@ public enum Operation: Hashable, Sendable {
 
   /// Rows of x [b, n, c] picked by indices [b, k] in each sample: [b, k, c].
   case gather
-  /// The adjoint of `gather`: rows [b, k, c] added up at indices [b, k] in zeros [b, rows, c].
+  /// The adjoint of `gather`: rows [b, k, c] added up at indices [b, k] in zeros [b, rows, c]; or [b, s, k, c] at [b, s, k], those of
+  /// `s` samples in the same zeros.
   case scatterAdd(rows: Int)
   /// The rank of each number among those along the last axis in ascending order, equal ones in the order they stand in.
   case rank

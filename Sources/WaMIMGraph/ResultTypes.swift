@@ -278,12 +278,12 @@ extension Operation {
   }
 
   private func scatterType(_ rows: TensorType, _ indices: TensorType, _ count: Int) throws -> TensorType {
-    try rows.floating(self).requireRank(3, self)
-    try indices.indices(self).requireRank(2, self)
-    guard rows.shape[0] == indices.shape[0], rows.shape[1] == indices.shape[1] else {
+    if rows.shape.rank != 4 { try rows.floating(self).requireRank(3, self) }
+    try indices.indices(self).requireRank(rows.floating(self).shape.rank - 1, self)
+    guard rows.shape.dimensions.dropLast() == indices.shape.dimensions[...] else {
       throw GraphError("rows \(rows) do not match indices \(indices)")
     }
-    return try TensorType(.float32, [rows.shape[0], count, rows.shape[2]]).checked()
+    return try TensorType(.float32, [rows.shape[0], count, rows.shape[-1]]).checked()
   }
 
   private func waveletType(_ images: TensorType) throws -> TensorType {

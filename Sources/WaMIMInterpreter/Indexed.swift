@@ -16,7 +16,7 @@ func gather(_ rows: DenseTensor, _ indices: DenseTensor) throws -> [Double] {
 ///
 /// - Throws: `GraphError` where an index points outside the result.
 func scatterAdd(_ rows: DenseTensor, _ indices: DenseTensor, rows count: Int) throws -> [Double] {
-  let width = rows.shape[2]
+  let width = rows.shape[-1]
   var result = zeros([rows.shape[0], count, width])
   for (source, target) in try pickedRows(indices, count: count).enumerated() {
     for channel in 0..<width { result[target * width + channel] += rows.elements[source * width + channel] }
@@ -24,13 +24,14 @@ func scatterAdd(_ rows: DenseTensor, _ indices: DenseTensor, rows count: Int) th
   return result
 }
 
-/// The rows that `indices` [b, k] pick, counted through all samples of `count` rows each.
+/// The rows that `indices` [b, …] pick, counted through all samples of `count` rows each.
 private func pickedRows(_ indices: DenseTensor, count: Int) throws -> [Int] {
-  try indices.elements.enumerated().map { position, index in
+  let picked = indices.shape.count / indices.shape[0]
+  return try indices.elements.enumerated().map { position, index in
     guard let row = Int(exactly: index), 0..<count ~= row else {
       throw GraphError("an index of \(index) points outside \(count) rows")
     }
-    return position / indices.shape[1] * count + row
+    return position / picked * count + row
   }
 }
 

@@ -267,13 +267,13 @@ package struct KernelReference {
       let ends = (1...count).filter { $0 == count || windows[$0] != windows[$0 - 1] }
       let rows = [order, ends + [Int](repeating: count, count: count - ends.count), order.map { cut.code(of: cells[$0]) }]
       for (element, number) in rows.joined().enumerated() { arrays[1][start(1) + element] = Float(number) }
-    case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
-      for element in 0..<rows * width { arrays[2][start(2) + element] = 0 }
-      for i in 0..<count {
-        let row = Int(arrays[1][start(1) + i])
-        for column in 0..<width {
-          arrays[2][start(2) + row * width + column] += arrays[0][start(0) + sourceOffset + i * sourceStride + column]
-        }
+    case .scatterAdd(let scatter):
+      for element in 0..<scatter.rows * scatter.width { arrays[2][start(2) + element] = 0 }
+      for i in 0..<scatter.samples * scatter.count {
+        let to = start(2) + Int(arrays[1][start(1) + i]) * scatter.width
+        let (sample, row) = i.quotientAndRemainder(dividingBy: scatter.count)
+        let from = start(0) + scatter.sourceOffset + sample * scatter.sampleStride + row * scatter.rowStride
+        for column in 0..<scatter.width { arrays[2][to + column] += arrays[0][from + column] }
       }
     }
   }

@@ -97,6 +97,10 @@ extension GradientCase {
     GradientCase("scatter_add") { builder, draw in
       builder.add(.scatterAdd(rows: 5), [draw([2, 3, 2]), permutation(builder, 5).sliced(1, 1..<4)])
     },
+    GradientCase("scatter_add", "of several samples") { builder, draw in
+      builder.add(
+        .scatterAdd(rows: 5), [draw([1, 2, 3, 2]), permutation(builder, 5).sliced(1, 1..<4).reshaped([1, 2, 3])])
+    },
   ]
 
   private static let wavelets: [GradientCase] = Wavelet.allCases.flatMap { wavelet in

@@ -63,6 +63,10 @@ import WaMIMGraph
   func indices() throws {
     try expect(.gather, [float(2, 9, 4), integer(2, 3)], gives: float(2, 3, 4))
     try expect(.scatterAdd(rows: 9), [float(2, 3, 4), integer(2, 3)], gives: float(2, 9, 4))
+    try expect(.scatterAdd(rows: 9), [float(2, 5, 3, 4), integer(2, 5, 3)], gives: float(2, 9, 4))
+    refuses(.scatterAdd(rows: 9), [float(2, 5, 3, 4), integer(2, 3)])
+    refuses(.scatterAdd(rows: 9), [float(2, 5, 3, 4), integer(2, 5, 4)])
+    refuses(.scatterAdd(rows: 9), [float(1, 2, 5, 3, 4), integer(1, 2, 5, 3)])
     try expect(.rank, [float(2, 9)], gives: integer(2, 9))
     refuses(.gather, [float(2, 9, 4), float(2, 3)])
     refuses(.gather, [float(2, 9, 4), integer(1, 3)])

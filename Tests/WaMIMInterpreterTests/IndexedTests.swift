@@ -12,6 +12,8 @@ struct IndexedTests {
   }
 
   @Test func scatterAddAddsUpRows() throws {
+    let together = try evaluate(.scatterAdd(rows: 3), [([1, 2, 2, 1], [1, 2, 4, 8]), ([1, 2, 2], [2, 0, 2, 1])])
+    #expect(together.elements == [2, 8, 5] && together.shape == [1, 3, 1])
     let sums = try evaluate(.scatterAdd(rows: 3), [([1, 3, 1], [1, 2, 4]), ([1, 3], [2, 0, 2])])
     #expect(sums.elements == [2, 0, 5])
   }

@@ -83,14 +83,21 @@ import WaMIMGraph
     let cases = [1, 3, 8, 13, 48, 70].map { width in
       let (count, rows, offset) = (generator.int(1...9), generator.int(1...9), generator.int(0...5))
       let stride = width + generator.int(0...4)
-      let source = offset + count * stride
-      let indices = (0..<2 * count).map { _ in Float(generator.int(0...rows - 1)) }
+      let samples = generator.int(1...3)
+      let sampleStride = count * stride + generator.int(0...2)
+      let source = offset + samples * sampleStride
+      let indices = (0..<2 * samples * count).map { _ in Float(generator.int(0...rows - 1)) }
       return KernelCase(
         kernel: Kernel(
           arguments: [
-            argument(.float32, .read, source), argument(.int32, .read, count), argument(.float32, .write, rows * width),
+            argument(.float32, .read, source), argument(.int32, .read, samples * count),
+            argument(.float32, .write, rows * width),
           ],
-          body: .index(.scatterAdd(count: count, rows: rows, width: width, sourceOffset: offset, sourceStride: stride))),
+          body: .index(
+            .scatterAdd(
+              ScatterKernel(
+                samples: samples, count: count, rows: rows, width: width, sourceOffset: offset, sampleStride: sampleStride,
+                rowStride: stride)))),
         arrays: [generator.floats(2 * source), indices, generator.floats(2 * rows * width)], units: 2, tolerance: 0)
     }
     try checkAgainstReference(cases, seed: seed, generator: &generator)

@@ -7,8 +7,7 @@ extension KernelWriter {
     switch index {
     case .rank(let rows, let width): rank(rows, width)
     case .invertPermutation(let rows, let width): inverse(rows, width)
-    case .scatterAdd(let count, let rows, let width, let offset, let stride):
-      scatterAdd(count, rows, width, from: "\(offset) + i * \(stride) + c")
+    case .scatterAdd(let scatter): scatterAdd(scatter)
     case .finerIndices(let count, let grid, let side, let offset): finerIndices(count, grid, side, offset)
     case .windowGroups(let count, let cut, let offset, _): windowGroups(count, cut, offset)
     }
@@ -47,17 +46,28 @@ extension KernelWriter {
     }
   }
 
-  /// A thread for each element of the result, which adds the rows that go there in their order.
-  private func scatterAdd(_ count: Int, _ rows: Int, _ width: Int, from source: String) -> CUDAFunction {
-    let element = source
-    return elementByElement("scatter_add", rows * width) { source in
-      source.line("const int row = at / \(width), c = at % \(width);")
+  /// A thread for up to eight elements of a row of the result, which adds the rows that go there in their order.
+  ///
+  /// Most of the work is to look for these rows, which is the same for all elements.
+  private func scatterAdd(_ scatter: ScatterKernel) -> CUDAFunction {
+    let columns = (1...8).last { scatter.width.isMultiple(of: $0) } ?? 1
+    let threads = scatter.width / columns
+    return elementByElement("scatter_add", scatter.rows * threads) { source in
+      source.line("const int row = at / \(threads), c = at % \(threads);")
       source.line("const int* indices = \(pointer(1));")
-      source.line("float sum = 0.0f;")
-      source.loop("i", below: "\(count)") { source in
-        source.line("if (indices[i] == row) sum += \(number(0, "(\(pointer(0)))[\(element)]"));")
+      source.line("float sums[\(columns)] = {};")
+      source.loop("i", below: "\(scatter.samples * scatter.count)") { source in
+        source.line("if (indices[i] != row) continue;")
+        let sample = scatter.samples == 1 ? "" : "i / \(scatter.count) * \(scatter.sampleStride) + "
+        let i = scatter.samples == 1 ? "i" : "i % \(scatter.count)"
+        source.line("const long long from = \(scatter.sourceOffset) + \(sample)\(i) * \(scatter.rowStride) + c;")
+        for k in 0..<columns {
+          source.line("sums[\(k)] += \(number(0, "(\(pointer(0)))[from + \(k * threads)]"));")
+        }
       }
-      source.line("(\(pointer(2)))[at] = \(converted("sum", for: 2));")
+      for k in 0..<columns {
+        source.line("(\(pointer(2)))[row * \(scatter.width) + c + \(k * threads)] = \(converted("sums[\(k)]", for: 2));")
+      }
     }
   }
 

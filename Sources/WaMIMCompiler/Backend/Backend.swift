@@ -19,12 +19,17 @@ public protocol Backend: Sendable {
 
   /// Whether products can sum the rows of their left side on the way.
   var sumsBesideProducts: Bool { get }
+
+  /// How many samples, at most, add rows up at the same place where their sum over the batch is wanted. A target that keeps what a
+  /// sample has near by wants 1.
+  var samplesScatteredTogether: Int { get }
 }
 
 extension Backend {
   public var parallelArguments: Int { 0 }
   public var makesCallsInTurn: Bool { false }
   public var sumsBesideProducts: Bool { false }
+  public var samplesScatteredTogether: Int { 1 }
 }
 
 /// How the units of a group of calls are cut into chunks, each of which one thread works on at a time.

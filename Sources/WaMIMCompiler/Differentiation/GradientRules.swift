@@ -49,7 +49,7 @@ struct GradientRule {
       builder.add(.attentionGradient(heads: heads, operand: AttentionOperand.allCases[index]), operands + [gradient])
     case .groupAttention(let heads): groupAttention(heads, AttentionOperand.allCases[index])
     case .gather: builder.add(.scatterAdd(rows: x.shape[1]), [gradient, operands[1]])
-    case .scatterAdd: gradient.gathered(operands[1])
+    case .scatterAdd: gradient.gathered(operands[1].reshaped([x.shape[0], operands[1].shape.count / x.shape[0]])).reshaped(x.shape)
     case .waveletAnalysis(let wavelet): builder.add(.waveletAdjoint(wavelet), [gradient])
     case .waveletAdjoint(let wavelet): builder.add(.waveletAnalysis(wavelet), [gradient])
     case .attentionGradient, .groupAttentionGradient:

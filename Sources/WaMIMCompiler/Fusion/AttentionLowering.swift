@@ -80,9 +80,11 @@ extension Lowering {
       kernel = .windowGroups(count: shape[2], cut, sourceOffset: storage[node.operands[0]].offset, workspace: arguments.workspace())
     default:
       let source = storage[node.operands[0]]
+      let strides = source.scatterStrides ?? (0, shape[2])
       kernel = .scatterAdd(
-        count: source.shape[1], rows: shape[1], width: shape[2], sourceOffset: source.offset,
-        sourceStride: source.scatterStride ?? shape[2])
+        ScatterKernel(
+          samples: source.shape.rank == 4 ? source.shape[1] : 1, count: source.shape[-2], rows: shape[1], width: shape[2],
+          sourceOffset: source.offset, sampleStride: strides.sample, rowStride: strides.row))
     }
     return LoweredCall(
       kernel: Kernel(arguments: arguments.arguments, body: .index(kernel)), bindings: arguments.bindings, units: units,

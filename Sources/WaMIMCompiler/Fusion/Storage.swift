@@ -174,7 +174,7 @@ struct Storage {
         return isTable ? view.isContiguous && view.offset == 0 : view.hasContiguousRows
       case .finerIndices, .windowGroups: return view.hasContiguousRows
       case .rank, .invertPermutation: return view.isContiguous && view.offset == 0
-      case .scatterAdd: return node.operands[1] == value ? view.isContiguous && view.offset == 0 : view.scatterStride != nil
+      case .scatterAdd: return node.operands[1] == value ? view.isContiguous && view.offset == 0 : view.scatterStrides != nil
       default: return true
       }
     }
@@ -208,9 +208,10 @@ extension View {
     return (flat.shape[0], columns, rowStride)
   }
 
-  /// The elements from one row to the next where rows [b, n, c] of samples evenly apart are contiguous, or nil.
-  var scatterStride: Int? {
-    guard shape.rank == 3, hasContiguousRows, strides[0] > 0 || shape[0] == 1 else { return nil }
-    return shape[1] == 1 ? shape[2] : strides[1]
+  /// The elements from one sample of a unit to the next and from one row to the next, where rows [b, n, c] or [b, s, n, c] of units
+  /// evenly apart are contiguous, or nil.
+  var scatterStrides: (sample: Int, row: Int)? {
+    guard shape.rank == 3 || shape.rank == 4, hasContiguousRows, strides[0] > 0 || shape[0] == 1 else { return nil }
+    return (shape.rank == 4 ? strides[1] : 0, shape[-2] == 1 ? shape[-1] : strides[shape.rank - 2])
   }
 }

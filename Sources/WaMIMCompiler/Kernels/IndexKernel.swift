@@ -10,10 +10,10 @@ public enum IndexKernel: Hashable, Sendable {
   ///
   /// Arguments: the permutations i32, the inverses i32; both contiguous.
   case invertPermutation(rows: Int, width: Int)
-  /// Zeros [rows, width], to which row `i` of the source is added at row `indices[i]`, for each of `count` rows.
+  /// Rows that are added up by index.
   ///
-  /// Arguments: the source f32, whose rows are `sourceStride` elements apart; the indices i32, contiguous; the result f32, contiguous.
-  case scatterAdd(count: Int, rows: Int, width: Int, sourceOffset: Int, sourceStride: Int)
+  /// Arguments: the source; the indices i32, [samples, count], contiguous; the result f32, contiguous.
+  case scatterAdd(ScatterKernel)
   /// The cells of a grid `side` times as fine that make up `count` cells of a grid, those of a cell in the order of `QuarterOrder`.
   ///
   /// Arguments: the cells i32, from `sourceOffset` on; the finer cells i32; both contiguous.
@@ -32,5 +32,22 @@ public enum IndexKernel: Hashable, Sendable {
     case .finerIndices: "finer_indices"
     case .windowGroups: "window_groups"
     }
+  }
+}
+
+/// Zeros [rows, width], to which row `i` of the source is added at row `indices[i]`, for each of `count` rows of each of `samples`.
+public struct ScatterKernel: Hashable, Sendable {
+  public var samples: Int
+  public var count: Int
+  public var rows: Int
+  public var width: Int
+  /// Elements of the source before its first row, from one sample to the next, and from one row to the next.
+  public var sourceOffset: Int
+  public var sampleStride: Int
+  public var rowStride: Int
+
+  public init(samples: Int = 1, count: Int, rows: Int, width: Int, sourceOffset: Int, sampleStride: Int = 0, rowStride: Int) {
+    (self.samples, self.count, self.rows, self.width) = (samples, count, rows, width)
+    (self.sourceOffset, self.sampleStride, self.rowStride) = (sourceOffset, sampleStride, rowStride)
   }
 }

@@ -198,8 +198,10 @@ extension IndexKernel {
     switch self {
     case .rank(let rows, let width): "a1 = rank of a0, \(rows) rows of \(width) a unit"
     case .invertPermutation(let rows, let width): "a1 = inverse of a0, \(rows) rows of \(width) a unit"
-    case .scatterAdd(let count, let rows, let width, let offset, let stride):
-      "a2 = \(count) rows a0[\(offset)...; \(stride) a row] added at a1 in zeros \(rows) x \(width)"
+    case .scatterAdd(let scatter):
+      "a2 = \(scatter.samples == 1 ? "" : "\(scatter.samples) x ")\(scatter.count) rows a0[\(scatter.sourceOffset)...; "
+        + "\(scatter.samples == 1 ? "" : "\(scatter.sampleStride) a sample, ")\(scatter.rowStride) a row] added at a1 in zeros "
+        + "\(scatter.rows) x \(scatter.width)"
     case .finerIndices(let count, let grid, let side, let offset):
       "a1 = finer cells of \(side) x \(side) tokens in each of \(count) cells a0[\(offset)...] of a grid \(grid) x \(grid)"
     case .windowGroups(let count, let cut, let offset, let workspace):

@@ -54,10 +54,10 @@ struct ProgramBuilder {
 
   /// The program that carries out `sources`.
   mutating func build(_ sources: [Source]) throws -> Program {
-    let sources = sources.map { source in
-      let separated = source.graph.withSeparatedReductions()
-      return Source(
-        role: source.role, graph: fuses ? separated.withSumsWithinUnits() : separated, combinations: source.combinations)
+    let sources = try sources.map { source in
+      var graph = source.graph.withSeparatedReductions()
+      if fuses { graph = try graph.withSumsWithinUnits().withSamplesScatteredTogether(backend.samplesScatteredTogether) }
+      return Source(role: source.role, graph: graph, combinations: source.combinations)
     }
     let (always, averaging) = (sources.filter { $0.role != .average }, sources.filter { $0.role == .average })
     var layout = PersistentLayout(always.map(\.graph))

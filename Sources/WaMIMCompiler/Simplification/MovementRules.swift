@@ -126,7 +126,7 @@ extension Simplifier {
 
   /// Adding up by a permutation is picking by its inverse.
   private mutating func simplifyScatter(_ node: Node, _ x: ValueID, _ indices: ValueID, _ rows: Int) throws -> ValueID? {
-    guard shape(indices)[1] == rows else { return nil }
+    guard shape(indices).rank == 2, shape(indices)[1] == rows else { return nil }
     switch operation(indices) {
     case .invertPermutation: return try build(.gather, [x, operand(indices)], like: node)
     case .rank:

@@ -26,6 +26,29 @@ extension Graph {
     return persistent
   }
 
+  /// Whether each value is a copy of a source's elements in another order, as no view of the source shows them so.
+  fileprivate func copiesOfSources() -> [Bool] {
+    var views: [View?] = []
+    var copies: [Bool] = []
+    for value in values {
+      let node = self[value]
+      let source = node.operands.first.flatMap { views[$0.index] }
+      let view: View? =
+        switch node.operation {
+        case _ where node.operation.isSource: View(whole: value, shape: node.type.shape)
+        case .reshape(let shape): source?.reshaped(shape)
+        case .transpose(let permutation): source?.transposed(permutation)
+        case .slice(let axis, let start, let count, let step): source?.sliced(axis: axis, start: start, count: count, step: step)
+        case .broadcast(let shape): source?.broadcast(to: shape)
+        case .detach: source
+        default: nil
+        }
+      copies.append(node.operation.isMovement && source != nil && view == nil)
+      views.append(view)
+    }
+    return copies
+  }
+
   /// The values of which `atLeast` tells where they attain the maximum of their elements, as the gradient of a maximum asks for.
   fileprivate func valuesComparedWithMaximum() -> Set<ValueID> {
     func reinterpreted(_ value: ValueID) -> ValueID {
@@ -107,20 +130,23 @@ struct StoragePlan {
   private let roots: Set<ValueID>
   private let persistent: [Bool]
   private let sizes: [Int]
+  /// Which values are copies of sources in another order.
+  private let copies: [Bool]
   /// The values that are compared with their own maximum.
   private let compared: Set<ValueID>
 
   /// Decides for each value that the backward pass of `graph` needs, from the last to the first.
   ///
   /// A cheap value is computed again where that does not need more memory for its operands than it frees. Operands that are
-  /// kept anyway, sources, and operands much smaller than the value count for nothing. What is compared with its own maximum is
-  /// kept: computed beside other things, it may differ in the last bit, and would nowhere be equal.
+  /// kept anyway, sources, and operands much smaller than the value count for nothing; sources in another order count, as they have to
+  /// be written out. What is compared with its own maximum is kept: computed beside other things, it may differ in the last bit, and would nowhere be equal.
   init(_ graph: Graph) {
     self.graph = graph
     users = graph.users()
     roots = Set(graph.roots)
     persistent = graph.persistentValues()
     sizes = graph.storageSizes()
+    copies = graph.copiesOfSources()
     compared = graph.valuesComparedWithMaximum()
     stored = StoragePlan.needed(in: graph)
     for value in graph.values.reversed() where graph[value].region == .forward && stored.contains(value) { decide(value) }
@@ -156,6 +182,7 @@ struct StoragePlan {
   /// The memory that it takes to have `value` in the backward pass, at most its own size; what is `negligible` counts for nothing.
   private func cost(_ value: ValueID, negligible: Int, lookahead: Int) -> Int {
     let size = size(value)
+    if copies[value.index] && !stored.contains(value) { return size }
     if isFree(value) || size <= negligible { return 0 }
     guard lookahead > 0, graph[value].operation.isCheap else { return size }
     return min(size, Set(graph[value].operands).reduce(0) { $0 + cost($1, negligible: negligible, lookahead: lookahead - 1) })

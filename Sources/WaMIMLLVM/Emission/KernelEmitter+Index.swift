@@ -21,12 +21,11 @@ extension KernelEmitter {
           count: count, cut, source: address(0, offset: sourceOffset, unit: unit), result: address(1, unit: unit),
           workspace: self.workspace(workspace))
       }
-    case .scatterAdd(let count, let rows, let width, let sourceOffset, let sourceStride):
+    case .scatterAdd(let scatter):
       forEachUnit { unit in
-        let source = address(0, offset: sourceOffset, unit: unit)
         emitScatter(
-          count: count, width: width, source: source, sourceStride: sourceStride, table: address(1, unit: unit),
-          result: address(2, unit: unit), size: rows * width)
+          scatter, source: address(0, offset: scatter.sourceOffset, unit: unit), table: address(1, unit: unit),
+          result: address(2, unit: unit))
       }
     }
   }
@@ -100,20 +99,23 @@ extension KernelEmitter {
     }
   }
 
-  private func emitScatter(
-    count: Int, width: Int, source: Address, sourceStride: Int, table: Address, result: Address, size: Int
-  ) {
-    forEachRun(of: size) { element, run in
+  private func emitScatter(_ scatter: ScatterKernel, source: Address, table: Address, result: Address) {
+    forEachRun(of: scatter.rows * scatter.width) { element, run in
       builder.store(builder.constant(0, lanes: run.lanes), builder.advance(result, by: element), count: run.count, lanes: run.lanes)
     }
-    builder.loop(count: count) { i, _ in
-      let row = builder.index(fromInt32: builder.load(builder.int32, builder.advance(table, by: i)))
-      let from = builder.advance(source, by: builder.multiplyIntegers(i, builder.index(sourceStride)))
-      let to = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(width)))
-      forEachRun(of: width) { element, run in
-        let (from, to) = (builder.advance(from, by: element), builder.advance(to, by: element))
-        let terms = [to, from].map { builder.loadNumbers($0, count: run.count, lanes: run.lanes) }
-        builder.store(builder.add(terms[0], terms[1]), to, count: run.count, lanes: run.lanes)
+    builder.loop(count: scatter.samples) { sample, _ in
+      let source = builder.advance(source, by: builder.multiplyIntegers(sample, builder.index(scatter.sampleStride)))
+      let table = builder.advance(table, by: builder.multiplyIntegers(sample, builder.index(scatter.count)))
+      builder.loop(count: scatter.count) { i, _ in
+        let row = builder.index(fromInt32: builder.load(builder.int32, builder.advance(table, by: i)))
+        let from = builder.advance(source, by: builder.multiplyIntegers(i, builder.index(scatter.rowStride)))
+        let to = builder.advance(result, by: builder.multiplyIntegers(row, builder.index(scatter.width)))
+        forEachRun(of: scatter.width) { element, run in
+          let (from, to) = (builder.advance(from, by: element), builder.advance(to, by: element))
+          let terms = [to, from].map { builder.loadNumbers($0, count: run.count, lanes: run.lanes) }
+          builder.store(builder.add(terms[0], terms[1]), to, count: run.count, lanes: run.lanes)
+        }
+        return []
       }
       return []
     }
