@@ -46,14 +46,14 @@ extension ImageSource {
 
   /// Throws where no image can be read, or the machine fails.
   ///
-  /// Looks at images until one can be read, and leaves it to the work itself to find out where many cannot.
+  /// Looks at the headers of images until one can be read, and leaves it to the work itself to find out where many cannot.
   ///
   /// - Parameter name: What messages call the images.
   package func requireReadable(called name: String) throws(TrainerError) {
     var problem: TrainerError?
     for index in 0..<Swift.min(count, 1000) {
       do throws(TrainerError) {
-        _ = try image(at: index)
+        _ = try load(at: index)
         return
       } catch {
         guard !error.isSystemFailure else { throw error }
