@@ -91,14 +91,16 @@ struct AgreementTests {
       of: "wamim_vit_demo", settings, microBatch: samples, oneOf: stride > AgreementTests.variety.count ? 1 : stride, from: index)
   }
 
-  /// Checks a model without each of the passes, or where tests are to be quick, without one of `stride` passes, from `index` on.
+  /// Checks a model without each of the passes, or where tests are to be quick, without one of `stride` passes, from `index` on, and of
+  /// these one for the whole batch and the next for micro-batches.
   static func checkPasses(
     of model: String, _ settings: [String], microBatch samples: Int, oneOf stride: Int = 3, from index: Int = 0
   ) throws {
     let workshop = try Workshop()
     let expected = try expectedResults(model, settings, workshop)
     for (number, name) in optional.enumerated() where Thoroughness.isThorough || number % stride == index % stride {
-      for cut in [[], ["--micro-batch", "\(samples)"]] {
+      let cuts = [[], ["--micro-batch", "\(samples)"]]
+      for cut in Thoroughness.isThorough || stride == 1 ? cuts : [cuts[number / stride % 2]] {
         try workshop.compile(model, settings, options: ["--disable", name] + cut)
         let result = try workshop.run(
           workshop.path("train"), ["grad", "--input", "in.safetensors", "--output", "out.safetensors", "--threads", "2"])

@@ -185,6 +185,14 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
 
   @Test func sequencesAgreeWithReference() throws { try check(8) { $0.sequence() } }
 
+  @Test func scatterAddAgreesWithReference() throws {
+    let seed = UInt64.random(in: 0...UInt64(UInt32.max))
+    var generator = SeededGenerator(seed: seed)
+    var cases = [1, 3, 8, 13, 48, 70].map { KernelCase.scatter(width: $0, generator: &generator) }
+    cases.append(KernelCase.scatter(width: 16, generator: &generator).rounding([0]))
+    try check(cases, seed: seed)
+  }
+
   private static let shapes = [
     AttentionShape(heads: 3, headWidth: 16, queryCount: 17, keyCount: 17),
     AttentionShape(heads: 1, headWidth: 64, queryCount: 12, keyCount: 65),

@@ -1,5 +1,6 @@
 import Testing
 import WaMIMCUDA
+import WaMIMCompiler
 
 /// Whole schedules as CUDA, emulated, against the interpreter.
 @Suite(.enabled(if: hasDeviceCompiler, deviceCompilerNote)) struct ProgramTests {
@@ -16,6 +17,17 @@ import WaMIMCUDA
   @Test func aSmallClassifierAgrees() throws {
     let settings = ["size=demo", "image=16", "patch=4", "dim=24", "depth=2", "heads=3", "classes=3", "batch=2"]
     try ProgramAgreement.check(ProgramAgreement.model("finetune_vit", settings), orders: 0...1)
+  }
+
+  /// What a table shared by all samples gets is added up for as many at once as divide the batch, and not for each.
+  @Test(arguments: [(8, 8), (24, 12), (34, 2), (17, 1)]) func rowsOfSamplesAreAddedUpTogether(batch: Int, expected: Int) throws {
+    let model = try ProgramAgreement.model("wamim_vit_demo", Self.small.dropLast() + ["batch=\(batch)"])
+    let program = try Compilation(backend: CUDABackend()).program(for: model, text: "", compiler: "test")
+    let bodies = program.kernels.flatMap { kernel -> [KernelBody] in
+      if case .parallel(let parallel) = kernel.body { parallel.groups.map(\.kernel.body) } else { [kernel.body] }
+    }
+    let samples = bodies.compactMap { if case .index(.scatterAdd(let scatter)) = $0 { scatter.samples } else { nil } }
+    #expect(!samples.isEmpty && samples.allSatisfy { $0 == expected }, "\(samples)")
   }
 
   @Test func aSmallSwinAgrees() throws { try ProgramAgreement.check(ProgramAgreement.model("wamim_swin_demo", Self.smallSwin)) }

@@ -80,26 +80,7 @@ import WaMIMGraph
   @Test func scatterAddAgreesWithReference() throws {
     let seed = UInt64.random(in: 0...UInt64(UInt32.max))
     var generator = SeededGenerator(seed: seed)
-    let cases = [1, 3, 8, 13, 48, 70].map { width in
-      let (count, rows, offset) = (generator.int(1...9), generator.int(1...9), generator.int(0...5))
-      let stride = width + generator.int(0...4)
-      let samples = generator.int(1...3)
-      let sampleStride = count * stride + generator.int(0...2)
-      let source = offset + samples * sampleStride
-      let indices = (0..<2 * samples * count).map { _ in Float(generator.int(0...rows - 1)) }
-      return KernelCase(
-        kernel: Kernel(
-          arguments: [
-            argument(.float32, .read, source), argument(.int32, .read, samples * count),
-            argument(.float32, .write, rows * width),
-          ],
-          body: .index(
-            .scatterAdd(
-              ScatterKernel(
-                samples: samples, count: count, rows: rows, width: width, sourceOffset: offset, sampleStride: sampleStride,
-                rowStride: stride)))),
-        arrays: [generator.floats(2 * source), indices, generator.floats(2 * rows * width)], units: 2, tolerance: 0)
-    }
+    let cases = [1, 3, 8, 13, 48, 70].map { KernelCase.scatter(width: $0, generator: &generator) }
     try checkAgainstReference(cases, seed: seed, generator: &generator)
   }
 }
