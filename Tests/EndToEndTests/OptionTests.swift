@@ -120,4 +120,18 @@ struct TargetTests {
     for (gpu, rate) in single { #expect(try #require(mixed[gpu]) > rate, "\(gpu)") }
     #expect(try #require(mixed["H100"]) > #require(mixed["A100-40G"]))
   }
+
+  /// What keeps a base model fast on a GPU: few launches, and little that is read and written.
+  @Test func aBaseModelKeepsToItsLaunchesAndBytes() throws {
+    let workshop = try Workshop()
+    let words = ["--precision", "bf16", "--target", "cuda:sm_90a", "--set", "batch=256", "--emit", "plan"]
+    let plan = try workshop.wamimc([Workshop.model("wamim_vit_base")] + words)
+    let lines = plan.output.split(separator: "\n")
+    let all = try #require(lines.last { $0.hasSuffix("  all") }).split(separator: " ")
+    let launches = try #require(Int(all[0]))
+    let rate = try #require(plan.output.firstMatch(of: #/H100 ([0-9]+)/#).flatMap { Int($0.1) })
+    #expect(launches <= 350 && rate >= 15_000, "\(launches) launches, \(rate) images/s")
+    let kernels = try #require(lines.firstIndex { $0.hasPrefix("kernels of a step") })
+    #expect(lines[kernels + 2].contains("_matmul "), "\(lines[kernels + 2])")
+  }
 }

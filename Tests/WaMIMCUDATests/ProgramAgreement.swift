@@ -56,13 +56,38 @@ enum ProgramAgreement {
         }
         if order == orders.lowerBound {
           first = results
+          var errors: [String: Double] = [:]
           for (name, tensor) in expected.results {
             let actual = try #require(results[name], "\(model.name), \(role.rawValue): no result \(name)")
-            let error = relativeError(actual + magnitude, tensor.elements + magnitude)
-            #expect(error < limit, "\(model.name), \(role.rawValue), \(name): \(error)")
+            errors[name] = relativeError(actual + magnitude, tensor.elements + magnitude)
+          }
+          let beyond = errors.filter { !($0.value < limit) }
+          let uncertain = beyond.isEmpty ? [:] : try uncertainty(of: expected, graph, sources, magnitude)
+          for (name, error) in beyond {
+            let uncertain = uncertain[name] ?? 0
+            print("\(model.name), \(role.rawValue), \(name): \(error) beside \(uncertain) of the interpreter itself")
+            #expect(error < 4 * uncertain, "\(model.name), \(role.rawValue), \(name): \(error)")
           }
         }
         #expect(results == first, "\(model.name), \(role.rawValue): order \(order) gives other bits")
+      }
+    }
+  }
+  /// By how much results of the interpreter itself differ when what it is given differs in the last bit of float32.
+  ///
+  /// A number that lies near the middle between two of bf16 is rounded to either, and what follows makes much of that in some models.
+  private static func uncertainty(
+    of expected: Evaluation, _ graph: Graph, _ sources: [String: [Double]], _ magnitude: [Double]
+  ) throws -> [String: Double] {
+    try (0..<3 as Range<UInt64>).reduce(into: [:]) { largest, trial in
+      var generator = SeededGenerator(seed: trial)
+      let moved = sources.mapValues { numbers in
+        numbers.map { Double(Float($0 * (1 + 0x1p-23 * Double.random(in: -1...1, using: &generator)))) }
+      }
+      let results = try Interpreter(graph).evaluate(moved).results
+      for (name, tensor) in expected.results {
+        guard let other = results[name] else { continue }
+        largest[name] = max(largest[name] ?? 0, relativeError(other.elements + magnitude, tensor.elements + magnitude))
       }
     }
   }
