@@ -92,12 +92,12 @@ struct ClassifierRunTests {
     let cases = [
       ("fit --resume run --epochs 2", "has made 4 steps, and with --epochs 2.00 it ends after 2"),
       ("fit --resume run --epochs 9 --limit-steps 4", "has made 4 steps already; give --limit-steps more"),
-      ("fit --resume run --epochs 9 --val broken", "--val \(workshop.path("broken")): none of the 1 images can be read"),
+      ("fit --resume run --epochs 9 --val broken", "--val \(workshop.path("broken")): none of its 1 image can be read"),
       ("fit --resume run --epochs 9 --val-labels x.csv", "--val-labels tells the classes of the images of --val"),
       ("fit --data data --out new --knn-labels x.csv", "--knn-labels tells the classes of the images of --knn"),
       ("fit --data data --out new --val other/cat", "which image is of which class with --val-labels FILE"),
       ("evaluate --checkpoint run --data data -o run/graph.wg", "is not a folder; give another -o"),
-      ("evaluate --checkpoint run --data broken", "none of the 1 images can be read"),
+      ("evaluate --checkpoint run --data broken", "none of its 1 image can be read"),
       ("evaluate --checkpoint run --data data -o evaluation/metrics.json/x", "cannot make the folder"),
     ]
     for (words, expected) in cases {

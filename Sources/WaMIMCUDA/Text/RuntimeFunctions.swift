@@ -12,6 +12,40 @@ enum RuntimeFunctions {
       images[element] = table[256 * channel + pixels[(sample * positions + position) * channels + channel]];
     }
 
+    // What is erased of a sample, and where its noise begins: [channels, height, width].
+    struct Erased { int left, top, width, height, noise; };
+
+    // A number of a sample of bytes, [height, width, channels]: that of its byte, or noise where it is erased.
+    DEVICE float finished(
+        const unsigned char* pixels, const float* table, const Erased& erased, const float* noise, int x, int y, int channel, int width,
+        int channels) {
+      const int column = x - erased.left, row = y - erased.top;
+      if (column >= 0 && column < erased.width && row >= 0 && row < erased.height)
+        return noise[erased.noise + (channel * erased.height + row) * erased.width + column];
+      return table[256 * channel + pixels[(y * width + x) * channels + channel]];
+    }
+
+    // Samples of bytes as numbers, [samples, channels, height, width], erased, and mixed with their partners where there are some: each
+    // sample with that which is as far from the end. `erased` tells of the samples and then of the partners. Of the box, or blended where
+    // it has no width, the numbers are the partners'; `share` and `rest` are the bits of float32 numbers.
+    KERNEL(256) wamim_finish_samples(
+        const unsigned char* pixels, const unsigned char* partners, const float* table, const Erased* erased, const float* noise,
+        float* images, long long width, long long height, long long channels, long long samples, long long share, long long rest,
+        long long left, long long top, long long box_width, long long box_height) {
+      const long long element = blockIdx.x * 256ll + threadIdx.x, size = width * height * channels;
+      if (element >= size * samples) return;
+      const int sample = element / size, at = element % size;
+      const int x = at % width, y = at / width % height, channel = at / (width * height);
+      float number = finished(pixels + sample * size, table, erased[sample], noise, x, y, channel, width, channels);
+      if (partners && (box_width < 0 || (x >= left && x < left + box_width && y >= top && y < top + box_height))) {
+        const int partner = samples - 1 - sample;
+        const float other =
+            finished(partners + partner * size, table, erased[samples + partner], noise, x, y, channel, width, channels);
+        number = box_width < 0 ? of_bits((int)share) * number + of_bits((int)rest) * other : other;
+      }
+      images[element] = number;
+    }
+
     // What each of the blocks adds up of `count` numbers, or of their squares.
     KERNEL(256) wamim_add_up(const float* numbers, double* parts, long long count, long long squares) {
       __shared__ double sums[256];

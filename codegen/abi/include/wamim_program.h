@@ -137,6 +137,8 @@ typedef struct {
   /// threads, with addresses and 64-bit whole numbers as parameters:
   ///
   /// - `wamim_look_up_pixels(pixels, table, images, channels, positions, count)`: as many threads as there are elements;
+  /// - `wamim_finish_samples(pixels, partners, table, boxes, noise, images, width, height, channels, samples, share, rest, left, top,
+  ///   box_width, box_height)`: as many threads as there are elements; see there;
   /// - `wamim_add_up(numbers, parts, count, squares)`: each block a float64, of numbers or of their squares;
   /// - `wamim_move_sums(target, source, count)`: as many threads as there are numbers.
   const char *ptx;

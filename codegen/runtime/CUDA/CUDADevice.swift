@@ -126,8 +126,6 @@ package final class CUDADevice: Device {
   // MARK: Images
 
   package func makeImageStaging(slots: Int, for batch: ImageBatch) throws(TrainerError) -> any ImageStaging {
-    // Labels, what is erased and what is mixed make numbers of bytes in more than one way, of which a GPU knows one.
-    if batch.hasNotes { return try CUDASampleStaging(slots: slots, batch: batch, device: self) }
     return try CUDAImageStaging(slots: slots, batch: batch, device: self)
   }
 

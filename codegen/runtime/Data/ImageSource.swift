@@ -61,7 +61,8 @@ extension ImageSource {
       }
     }
     guard let problem, count <= 1000 else { return }
-    throw TrainerError("\(name): none of the \(count) images can be read, such as \(self.name(at: 0)): \(problem.message)")
+    throw TrainerError(
+      "\(name): none of its \(Format.counted(count, "image")) can be read, such as \(self.name(at: 0)): \(problem.message)")
   }
 
   /// All pixels of the image of number `index`; an error where its file is damaged.

@@ -49,13 +49,20 @@ final class WaitingSamples: @unchecked Sendable {
       (UnsafeBufferPointer(pixelsOfSample(sample, slot: slot)), own.erasure),
       mixedWith: (UnsafeBufferPointer(pixelsOfSample(partner, slot: finish.partnerSlot)), other.erasure), by: finish.mixture,
       to: UnsafeMutableBufferPointer(rebasing: images[sample * sampleBytes..<(sample + 1) * sampleBytes]))
-    guard let targets, let classes else { return }
+    if let targets { writeTarget(sample, slot: slot, by: finish, to: targets) }
+  }
+
+  /// Writes the target of a sample of a full slot, mixed, to those of all.
+  func writeTarget(_ sample: Int, slot: Int, by finish: BatchFinish, to targets: UnsafeMutableBufferPointer<Float>) {
+    guard let classes else { return }
+    let partner = finish.mixture == nil ? nil : note(of: samplesPerSlot - 1 - sample, slot: finish.partnerSlot).label
     finisher.writeTarget(
-      own.label, mixedWith: finish.mixture == nil ? nil : other.label, by: finish.mixture, scale: finish.targetScale,
+      note(of: sample, slot: slot).label, mixedWith: partner, by: finish.mixture, scale: finish.targetScale,
       to: UnsafeMutableBufferPointer(rebasing: targets[sample * classes..<(sample + 1) * classes]))
   }
 
-  private func note(of sample: Int, slot: Int) -> Sample.Note {
+  /// What comes with a sample of a full slot.
+  func note(of sample: Int, slot: Int) -> Sample.Note {
     notes.isEmpty ? Sample.Note() : notes[slot * samplesPerSlot + sample]
   }
 

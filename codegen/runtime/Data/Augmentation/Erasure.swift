@@ -35,16 +35,26 @@ package struct Erasure: Sendable {
     return nil
   }
 
+  /// The most pixels that a box has in samples of `width` times `height` pixels, sides being rounded.
+  static func mostPixels(width: Int, height: Int) -> Int {
+    min(width * height, Int(areas.upperBound * Double(width * height)) + (width + height) / 2 + 2)
+  }
+
   /// Writes noise to what lies within the box of row `y` of `channel`.
   func erase(_ row: UnsafeMutableBufferPointer<Float>, y: Int, channel: Int) {
     guard y >= box.y, y < box.y + box.height, box.width > 0 else { return }
+    writeNoise(to: UnsafeMutableBufferPointer(rebasing: row[box.x..<box.x + box.width]), y: y - box.y, channel: channel)
+  }
+
+  /// Writes the noise of row `y` of the box in `channel`, as many numbers as the box is wide.
+  func writeNoise(to row: UnsafeMutableBufferPointer<Float>, y: Int, channel: Int) {
     // Pairs of numbers for pairs of columns, so that a row does not depend on another.
     let pairs = (box.width + 1) / 2
-    let first = (channel * box.height + y - box.y) * pairs
+    let first = (channel * box.height + y) * pairs
     for pair in 0..<pairs {
       let values = numbers.normalPair(at: Self.reserved + 2 * UInt64(first + pair))
-      row[box.x + 2 * pair] = Float(values.0)
-      if 2 * pair + 1 < box.width { row[box.x + 2 * pair + 1] = Float(values.1) }
+      row[2 * pair] = Float(values.0)
+      if 2 * pair + 1 < box.width { row[2 * pair + 1] = Float(values.1) }
     }
   }
 }
