@@ -81,17 +81,33 @@ extension Manifest {
   /// of `sources` sources.
   public func deviceMemoryPlan(schedules roles: [ScheduleRole], batches: Int = 1, sources: Int = 0) -> MemoryPlan {
     var rows = computedRows(roles, batches: batches, scratches: 1)
-    let waiting = takesLabels ? 0 : sources * waitingPixels
+    let waiting = sources * (waitingPixels + noiseBytes)
     if waiting > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: waiting)) }
     return MemoryPlan(rows: rows)
   }
 
-  private var takesLabels: Bool { inputs.contains { $0.binding == .labels } }
+  /// The largest share of a sample's area that is erased.
+  public static let largestErasedShare = 1.0 / 3
 
-  /// What the driver takes of this machine's memory, with inputs that are numbers already on their way to a GPU.
+  /// The most numbers that are erased of a round's samples and of their partners, which are others where a batch is cut.
+  public var mostErasedNumbers: Int {
+    guard let shape = inputs.first(where: { $0.binding == .images })?.tensor.shape, shape.count == 4 else { return 0 }
+    let (height, width) = (shape[2], shape[3])
+    // The sides of what is erased are rounded.
+    let pixels = min(width * height, Int(Self.largestErasedShare * Double(width * height)) + (width + height) / 2 + 2)
+    return (microBatch < batch ? 2 : 1) * shape[0] * shape[1] * pixels
+  }
+
+  /// Bytes of the noise on its way to a GPU, of models whose images are erased as a rule.
+  private var noiseBytes: Int {
+    let erases = recipe.randomErasing > 0 || inputs.contains { $0.binding == .labels }
+    return erases ? 4 * mostErasedNumbers : 0
+  }
+
+  /// What the driver takes of this machine's memory, with targets and noise on their way to a GPU.
   private var transferredBytes: Int {
-    let given = takesLabels ? inputs.filter { $0.binding == .images || $0.binding == .labels } : []
-    return MemoryPlan.driverBytes + 2 * MemoryPlan.transferBytes + 2 * given.reduce(0) { $0 + $1.tensor.byteCount }
+    let targets = inputs.reduce(0) { $1.binding == .labels ? $0 + $1.tensor.byteCount : $0 }
+    return MemoryPlan.driverBytes + 2 * (MemoryPlan.transferBytes + targets + noiseBytes)
   }
 
   /// Bytes of the pixels of batches that wait.

@@ -36,12 +36,8 @@ final class CUDASampleNotes {
     self.batch = batch
     self.device = device
     let samples = batch.input.shape[0]
-    let augmentation = batch.augmentation
-    let erases = augmentation.recipe.randomErasing > 0
-    let pixels = erases ? Erasure.mostPixels(width: augmentation.width, height: augmentation.height) : 0
-    // Partners are of the same slot unless a batch is cut.
-    let erasable = device.program.manifest.batch > samples ? 2 * samples : samples
-    let (boxBytes, noiseBytes) = (4 * Self.boxNumbers * 2 * samples, 4 * erasable * pixels * augmentation.channels)
+    let boxBytes = 4 * Self.boxNumbers * 2 * samples
+    let noiseBytes = batch.augmentation.recipe.randomErasing > 0 ? 4 * device.program.manifest.mostErasedNumbers : 0
     boxes = try CUDAMemory(byteCount: boxBytes, for: "images", on: device.context)
     noise = try CUDAMemory(byteCount: noiseBytes, for: "images", on: device.context)
     letters = try (0..<2).map { _ throws(TrainerError) in

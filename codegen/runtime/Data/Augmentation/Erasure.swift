@@ -1,4 +1,5 @@
 import Glibc
+import WaMIMManifest
 
 /// A rectangle of a sample that is replaced by normal noise once the sample is normalised, as MAE and timm erase at random.
 package struct Erasure: Sendable {
@@ -7,7 +8,7 @@ package struct Erasure: Sendable {
   private let numbers: RandomNumbers
 
   /// What the box has of the sample's area, and how far its aspect ratio may be from 1, either way.
-  private static let areas = 0.02...1.0 / 3
+  private static let areas = 0.02...Manifest.largestErasedShare
   private static let largestAspect = 1 / 0.3
   private static let tries = 10
 
@@ -33,11 +34,6 @@ package struct Erasure: Sendable {
       return
     }
     return nil
-  }
-
-  /// The most pixels that a box has in samples of `width` times `height` pixels, sides being rounded.
-  static func mostPixels(width: Int, height: Int) -> Int {
-    min(width * height, Int(areas.upperBound * Double(width * height)) + (width + height) / 2 + 2)
   }
 
   /// Writes noise to what lies within the box of row `y` of `channel`.
