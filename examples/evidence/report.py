@@ -49,38 +49,46 @@ def write_report(rows, folder, ablations):
         "",
         "What WaMIM's encoders are worth in small: `make evidence` makes this page, row by row, and goes on where it was interrupted.",
         "All methods have the same encoder (8 × 8 patches, width 192, six blocks), the same crops, schedule and learning rate, and the same",
-        "time of pre-training on the training images alone. Figures are per cent of test images, mean ± deviation of the runs.",
+        "time of pre-training on the training images alone. Figures are per cent of test images, mean ± deviation of the runs. The models and",
+        "all commands are in `examples/evidence/training.py`.",
         "",
         "![the figures](evidence.svg)",
         "",
-        "## Solar cells (ELPV)",
-        "",
-        "Cells are functional or defective, weighed by how sure the expert was; 1,968 to train on, 656 to test on, split anew for each run.",
-        "Published: 82.44 of an SVM, 88.42 of a VGG-19 that begins with ImageNet's weights (Deitsch et al., 2019), both weighted.",
-        "",
-        *comparison(rows, "elpv", ["weighted", "F1", "unweighted", "at half", "sure", "knn", "probe"]),
-        "",
-        "## Clothes (Fashion-MNIST)",
-        "",
-        "60,000 pictures to train on, 10,000 to test on; 1 %: with the labels of 600.",
-        "",
-        *comparison(rows, "fashion", ["knn 1 %", "probe 1 %", "fine-tuned 1 %", "knn", "probe", "fine-tuned"]),
-        "",
-        "## Ablations",
-        "",
-        "The first row is the model of the other experiments after a shorter pre-training; each other row changes one thing of it.",
-        "",
-        *ablation_table(rows, ablations),
-        "",
     ]
+    for title, prefix, text, table in sections(rows, ablations):
+        if any(key.startswith(prefix) for key in rows): lines += [f"## {title}", "", *text, "", *table, ""]
     with open(os.path.join(folder, "evidence.md"), "w") as file:
         file.write("\n".join(lines))
     with open(os.path.join(folder, "evidence.svg"), "w") as file:
         file.write(figure(rows, ablations))
 
 
+def sections(rows, ablations):
+    """The parts of the page: their titles, how the keys of their rows begin, what is said of them, and their tables."""
+    return [
+        (
+            "Solar cells (ELPV)", "elpv-",
+            [
+                "Cells are functional or defective, weighed by how sure the expert was; 1,968 to train on, 656 to test on, split anew for each",
+                "run. Published: 82.44 of an SVM, 88.42 of a VGG-19 that begins with ImageNet's weights (Deitsch et al., 2019), both weighted.",
+            ],
+            comparison(rows, "elpv", ["weighted", "F1", "unweighted", "at half", "sure", "knn", "probe"]),
+        ),
+        (
+            "Clothes (Fashion-MNIST)", "fashion-",
+            ["60,000 pictures to train on, 10,000 to test on; 1 %: with the labels of 600."],
+            comparison(rows, "fashion", ["knn 1 %", "probe 1 %", "fine-tuned 1 %", "knn", "probe", "fine-tuned"]),
+        ),
+        (
+            "Ablations", "ablation-",
+            ["The first row is the model of the other experiments after a shorter pre-training; each other row changes one thing of it."],
+            ablation_table(rows, ablations),
+        ),
+    ]
+
+
 def figure(rows, ablations):
-    """Bars with their deviations: the methods on both sets, then neighbours of each ablation."""
+    """Means with their deviations: the methods on both sets, then the probe of each ablation."""
     panels = [("ELPV: weighted accuracy, %", [(label, [r["weighted"] for r in runs(rows, f"elpv-{m}")]) for m, label in METHODS.items()])]
     for column in ("fine-tuned 1 %", "fine-tuned", "probe"):
         found = [(label, [r[column] for r in runs(rows, f"fashion-{m}") if column in r]) for m, label in METHODS.items()]
@@ -102,7 +110,7 @@ def figure(rows, ablations):
 
 
 def panel(title, bars, top):
-    """The bars below `top`, one a line, on a scale from what is just below the lowest."""
+    """Points below `top` with their deviations, one a line. Their scale begins just below the lowest, where bars would seem to begin at 0."""
     spreads = [spread(values) for _, values in bars]
     low = min(mean - deviation for mean, deviation in spreads)
     high = max(mean + deviation for mean, deviation in spreads)
@@ -115,8 +123,8 @@ def panel(title, bars, top):
         left, right = end - deviation * scale, end + deviation * scale
         lines.append(
             f'<text x="160" y="{y + 10}" text-anchor="end">{label}</text>'
-            f'<rect x="170" y="{y}" width="{end - 170:.1f}" height="13" fill="#7aa6c2"/>'
+            f'<path d="M170 {y + 6.5}H650" stroke="#ddd"/><circle cx="{end:.1f}" cy="{y + 6.5}" r="4" fill="#3a7ca5"/>'
             f'<path d="M{left:.1f} {y + 6.5}H{right:.1f}M{left:.1f} {y + 3}v7M{right:.1f} {y + 3}v7" stroke="#234" fill="none"/>'
-            f'<text x="{right + 6:.1f}" y="{y + 10}">{mean:.1f}</text>\n'
+            f'<text x="{right + 8:.1f}" y="{y + 10}">{mean:.1f}</text>\n'
         )
     return "".join(lines), 40 + 18 * len(bars)
