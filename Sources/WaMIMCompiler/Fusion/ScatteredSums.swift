@@ -7,6 +7,7 @@ extension Graph {
   ///
   /// - Throws: `GraphError` where the graph was not consistent.
   func withSamplesScatteredTogether(_ limit: Int) throws -> Graph {
+    guard limit > 1 else { return self }
     let users = users()
     let roots = Set(roots)
     var rewriter = GraphRewriter(self)

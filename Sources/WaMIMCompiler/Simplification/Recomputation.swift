@@ -139,7 +139,8 @@ struct StoragePlan {
   ///
   /// A cheap value is computed again where that does not need more memory for its operands than it frees. Operands that are
   /// kept anyway, sources, and operands much smaller than the value count for nothing; sources in another order count, as they have to
-  /// be written out. What is compared with its own maximum is kept: computed beside other things, it may differ in the last bit, and would nowhere be equal.
+  /// be written out. What is compared with its own maximum is kept: computed beside other things, it may differ in the last bit, and
+  /// would nowhere be equal.
   init(_ graph: Graph) {
     self.graph = graph
     users = graph.users()
