@@ -26,8 +26,8 @@ enum RuntimeFunctions {
     }
 
     // Samples of bytes as numbers, [samples, channels, height, width], erased, and mixed with their partners where there are some: each
-    // sample with that which is as far from the end. `erased` tells of the samples and then of the partners. Of the box, or blended where
-    // it has no width, the numbers are the partners'; `share` and `rest` are the bits of float32 numbers.
+    // sample with that which is as far from the end. `erased` tells of the samples and then of the partners. Within the box numbers are
+    // the partners'; where its width is below 0, all are blended by `share` and `rest`, the bits of float32 numbers.
     KERNEL(256) wamim_finish_samples(
         const unsigned char* pixels, const unsigned char* partners, const float* table, const Erased* erased, const float* noise,
         float* images, long long width, long long height, long long channels, long long samples, long long share, long long rest,

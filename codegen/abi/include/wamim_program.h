@@ -137,8 +137,10 @@ typedef struct {
   /// threads, with addresses and 64-bit whole numbers as parameters:
   ///
   /// - `wamim_look_up_pixels(pixels, table, images, channels, positions, count)`: as many threads as there are elements;
-  /// - `wamim_finish_samples(pixels, partners, table, boxes, noise, images, width, height, channels, samples, share, rest, left, top,
-  ///   box_width, box_height)`: as many threads as there are elements; see there;
+  /// - `wamim_finish_samples(pixels, partners, table, erased, noise, images, width, height, channels, samples, share, rest, left, top,
+  ///   box_width, box_height)`: as many threads as there are elements. `partners` is 0 where nothing is mixed; `erased` has five int32
+  ///   for each sample and then for each partner: left, top, width, height, and the index of its first number of `noise`; `share` and
+  ///   `rest` are the bits of float32 numbers, by which samples are blended where `box_width` is below 0;
   /// - `wamim_add_up(numbers, parts, count, squares)`: each block a float64, of numbers or of their squares;
   /// - `wamim_move_sums(target, source, count)`: as many threads as there are numbers.
   const char *ptx;

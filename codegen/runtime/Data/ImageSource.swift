@@ -50,8 +50,9 @@ extension ImageSource {
   ///
   /// - Parameter name: What messages call the images.
   package func requireReadable(called name: String) throws(TrainerError) {
+    let tried = Swift.min(count, 1000)
     var problem: TrainerError?
-    for index in 0..<Swift.min(count, 1000) {
+    for index in 0..<tried {
       do throws(TrainerError) {
         _ = try load(at: index)
         return
@@ -60,7 +61,7 @@ extension ImageSource {
         problem = problem ?? error
       }
     }
-    guard let problem, count <= 1000 else { return }
+    guard let problem, tried == count else { return }
     throw TrainerError(
       "\(name): none of its \(Format.counted(count, "image")) can be read, such as \(self.name(at: 0)): \(problem.message)")
   }
