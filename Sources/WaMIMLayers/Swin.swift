@@ -226,9 +226,9 @@ private struct WindowAttention {
   func callAsFunction(_ parts: [Tensor]) -> Tensor {
     let builder = groups.builder
     let side = 2 * window - 1
-    let table = builder.parameter(
-      "relative_position_bias_table", [side * side, heads], .normal(standardDeviation: 0.02),
-      group: ParameterGroup(decay: decays ? .byRank : .never))
+    let table = builder.grouped(decay: decays ? nil : .never) {
+      builder.parameter("relative_position_bias_table", [side * side, heads], .normal(standardDeviation: 0.02))
+    }
     return builder.add(.groupAttention(heads: heads), parts + [table, groups])
   }
 }

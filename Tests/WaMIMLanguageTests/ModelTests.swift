@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import WaMIMGraph
 import WaMIMLanguage
@@ -51,6 +52,23 @@ import WaMIMTraining
     #expect(parameters == ReferenceNames(image: 32, patch: 4, dim: 48, depth: 4, decoder: 32, levels: [1, 2, 3, 4]).shapes)
     #expect(model.graph.batch == 3)
     #expect(model.graph.outputs.map(\.name).contains("target.3"))
+  }
+
+  @Test("a probe trains its head alone", arguments: modelPaths.filter { $0.contains("/probe_") })
+  func frozenEncoders(path: String) throws {
+    for case .parameter(let name, _, _, let group) in try Language.model(contentsOf: path).graph.nodes.map(\.operation) {
+      #expect(group.isFrozen == !name.hasPrefix("head."), "\(name)")
+    }
+  }
+
+  @Test("all parameters of a block have as many layers above them", arguments: modelPaths.filter { $0.contains("/finetune_") })
+  func layersOfBlocks(path: String) throws {
+    var blocks: [String: Set<Int>] = [:]
+    for case .parameter(let name, _, _, let group) in try Language.model(contentsOf: path).graph.nodes.map(\.operation) {
+      guard let range = name.range(of: #"^.*blocks\.[0-9]+"#, options: .regularExpression) else { continue }
+      blocks[String(name[range]), default: []].insert(group.layersAbove)
+    }
+    #expect(!blocks.isEmpty && blocks.values.allSatisfy { $0.count == 1 }, "\(blocks.filter { $0.value.count > 1 })")
   }
 
   @Test("relative position biases are never decayed", arguments: swinPaths)
