@@ -36,7 +36,7 @@ private let isThorough = ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] !
     "finetune_vit": vit + ["depth=2", "classes=5", "drop_path=0.3"],
     "finetune_swin": swin + ["classes=5", "drop_path=0.3"],
     "probe_vit": vit + ["depth=2", "classes=5"],
-    "probe_swin": swin + ["classes=5"],
+    "probe_swin": swin + ["classes=5", "batch=6"],
     "features_vit": vit + ["depth=2"],
     "features_swin": swin,
   ]
@@ -52,10 +52,11 @@ private let isThorough = ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] !
     return settings.keys.sorted().filter { named?.contains($0) ?? true }
   }()
 
-  @Test(.enabled(if: isThorough), arguments: tried, [("f32", 1e-5), ("bf16", 1e-2)])
-  func everyModelAgreesInEveryOrder(name: String, number: (precision: String, limit: Double)) throws {
-    let model = try ProgramAgreement.model(name, Self.settings[name] ?? [], precision: number.precision)
-    try ProgramAgreement.check(model, orders: 0...4, limit: number.limit)
+  /// Each call within what is asked of one kernel, and the whole, where roundings to bf16 add up, within twice that.
+  @Test(.enabled(if: isThorough), arguments: tried, [("f32", 1e-5, 1e-5), ("bf16", 1e-2, 2e-2)])
+  func everyModelAgreesInEveryOrder(name: String, limits: (precision: String, call: Double, whole: Double)) throws {
+    let model = try ProgramAgreement.model(name, Self.settings[name] ?? [], precision: limits.precision)
+    try ProgramAgreement.check(model, orders: 0...4, limit: limits.whole, callLimit: limits.call)
   }
 
   /// Base models with as many blocks as they need at least.

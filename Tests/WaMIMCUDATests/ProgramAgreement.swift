@@ -23,14 +23,15 @@ enum ProgramAgreement {
     return model
   }
 
-  /// Compares every output of every schedule, and what steps leave in states, with the interpreter's.
+  /// Compares every output of every schedule, and what steps leave in states, with the interpreter's, and each call with its kernel.
   ///
   /// - Parameters:
   ///   - limit: The largest difference beside a tensor's largest number.
+  ///   - callLimit: The same for what one call writes, given what it finds.
   ///   - magnitude: A number in proportion to which there is rounding, where results may be near 0.
   static func check(
     _ model: Model, _ backend: CUDABackend = CUDABackend(), orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1,
-    limit: Double = 2e-5, magnitude: [Double] = []
+    limit: Double = 2e-5, callLimit: Double? = nil, magnitude: [Double] = []
   ) throws {
     var graphs: [ScheduleRole: Graph] = [:]
     let compilation = Compilation(backend: backend)
@@ -51,7 +52,13 @@ enum ProgramAgreement {
       var first: [String: [Double]] = [:]
       for order in orders {
         run.upload(sources)
-        try run.run(role, order: order)
+        if order == orders.lowerBound, let callLimit {
+          try run.run(role, order: order) { call, error in
+            #expect(error < callLimit, "\(model.name), \(role.rawValue), call of \(call): \(error)")
+          }
+        } else {
+          try run.run(role, order: order)
+        }
         let results = try run.outputs(of: role).merging(run.states.filter { expected.updates[$0.key] != nil }) { output, _ in output
         }
         if order == orders.lowerBound {

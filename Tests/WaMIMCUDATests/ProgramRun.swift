@@ -5,6 +5,7 @@ import WaMIMCompiler
 import WaMIMGraph
 import WaMIMInterpreter
 import WaMIMManifest
+import WaMIMTypes
 
 /// Memory of an emulated device with a program's arena, scratch and accumulators, on which schedules run.
 final class ProgramRun {
@@ -58,22 +59,48 @@ final class ProgramRun {
   }
 
   /// Runs a schedule, call after call.
-  func run(_ role: ScheduleRole, order: UInt64 = 0) throws {
+  ///
+  /// - Parameter observe: Called with each call's name and the difference of its results from what its kernel means, where it is given.
+  func run(_ role: ScheduleRole, order: UInt64 = 0, observe: ((_ call: String, _ error: Double) -> Void)? = nil) throws {
     let schedule = try #require(program.schedules.first { $0.name == role.rawValue })
-    for call in schedule.phases.flatMap(\.groups).flatMap(\.calls) {
-      let plan = try #require(program.variants[call.kernel.index].plan as? CUDAPlan)
-      let pointers = try call.arguments.map { placement in
-        try #require(storages[placement.storage]?.baseAddress) + placement.offset
-      }
-      for function in plan.functions {
-        do {
-          try emulated.launch(
-            function, called: CUDABackend.name(ofKernel: call.kernel.index, function), pointers, memory: Array(storages.values),
-            order: order)
-        } catch {
-          throw EmulationError(description: "\(program.manifest.calls[call.description].name): \(error)")
+    for group in schedule.phases.flatMap(\.groups) {
+      for call in group.calls {
+        let name = program.manifest.calls[call.description].name
+        guard let observe else {
+          try launch(call, name, order)
+          continue
         }
+        let before = arrays(of: call, units: group.units)
+        try launch(call, name, order)
+        let agreement = CallAgreement(program.kernels[call.kernel.index], before, in: call.arguments, units: group.units)
+        observe(name, agreement.error(of: arrays(of: call, units: group.units)))
       }
+    }
+  }
+
+  private func launch(_ call: Call, _ name: String, _ order: UInt64) throws {
+    let plan = try #require(program.variants[call.kernel.index].plan as? CUDAPlan)
+    let pointers = try call.arguments.map { placement in
+      try #require(storages[placement.storage]?.baseAddress) + placement.offset
+    }
+    for function in plan.functions {
+      do {
+        try emulated.launch(
+          function, called: CUDABackend.name(ofKernel: call.kernel.index, function), pointers, memory: Array(storages.values),
+          order: order)
+      } catch {
+        throw EmulationError(description: "\(name): \(error)")
+      }
+    }
+  }
+
+  /// What the arguments of a call hold; of workspaces, nothing that counts.
+  private func arrays(of call: Call, units: Int) -> [[Float]] {
+    zip(program.kernels[call.kernel.index].arguments, call.arguments).map { argument, placement in
+      let count = CallAgreement.count(of: argument, units: units)
+      guard argument.access != .workspace else { return [Float](repeating: .nan, count: count) }
+      let element = argument.element
+      return (0..<count).map { number(element, at: placement.offset + element.byteCount * $0, in: placement.storage) }
     }
   }
 
@@ -92,12 +119,16 @@ final class ProgramRun {
 
   private func numbers(of tensor: Manifest.Tensor, in storage: Placement.Storage = .arena) -> [Double] {
     (0..<tensor.shape.reduce(1, *)).map { index in
-      let offset = tensor.offset + tensor.type.byteCount * index
-      if tensor.type == .bfloat16 {
-        return Double(Float(bitPattern: UInt32(storages[storage]?.load(fromByteOffset: offset, as: UInt16.self) ?? 0) << 16))
-      }
-      let bits = storages[storage]?.load(fromByteOffset: offset, as: UInt32.self) ?? 0
-      return tensor.type == .int32 ? Double(Int32(bitPattern: bits)) : Double(Float(bitPattern: bits))
+      Double(number(tensor.type, at: tensor.offset + tensor.type.byteCount * index, in: storage))
+    }
+  }
+
+  private func number(_ type: ElementType, at offset: Int, in storage: Placement.Storage) -> Float {
+    guard let memory = storages[storage] else { return .nan }
+    return switch type {
+    case .bfloat16: Float(bitPattern: UInt32(memory.load(fromByteOffset: offset, as: UInt16.self)) << 16)
+    case .int32: Float(memory.load(fromByteOffset: offset, as: Int32.self))
+    case .float32: Float(bitPattern: memory.load(fromByteOffset: offset, as: UInt32.self))
     }
   }
 }

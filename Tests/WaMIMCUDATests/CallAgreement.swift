@@ -1,0 +1,99 @@
+import KernelSupport
+import TestSupport
+import WaMIMCompiler
+import WaMIMTypes
+
+/// What one call of a kernel makes of the memory that it finds, beside what the kernel means.
+///
+/// Programs that round to bf16 are compared call by call: a number near the middle between two of bf16 is rounded to either, and what
+/// follows in the program makes so much of it that the whole says little of each kernel.
+struct CallAgreement {
+  /// Where a number lies.
+  private struct Address: Hashable {
+    var storage: Placement.Storage
+    var offset: Int
+  }
+
+  private let kernel: Kernel
+  /// The arguments in which the call leaves something.
+  private let writtenArguments: [Int]
+  /// What they should hold, in the same order.
+  private let expected: [[Float]]
+
+  /// - Parameters:
+  ///   - arrays: What the arguments hold before the call.
+  ///   - memory: Where each of them lies; those of kernels that run at the same time may share an array.
+  ///   - units: As many as the call has.
+  init(_ kernel: Kernel, _ arrays: [[Float]], in memory: [Placement], units: Int) {
+    self.kernel = kernel
+    var reference = KernelReference(kernel, arrays: arrays)
+    reference.run(0..<units)
+    let unwanted = kernel.argumentsOfUnwantedProducts
+    writtenArguments = kernel.arguments.indices.filter { kernel.arguments[$0].access.writes && !unwanted.contains($0) }
+    var changes: [Address: Float] = [:]
+    for argument in writtenArguments {
+      for (element, number) in reference.arrays[argument].enumerated()
+      where number.bitPattern != arrays[argument][element].bitPattern {
+        changes[Self.address(of: element, in: memory[argument], kernel.arguments[argument].element)] = number
+      }
+    }
+    expected = writtenArguments.map { argument in
+      arrays[argument].enumerated().map { element, before in
+        changes[Self.address(of: element, in: memory[argument], kernel.arguments[argument].element)] ?? before
+      }
+    }
+  }
+
+  private static func address(of element: Int, in memory: Placement, _ type: ElementType) -> Address {
+    Address(storage: memory.storage, offset: memory.offset + element * type.byteCount)
+  }
+
+  /// Elements of an argument that a call on `units` units may touch.
+  static func count(of argument: KernelArgument, units: Int) -> Int {
+    argument.count + argument.unitStride * max(units - 1, 0)
+  }
+
+  /// The largest difference of what the call wrote, beside its tensor's largest number.
+  ///
+  /// - Parameter arrays: What the arguments hold after the call.
+  func error(of arrays: [[Float]]) -> Double {
+    zip(writtenArguments, expected).reduce(0) { max($0, error(arrays[$1.0], $1.1)) }
+  }
+
+  /// The difference of numbers that are there; what nobody has written yet is not a number in both.
+  private func error(_ actual: [Float], _ expected: [Float]) -> Double {
+    let pairs = zip(actual, expected).filter { $0.bitPattern != $1.bitPattern }
+    guard !pairs.isEmpty else { return 0 }
+    let scale = expected.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
+    return pairs.reduce(0) { largest, pair in
+      let difference = Double(abs(pair.0 - pair.1)) / Double(max(scale, .leastNormalMagnitude))
+      return difference.isNaN ? .infinity : max(largest, difference)
+    }
+  }
+}
+
+extension Kernel {
+  /// The arguments that products would go to which only epilogues want, so that nothing may be written there.
+  fileprivate var argumentsOfUnwantedProducts: Set<Int> {
+    switch body {
+    case .matmul(let matmul) where !matmul.keepsProduct:
+      let stored = matmul.epilogue?.stages.flatMap(\.stores).map(\.access.argument) ?? []
+      return Set([matmul.result.argument]).subtracting(stored)
+    case .parallel(let parallel):
+      return parallel.groups.reduce(into: []) { all, group in
+        let own = group.kernel.argumentsOfUnwantedProducts
+        for member in 0..<group.count {
+          for (operand, argument) in zip(group.operands, group.arguments(of: member)) where own.contains(operand) {
+            all.insert(argument)
+          }
+        }
+      }
+    default: return []
+    }
+  }
+}
+
+extension KernelArgument.Access {
+  /// Whether others see what is written there.
+  fileprivate var writes: Bool { self == .write || self == .update }
+}
