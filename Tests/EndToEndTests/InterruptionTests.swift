@@ -36,17 +36,7 @@ struct InterruptionTests {
     let workshop = try Workshop()
     try workshop.compile("wamim_vit_demo", TrainingTests.tiny)
     let train = "./train fit --data synthetic:40 --pictures 0"
-    func interrupt(_ options: String) throws -> CommandResult {
-      // What it says first comes just before it listens to signals.
-      let script = """
-        set -m; rm -f said
-        \(train) \(options) > said & p=$!
-        until [ -s said ]; do sleep 0.05; done
-        sleep 3; kill -TERM $p; wait $p
-        status=$?; cat said; exit $status
-        """
-      return try workshop.run("/bin/bash", ["-c", script])
-    }
+    func interrupt(_ options: String) throws -> CommandResult { try self.interrupt(train, options, workshop) }
     let start = Date()
     let fresh = try interrupt("--batch-accumulation 1000000")
     #expect(fresh.status == 0 && fresh.output.contains("to continue: ./train fit --resume run\n"), "\(fresh.errors)")
@@ -58,6 +48,30 @@ struct InterruptionTests {
     #expect(try data(workshop.path("small/checkpoint.safetensors")) == before)
     // A step takes hours.
     #expect(Date().timeIntervalSince(start) < 300)
+  }
+
+  @Test("A step that is left leaves running statistics as they were before it")
+  func runningStatistics() throws {
+    let workshop = try Workshop()
+    try workshop.compile("probe_vit", ["image=16", "patch=8", "dim=16", "depth=1", "heads=2", "classes=3", "batch=4"])
+    let left = try interrupt("./train fit --data synthetic:40 --pictures 0", "--batch-accumulation 1000000", workshop)
+    #expect(left.status == 0, "\(left.errors)")
+    let states = try Safetensors(contentsOf: workshop.path("run/checkpoint.safetensors")).elements
+    let (mean, variance) = (try #require(states["head.0.running_mean"]), try #require(states["head.0.running_var"]))
+    #expect(mean.allSatisfy { $0 == 0 } && variance.allSatisfy { $0 == 1 })
+  }
+
+  /// Runs `train` with `options` for three seconds and more, until SIGTERM ends it.
+  private func interrupt(_ train: String, _ options: String, _ workshop: borrowing Workshop) throws -> CommandResult {
+    // What it says first comes just before it listens to signals.
+    let script = """
+      set -m; rm -f said
+      \(train) \(options) > said & p=$!
+      until [ -s said ]; do sleep 0.05; done
+      sleep 3; kill -TERM $p; wait $p
+      status=$?; cat said; exit $status
+      """
+    return try workshop.run("/bin/bash", ["-c", script])
   }
 
   private func data(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }

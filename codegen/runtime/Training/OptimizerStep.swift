@@ -50,10 +50,15 @@ package struct OptimizerStep {
   ) throws(TrainerError) -> Result {
     let schedules = Self.schedules(model.program, batches: batches, processes: processes)
     var sums = RoundLosses(model, schedule: schedules[0])
+    // Rounds move running statistics along, while parameters wait for the last one.
+    let buffers = try rounds > 1 || reduction != nil ? BufferCopy(model) : nil
     var problem = try makeRounds(of: schedules[0], &sums, checksValues, isInterrupted, fill)
     var losses = sums.means(ofBatches: batches)
     if let reduction { problem = try reduction.finish(problem, losses: &losses) }
-    if let problem { return problem }
+    if let problem {
+      if case .interrupted = problem { try buffers?.restore(to: model) }
+      return problem
+    }
     if schedules.count > 1, let problem = try run(schedules[1], checksValues: checksValues) { return problem }
     let last = schedules[schedules.count - 1]
     return .made(losses, learningRate: try model.scalar("learning_rate", of: last))
@@ -83,5 +88,20 @@ package struct OptimizerStep {
   ) throws(TrainerError) -> Result? {
     if checksValues { return try model.check(schedule).map { .found($0.call, phase: $0.phase) } }
     return try model.run(schedule, telling: progress) ? nil : .left(loss: try model.scalar("loss", of: schedule))
+  }
+}
+
+/// What a model's buffers held, such as running statistics.
+private struct BufferCopy {
+  private let tensors: [Manifest.Tensor]
+  private let values: [[Float]]
+
+  init(_ model: TrainedModel) throws(TrainerError) {
+    tensors = model.program.buffers
+    values = try tensors.map { (tensor) throws(TrainerError) in try model.values(tensor) }
+  }
+
+  func restore(to model: TrainedModel) throws(TrainerError) {
+    for (tensor, values) in zip(tensors, values) { try model.upload(values, to: tensor) }
   }
 }
