@@ -36,7 +36,7 @@ private let isThorough = ProcessInfo.processInfo.environment["WAMIM_THOROUGH"] !
     "finetune_vit": vit + ["depth=2", "classes=5", "drop_path=0.3"],
     "finetune_swin": swin + ["classes=5", "drop_path=0.3"],
     "probe_vit": vit + ["depth=2", "classes=5"],
-    "probe_swin": swin + ["classes=5", "batch=6"],
+    "probe_swin": ["image=16"] + swin.dropFirst().dropLast() + ["classes=5", "batch=6"],
     "features_vit": vit + ["depth=2"],
     "features_swin": swin,
   ]
