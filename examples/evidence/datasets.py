@@ -22,10 +22,10 @@ CLASSES = ["functional", "defective"]
 def made(folder, make):
     """Makes `folder` as a whole, by a folder beside it that is renamed in the end, where it is missing."""
     if not os.path.isdir(folder):
-        shutil.rmtree(folder + ".new", ignore_errors=True)
-        os.makedirs(folder + ".new")
-        make(folder + ".new")
-        os.rename(folder + ".new", folder)
+        new = f"{folder}.new-{os.getpid()}"
+        os.makedirs(new)
+        make(new)
+        os.rename(new, folder)
     return folder
 
 
@@ -50,7 +50,7 @@ class Cells:
     """2,624 photographs of solar cells, PyPI's elpv-dataset, split by a seed into 1,968 to train on and 656 to test on."""
 
     name = "ELPV"
-    size = 128
+    size, patch = 96, 16
     classes = CLASSES
 
     def __init__(self, work, seed, tuning):
@@ -128,7 +128,7 @@ class Fashion:
     """60,000 and 10,000 pictures of clothes (MIT), Debian's dataset-fashion-mnist, as shards with the classes inside."""
 
     name = "Fashion-MNIST"
-    size = 32
+    size, patch = 32, 4
     classes = [str(number) for number in range(10)]
 
     def __init__(self, work, seed, tuning):
@@ -147,7 +147,8 @@ class Fashion:
         parts = {"train": train, "chosen": train[:48_000], "tuning": train[48_000:], "test": self._samples(found, "t10k")}
         order = list(range(len(train)))
         random.Random(1).shuffle(order)
-        parts["hundredth"] = [train[index] for index in sorted(order[:600])]
+        for name, count in (("hundredth", 600), ("tenth", 6_000)):
+            parts[name] = [train[index] for index in sorted(order[:count])]
         for name, samples in parts.items():
             os.makedirs(os.path.join(folder, name))
             self._write(samples, os.path.join(folder, name, "images.tar"))
@@ -175,6 +176,7 @@ class Fashion:
     train = property(lambda self: os.path.join(self.folder, "chosen" if self.tuning else "train"))
     test = property(lambda self: os.path.join(self.folder, "tuning" if self.tuning else "test"))
     hundredth = property(lambda self: os.path.join(self.folder, "hundredth"))
+    tenth = property(lambda self: os.path.join(self.folder, "tenth"))
     train_labels = test_labels = None
 
 

@@ -4,6 +4,7 @@ Results go to docs/evidence.json row by row, so that it can be interrupted and g
 of that file. Nothing looks at test images before the recipes stand: `--tune` shows what they were chosen by, on a fifth of the training images.
 """
 import argparse
+import fcntl
 import itertools
 import json
 import os
@@ -38,22 +39,32 @@ ABLATIONS = {
 
 
 class Results:
-    """Rows of figures by their keys, on the disk after each."""
+    """Rows of figures by their keys, on the disk after each; processes that make different rows may share the file."""
 
     def __init__(self, path):
         self.path = path
-        self.rows = json.load(open(path)) if os.path.exists(path) else {}
+
+    @property
+    def rows(self):
+        if not os.path.exists(self.path): return {}
+        with open(self.path) as file:
+            return json.load(file)
 
     def add(self, key, make):
         """Makes the row of `key` where it is missing."""
         if key in self.rows: return
         start = time.time()
-        row = make()
-        self.rows[key] = dict(row, seconds=round(time.time() - start))
-        with open(self.path + ".new", "w") as file:
-            json.dump(self.rows, file, indent=1, sort_keys=True)
-        os.rename(self.path + ".new", self.path)
-        print(key, self.rows[key], flush=True)
+        row = dict(make(), seconds=round(time.time() - start))
+        folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            rows = dict(self.rows, **{key: row})
+            with open(self.path + ".new", "w") as file:
+                json.dump(rows, file, indent=1, sort_keys=True)
+            os.rename(self.path + ".new", self.path)
+        finally:
+            os.close(folder)
+        print(key, row, flush=True)
 
 
 class Evidence:
@@ -76,10 +87,11 @@ class Evidence:
         images = self.images(data, {name: self.shop.pretrainer(data, name) for name in METHODS[1:]}, self.options.minutes)
 
         def make():
-            if method == "scratch": return self.shop.fine_tuned(data, seed, f"{name}-tuned")
+            epochs = changes.get("epochs")
+            if method == "scratch": return self.shop.fine_tuned(data, seed, f"{name}-tuned", epochs=epochs)
             trainer, run = self.shop.pretrained(
                 data, method, seed, images[method], name, count=len(data.train_rows))
-            figures = self.shop.fine_tuned(data, seed, f"{name}-tuned", initial=run)
+            figures = self.shop.fine_tuned(data, seed, f"{name}-tuned", initial=run, epochs=epochs)
             return {**figures, **self.shop.worth(trainer, run, data)}
 
         self.results.add(name, lambda: self._cleared(make, name))
@@ -96,7 +108,7 @@ class Evidence:
                 trainer, initial = self.shop.pretrained(data, method, seed, images[method], name)
                 for part, train in (("", data.train), (" 1 %", data.hundredth)):
                     row |= {figure + part: share for figure, share in self.shop.worth(trainer, initial, data, train).items()}
-            for part, train, epochs in ((" 1 %", data.hundredth, 60), ("", data.train, 3)):
+            for part, train, epochs in ((" 1 %", data.hundredth, 60), ("", data.train, 2)):
                 figures = self.shop.fine_tuned(data, seed, f"{name}-tuned{epochs}", initial, train, epochs)
                 row["fine-tuned" + part] = figures["accuracy"]
             return row
@@ -113,15 +125,19 @@ class Evidence:
 
             def make():
                 trainer, run = self.shop.pretrained(data, "wamim", seed, images, name, settings)
-                return self.shop.worth(trainer, run, data)
+                return self.shop.worth(trainer, run, data, data.tenth if data.name == Fashion.name else None)
 
             self.results.add(name, lambda: self._cleared(make, name))
 
     def tune(self):
-        """Learning rates of pre-training, on a fifth of the training images of one seed."""
+        """Learning rates of pre-training and lengths of fine-tuning, on a fifth of the training images of one seed."""
+        chosen = PRETRAINING["base-lr"]
         for rate, method in itertools.product((2e-3, 4e-3, 8e-3), METHODS[1:]):
             PRETRAINING["base-lr"] = rate
             self.cells(0, method, tuning=True, rate=rate)
+        PRETRAINING["base-lr"] = chosen
+        for epochs, method in itertools.product((20, 60), METHODS):
+            self.cells(0, method, tuning=True, epochs=epochs)
 
     @staticmethod
     def _suffix(changes):
@@ -137,23 +153,29 @@ class Evidence:
 
 def make_rows(evidence, options):
     """Makes all rows, seed by seed, so that what is there after some hours is whole."""
+    chosen = options.seeds and [int(seed) for seed in options.seeds.split(",")]
+
+    def seeds(count):
+        return [seed for seed in range(count) if chosen is None or seed in chosen]
+
     if options.only in (None, "cells"):
-        for seed, method in itertools.product(range(5), METHODS): evidence.cells(seed, method)
+        for seed, method in itertools.product(seeds(5), METHODS): evidence.cells(seed, method)
     if options.only in (None, "fashion"):
-        for seed, method in itertools.product(range(3), METHODS): evidence.fashion(seed, method)
+        for seed, method in itertools.product(seeds(3), METHODS): evidence.fashion(seed, method)
     if options.only in (None, "ablations"):
-        for seed, label in itertools.product(range(3), ABLATIONS): evidence.ablation(seed, label)
+        for seed, label in itertools.product(seeds(3), ABLATIONS): evidence.ablation(seed, label)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["cells", "fashion", "ablations"], help="one experiment (default: all)")
-    parser.add_argument("--tune", action="store_true", help="try learning rates on a fifth of the training images")
+    parser.add_argument("--tune", action="store_true", help="try learning rates and lengths on a fifth of the training images")
     parser.add_argument("--minutes", type=float, default=8, help="of pre-training (default: 8)")
     parser.add_argument("--ablation-minutes", type=float, default=2, help="of pre-training in ablations (default: 2)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--seeds", help="some of the seeds, such as 0,1 (default: 0 to 4 for cells, 0 to 2 for the others)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each trainer (default: all)")
     parser.add_argument("--work", default=os.path.join(REPOSITORY, ".build/evidence"), help="folder for data, trainers and runs")
-    parser.add_argument("--results", default=RESULTS, help="the file that rows are added to")
+    parser.add_argument("--results", type=os.path.abspath, default=RESULTS, help="the file that rows are added to")
     options = parser.parse_args()
     evidence = Evidence(options)
     if options.tune: return evidence.tune()
