@@ -25,13 +25,14 @@ public struct CUDABackend: Backend {
   }
 
   public func variant(of kernel: Kernel, units: Int) -> Variant {
-    if case .parallel(let parallel) = kernel.body { return variant(of: parallel, argumentCount: kernel.arguments.count) }
+    if case .parallel(let parallel) = kernel.body { return variant(of: parallel, arguments: kernel.arguments) }
     let layout = WorkspaceLayout(kernel, units: units)
     var variant = Variant(name: "cuda", block: kernel.wholeResult?.extent, workspace: layout.variantCount)
     let (whole, units) = kernel.adopting(variant, units: units)
     let writers = architectures.map { writer(of: whole, units: units, workspace: layout, for: $0) }
     let images = writers.map { $0.functions() }
-    variant.take(CUDAPlan(product: ProductShape(whole, units: units), images: images))
+    let mostElements = whole.arguments.map { $0.whole(units: units).count }.max() ?? 0
+    variant.take(CUDAPlan(product: ProductShape(whole, units: units), mostElements: mostElements, images: images))
     let companions = Set(images.map { whole.companions(launchedBy: $0, units: units) })
     variant.companions = companions.count == 1 ? companions.first ?? nil : nil
     variant.furtherArguments = DeviceCode.TensorMap.wordCount * (writers.map(\.mostTensorMaps).max() ?? 0)
@@ -46,7 +47,7 @@ public struct CUDABackend: Backend {
   }
 
   /// All kernels in one launch, or in as many as each of them takes.
-  private func variant(of parallel: ParallelKernel, argumentCount: Int) -> Variant {
+  private func variant(of parallel: ParallelKernel, arguments: [KernelArgument]) -> Variant {
     var variant = Variant(name: "cuda")
     let images = architectures.map { architecture in
       let functions = parallel.groups.map { group in
@@ -58,12 +59,12 @@ public struct CUDABackend: Backend {
         let groups = zip(parallel.groups, functions).compactMap { kernels, functions in
           functions.indices.contains(launch) ? ParallelWriter.Group(kernels: kernels, function: functions[launch]) : nil
         }
-        return ParallelWriter(groups: groups, addressCount: argumentCount).function()
+        return ParallelWriter(groups: groups, addressCount: arguments.count).function()
       }
     }
     var product = parallel.groups.first.flatMap { ProductShape($0.kernel, units: $0.units) }
     product?.products *= parallel.groups[0].count
-    variant.take(CUDAPlan(product: product, images: images))
+    variant.take(CUDAPlan(product: product, mostElements: arguments.map(\.count).max() ?? 0, images: images))
     return variant
   }
 }
@@ -72,6 +73,8 @@ public struct CUDABackend: Backend {
 package struct CUDAPlan: Sendable {
   /// The shape of its products, if it makes any.
   var product: ProductShape?
+  /// Elements of its longest array, from the first unit to the last.
+  var mostElements: Int
   /// For each of the backend's architectures.
   package var images: [[CUDAFunction]]
 

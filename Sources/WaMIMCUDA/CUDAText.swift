@@ -33,7 +33,7 @@ extension CUDABackend {
     guard let plan = variant.plan as? CUDAPlan, plan.images.indices.contains(image) else {
       throw CUDAError("The program is planned for another target than CUDA.")
     }
-    if let problem = plan.problem(of: kernel, called: comment) { throw problem }
+    if let problem = plan.problem(called: comment) { throw problem }
     return plan.images[image].map { function in
       let name = Self.name(ofKernel: number, function)
       let bounds = [function.threads, function.residentBlocks].compactMap { $0.map(String.init) }.joined(separator: ", ")
@@ -57,14 +57,13 @@ extension CUDABackend {
 
 extension CUDAPlan {
   /// What keeps the functions from being right.
-  fileprivate func problem(of kernel: Kernel, called name: String) -> CUDAError? {
+  fileprivate func problem(called name: String) -> CUDAError? {
     let functions = images.flatMap(\.self)
     if functions.contains(where: { $0.threads == 0 }) {
       return CUDAError("\(name): a row of scores is longer than shared memory; the CUDA backend cannot do that yet.")
     }
-    // Indices are 32 bits wide, those of each kernel by itself; a unit's array is as long as the whole where all units share it.
+    // Indices are 32 bits wide, those of each kernel by itself.
     let mostThreads = functions.map { $0.blocks * ($0.addressCount == nil ? $0.threads : 1) }.max() ?? 0
-    let mostElements = kernel.arguments.map(\.count).max() ?? 0
     if max(mostThreads, mostElements) > Int(Int32.max) {
       return CUDAError("\(name): it has more than 2,147,483,647 elements; take smaller micro-batches with --micro-batch.")
     }

@@ -90,7 +90,7 @@ extension Kernel {
 
 extension KernelArgument {
   /// The argument of all units at once.
-  fileprivate func whole(units: Int) -> KernelArgument {
+  package func whole(units: Int) -> KernelArgument {
     KernelArgument(element: element, access: access, unitStride: 0, count: unitStride * (units - 1) + count)
   }
 }
