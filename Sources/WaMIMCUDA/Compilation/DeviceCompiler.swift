@@ -53,6 +53,7 @@ public struct DeviceCompiler: Sendable {
     return kind == .clang ? Self.renamed(ptx, for: architecture) : ptx
   }
 
+  /// What a product and a sum become is decided here, so that drivers, which compile the PTX, leave the bits as they are.
   private func options(for architecture: GPUArchitecture) -> [String] {
     switch kind {
     case .clang:
@@ -61,9 +62,9 @@ public struct DeviceCompiler: Sendable {
         "-S",
         "-Xclang", "-target-feature", "-Xclang", "+ptx70", "-Wno-unknown-cuda-version",
         // Sums of products have to stay in registers, so loops over them are unrolled however long they are.
-        "-mllvm", "-pragma-unroll-threshold=1000000",
+        "-mllvm", "-pragma-unroll-threshold=1000000", "-ffp-contract=on",
       ]
-    case .nvcc: ["-arch=\(architecture.name)", "-O3", "-ptx"]
+    case .nvcc: ["-arch=\(architecture.name)", "-O3", "-fmad=false", "-ptx"]
     }
   }
 
