@@ -6,8 +6,11 @@ check.py COMPILER [FOLDER]: prints a table, and writes results.json and all that
 Needs what `wamimc --target cuda` needs, an NVIDIA driver, and nothing from a registry. compute-sanitizer is run where it is installed, and
 PyTorch where PYTHON (python3) has it. With WAMIM_GPU_DRIVER=FOLDER, the driver is the libcuda.so.1 in that folder.
 """
+import array
 import json
+import math
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -25,6 +28,10 @@ SMALL_SIMMIM = ["image=32", "patch=4", "dim=24", "depth=2", "heads=3", "unit=8",
 # What differs by the order of sums alone; AdamW divides small gradients by their own size, so that steps differ more. In bf16,
 # numbers between two are rounded to either.
 TOLERANCE, STEP_TOLERANCES = 2e-5, {"f32": 2e-3, "bf16": 2e-2}
+# What a wrong kernel makes of gradients in bf16 is far beyond what roundings do.
+GRADIENT_TOLERANCE = 5e-2
+# ViT-B's products, of which Hopper's tiles of all widths are made, in few blocks.
+WIDE_MODEL = ["depth=4", "taps=[1, 2, 3, 4]", "batch=32"]
 PYTHON = os.environ.get("PYTHON", "python3")
 
 
@@ -110,6 +117,24 @@ class Check:
         return (error <= STEP_TOLERANCES[precision], f"losses of {count} steps{of} differ by {error:.1e} at most",
                 {"gpu": losses[0], "cpu": losses[1]})
 
+    def gradients(self, model, settings, images, noise):
+        """Gradients in bf16 on the GPU and on the processor, tensor by tensor."""
+        for name, target in (("gradients-gpu", "cuda"), ("gradients-cpu", "cpu")):
+            self.compile(model, settings, name, target, "bf16")
+        self.run("./gradients-cpu", "fit", "--data", f"synthetic:{images[0]}", "--epochs", "1", "--limit-steps", "1", "--pictures", "0",
+                 "--out", "gradients", "--overwrite")
+        self.run("./gradients-cpu", "export", "--checkpoint", "gradients", "-o", "parameters.safetensors")
+        sizes, values = safetensors.shapes(self.path("parameters.safetensors")), safetensors.read(self.path("parameters.safetensors"))
+        tensors = {name: (sizes[name], elements) for name, elements in values.items()}
+        drawn = random.Random(1)
+        for name, shape, draw in (("images", images, lambda: drawn.gauss(0, 1)), ("noise", noise, drawn.random)):
+            tensors[name] = (shape, array.array("f", (draw() for _ in range(math.prod(shape)))))
+        safetensors.write(self.path("gradients.in"), tensors)
+        for name in ("gpu", "cpu"):
+            self.run(f"./gradients-{name}", "grad", "--input", "gradients.in", "--output", f"gradients-{name}.out")
+        actual, expected = (safetensors.read(self.path(f"gradients-{name}.out")) for name in ("gpu", "cpu"))
+        return self.compare(actual, expected, GRADIENT_TOLERANCE)
+
     def resumption(self):
         for words in ["--out whole --limit-steps 6", "--out cut --limit-steps 3"]:
             self.run("./golden", "fit", "--data", "synthetic:60", "--epochs", "1", "--pictures", "0", *words.split())
@@ -117,11 +142,10 @@ class Check:
         whole, cut = (safetensors.read(self.path(f"{name}/checkpoint.safetensors")) for name in ("whole", "cut"))
         return whole == cut, "a resumed run has the bits of one that was not" if whole == cut else "a resumed run has other bits"
 
-    def sanitizer(self, tool):
+    def sanitizer(self, tool, trainer, given):
         if not shutil.which("compute-sanitizer"):
             return True, "left out: there is no compute-sanitizer"
-        given = os.path.join(REPOSITORY, "Tests/Golden/vit-tiny.in.safetensors")
-        self.run("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", "./golden", "grad", "--input", given, "--output",
+        self.run("compute-sanitizer", "--tool", tool, "--error-exitcode", "9", "./" + trainer, "grad", "--input", given, "--output",
                  "sanitized.out")
         return True, "nothing found"
 
@@ -164,10 +188,18 @@ def main():
     check.measure("20 steps, small Swin", lambda: check.steps("wamim_swin_demo", SMALL_SWIN))
     check.measure("20 steps, small MAE", lambda: check.steps("mae_vit", SMALL_MAE))
     check.measure("20 steps, small SimMIM", lambda: check.steps("simmim_vit", SMALL_SIMMIM))
-    if not quick:
+    if quick:
+        check.measure("gradients, small ViT, bf16",
+                      lambda: check.gradients("wamim_vit_demo", GOLDEN_MODEL, [3, 3, 32, 32], [3, 64]))
+    else:
         check.measure("200 steps, demo ViT, bf16", lambda: check.steps("wamim_vit_demo", ["batch=8"], "bf16", count=200, window=50))
-    for tool in ("memcheck", "racecheck"):
-        check.measure(f"compute-sanitizer, {tool}", lambda: check.sanitizer(tool))
+        check.measure("gradients, ViT-B of 4 blocks, bf16",
+                      lambda: check.gradients("wamim_vit_base", WIDE_MODEL, [32, 3, 224, 224], [32, 196]))
+        check.measure("gradients, demo ViT, bf16", lambda: check.gradients("wamim_vit_demo", ["batch=8"], [8, 3, 96, 96], [8, 144]))
+    golden = os.path.join(REPOSITORY, "Tests/Golden/vit-tiny.in.safetensors")
+    for tool in ("memcheck", "racecheck", "synccheck"):
+        check.measure(f"compute-sanitizer, {tool}, f32", lambda: check.sanitizer(tool, "golden", golden))
+        check.measure(f"compute-sanitizer, {tool}, bf16", lambda: check.sanitizer(tool, "gradients-gpu", "gradients.in"))
     if not quick:
         check.measure("bench, ViT-B, batch 128, f32", lambda: check.bench("wamim_vit_base", 128, "f32"))
         check.measure("bench, ViT-Ti, batch 256, bf16", lambda: check.bench("wamim_vit_tiny", 256, "bf16"))

@@ -19,6 +19,27 @@ def read(path):
     return tensors
 
 
+def write(path, tensors):
+    """Writes float32 tensors, {name: (shape, array of all elements)}."""
+    header, offset = {}, 0
+    for name, (shape, elements) in tensors.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + 4 * len(elements)]}
+        offset += 4 * len(elements)
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for _, elements in tensors.values():
+            elements.tofile(file)
+
+
+def shapes(path):
+    """The shapes of a file's tensors by name."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+
+
 def relative_error(actual, expected):
     """The largest difference of two tensors over the largest magnitude of the second one."""
     if actual is None or len(actual) != len(expected):
