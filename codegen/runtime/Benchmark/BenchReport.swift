@@ -39,7 +39,7 @@ struct BenchReport {
         "multiply-adds",
         "\(Format.count(Double(result.productFlops)))FLOP a step, \(giga(result.flopsPerSecond)) GFLOP/s: "
           + "\(percent(result.flopsPerSecond / limits.arithmetic)) of what the machine can do"
-          + (limits.amxFlops == nil
+          + (limits.matrixUnitFlops == nil
             ? "" : ", \(percent(result.flopsPerSecond / limits.allThreadsFlops)) of what its vectors can")
       ),
       (
@@ -64,12 +64,14 @@ struct BenchReport {
 
   private func machine(_ limits: MachineLimits) -> String {
     if result.manifest.processor.kind == .gpu {
-      return "\(giga(limits.allThreadsFlops)) GFLOP/s in float32 by its clock rate; memory \(giga(limits.bandwidth)) GB/s by a copy"
+      let tensorCores = limits.matrixUnitFlops.map { ", \(giga($0)) on tensor cores," } ?? ""
+      return
+        "\(giga(limits.allThreadsFlops)) GFLOP/s in float32\(tensorCores) by its clock rate; memory \(giga(limits.bandwidth)) GB/s by a copy"
     }
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }
       ?? "no sgemm, as \(CPULimitMeter.usualLibrary) has none here (--blas names another library)"
-    let amx = limits.amxFlops.map { "AMX \(giga($0)) GFLOP/s; " } ?? ""
+    let amx = limits.matrixUnitFlops.map { "AMX \(giga($0)) GFLOP/s; " } ?? ""
     return
       "\(giga(limits.oneThreadFlops)) GFLOP/s on one thread, \(giga(limits.allThreadsFlops)) on \(limits.threads); \(amx)"
       + "\(products); memory \(giga(limits.bandwidth)) GB/s"

@@ -13,17 +13,21 @@ final class CUBLASProducts {
 
   init(on device: CUDADevice) throws(TrainerError) {
     var problem: UnsafePointer<CChar>?
+    var handle: wamim_cublas_object?
+    var result = Int32(WAMIM_CUBLAS_SUCCESS)
     for library in Self.libraries {
       problem = wamim_cublas_open(library)
-      if problem == nil { break }
+      guard problem == nil else { continue }
+      // One that is newer than the driver gives no handle; an older one may.
+      result = wamim_cublasLtCreate(&handle)
+      if result == Int32(WAMIM_CUBLAS_SUCCESS) { break }
     }
-    if let problem {
+    try Self.check(result, "begin")
+    if handle == nil, let problem {
       throw TrainerError(
         "this program was compiled to be compared with cuBLASLt (--matmul cublas), which this machine does not have "
           + "(\(String(cString: problem))): 'pip install nvidia-cublas-cu12' brings it, and LD_LIBRARY_PATH tells where it is")
     }
-    var handle: wamim_cublas_object?
-    try Self.check(wamim_cublasLtCreate(&handle), "begin")
     guard let handle else { throw TrainerError("cuBLASLt gives no handle") }
     (self.device, self.handle) = (device, handle)
   }
@@ -55,7 +59,7 @@ final class CUBLASProducts {
     }
     guard let proposal = try proposal(for: plan) else { return nil }
     var (alpha, beta, way) = (Float(1), Float(0), proposal.algorithm)
-    let (start, end) = (try CUDAEvent(), try CUDAEvent())
+    let (start, end) = (try CUDAEvent(on: device.context), try CUDAEvent(on: device.context))
     for repetition in 0...Self.repetitions {
       // The first one loads the library's code.
       if repetition == 1 { try start.record(in: device.stream) }

@@ -20,12 +20,14 @@ package final class CUDADevice: Device {
   /// The most single numbers that arrive together.
   private static let numberCount = 1024
 
-  /// Opens the driver and the GPU, checks the memory, compiles the kernels and copies the constants.
+  /// Opens the driver and the GPU, checks the memory, has the driver compile the kernels and copies the constants.
   package init(_ program: Program, _ request: DeviceRequest) throws(TrainerError) {
     guard let code = program.deviceCode else { throw TrainerError("this program has no code for GPUs; compile the model again") }
     self.program = program
     threadCount = request.threads
     context = try CUDAContext(number: request.number, for: code)
+    // Once before the driver compiles, which takes time, and once beside what it made.
+    try Self.check(request.memory, on: context)
     module = try CUDAModule(on: context)
     try Self.check(request.memory, on: context)
     stream = try CUDAStream(on: context)
@@ -42,6 +44,8 @@ package final class CUDADevice: Device {
   deinit {
     // The memory goes now that work may be about.
     try? stream.wait(for: "end work on the GPU")
+    // Graphs of functions go before the functions do.
+    schedules = [:]
   }
 
   private static func check(_ plan: MemoryPlan, on context: CUDAContext) throws(TrainerError) {

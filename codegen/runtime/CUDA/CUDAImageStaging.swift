@@ -31,9 +31,9 @@ final class CUDAImageStaging: ImageStaging, @unchecked Sendable {
     let used: CUDAEvent
     var progress = Progress.waiting
 
-    init() throws(TrainerError) {
-      copied = try CUDAEvent()
-      used = try CUDAEvent()
+    init(on context: CUDAContext) throws(TrainerError) {
+      copied = try CUDAEvent(on: context)
+      used = try CUDAEvent(on: context)
     }
   }
 
@@ -52,7 +52,7 @@ final class CUDAImageStaging: ImageStaging, @unchecked Sendable {
     notes = batch.hasNotes ? try CUDASampleNotes(batch, device: device) : nil
     self.batch = batch
     self.device = device
-    slots = try (0..<count).map { _ throws(TrainerError) in try Slot() }
+    slots = try (0..<count).map { _ throws(TrainerError) in try Slot(on: device.context) }
     try device.transfers.upload(numbers, to: table.address)
   }
 

@@ -18,8 +18,10 @@ struct CUDALimitMeter: LimitMeter {
   func limits(blas library: String?) throws(TrainerError) -> MachineLimits {
     guard library == nil else { throw TrainerError("--blas is about CPUs' products; leave it out") }
     let arithmetic = try arithmetic()
+    let usesTensorCores = device.program.manifest.products.contains { $0.factor == .bfloat16 }
     return MachineLimits(
-      threads: 1, oneThreadFlops: arithmetic, allThreadsFlops: arithmetic, productFlops: nil, bandwidth: try bandwidth())
+      threads: 1, oneThreadFlops: arithmetic.float32, allThreadsFlops: arithmetic.float32,
+      matrixUnitFlops: usesTensorCores ? arithmetic.bfloat16 : nil, productFlops: nil, bandwidth: try bandwidth())
   }
 
   mutating func openLibrary() throws(TrainerError) { library = try CUBLASProducts(on: device) }
@@ -30,15 +32,22 @@ struct CUDALimitMeter: LimitMeter {
     return seconds
   }
 
-  /// Multiplications and additions of float32 numbers a second, at the highest clock rate.
-  private func arithmetic() throws(TrainerError) -> Double {
+  /// Multiplications and additions a second at the highest clock rate: of float32 numbers, and of bf16 ones on tensor cores, dense.
+  private func arithmetic() throws(TrainerError) -> (float32: Double, bfloat16: Double) {
     let context = device.context
     let major = try context.attribute(Int32(WAMIM_CUDA_CAPABILITY_MAJOR))
     let minor = try context.attribute(Int32(WAMIM_CUDA_CAPABILITY_MINOR))
-    // A100's have half as many as all that came later.
-    let lanes = major == 8 && minor == 0 ? 64 : 128
     let multiprocessors = try context.attribute(Int32(WAMIM_CUDA_MULTIPROCESSORS))
-    return Double(2 * lanes * multiprocessors) * Double(try context.attribute(Int32(WAMIM_CUDA_CLOCK_KILOHERTZ))) * 1e3
+    let cycles = Double(multiprocessors) * Double(try context.attribute(Int32(WAMIM_CUDA_CLOCK_KILOHERTZ))) * 1e3
+    // What one multiprocessor makes in a cycle, by NVIDIA's descriptions of the architectures.
+    let perCycle: (float32: Double, bfloat16: Double) =
+      switch (major, minor) {
+      case (8, 0): (128, 2048)
+      case (9, _): (256, 4096)
+      case (10, _): (256, 8192)
+      default: (256, 1024)
+      }
+    return (perCycle.float32 * cycles, perCycle.bfloat16 * cycles)
   }
 
   /// Bytes that are read and written a second, by copies within the GPU's memory.
@@ -46,7 +55,7 @@ struct CUDALimitMeter: LimitMeter {
     let bytes = max(1, min(Self.copiedBytes, try device.context.memory().available / 4))
     let from = try CUDAMemory(byteCount: bytes, for: "the measurement of the memory", on: device.context)
     let to = try CUDAMemory(byteCount: bytes, for: "the measurement of the memory", on: device.context)
-    let (start, end) = (try CUDAEvent(), try CUDAEvent())
+    let (start, end) = (try CUDAEvent(on: device.context), try CUDAEvent(on: device.context))
     for copy in 0...Self.copies {
       // The first one wakes the GPU.
       if copy == 1 { try start.record(in: device.stream) }

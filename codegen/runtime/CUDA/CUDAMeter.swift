@@ -21,7 +21,7 @@ final class CUDAMeter {
 
   /// Makes the calls of `part`, and notes how long each has taken.
   func run(_ part: CUDASchedule.Part, on stream: CUDAStream) throws(TrainerError) {
-    while events.count <= part.calls.count { events.append(try CUDAEvent()) }
+    while events.count <= part.calls.count { events.append(try CUDAEvent(on: stream.context)) }
     try stream.wait(for: "compute a step")
     let start = Clock.nanoseconds
     try events[0].record(in: stream)

@@ -47,7 +47,7 @@ final class CUDASampleNotes {
         targets: try batch.labels.map { (labels) throws(TrainerError) in
           try PinnedMemory(byteCount: labels.byteCount, on: device.context)
         },
-        copied: try CUDAEvent())
+        copied: try CUDAEvent(on: device.context))
     }
   }
 

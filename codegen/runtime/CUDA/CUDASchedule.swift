@@ -86,6 +86,8 @@ extension CUDASchedule.Part {
 /// Launches that the GPU knows as a whole.
 final class CUDAGraph {
   private let handle: wamim_cuda_executable_graph
+  /// What the graph belongs to, and must not outlive.
+  private let context: CUDAContext
 
   fileprivate init(of part: CUDASchedule.Part, capturedOn stream: CUDAStream) throws(TrainerError) {
     let purpose = "make a graph of \(part.calls.count) calls"
@@ -105,6 +107,7 @@ final class CUDAGraph {
     try CUDAResult.check(wamim_cuGraphInstantiateWithFlags(&handle, graph, 0), purpose)
     guard let handle else { throw TrainerError("the GPU's driver gives no graph") }
     self.handle = handle
+    context = stream.context
   }
 
   deinit {

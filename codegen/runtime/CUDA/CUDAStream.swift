@@ -3,7 +3,7 @@ import CCUDA
 /// Work of a GPU that is done in the order in which it is asked for, while this machine goes on.
 final class CUDAStream {
   let handle: wamim_cuda_stream
-  private let context: CUDAContext
+  let context: CUDAContext
 
   init(on context: CUDAContext) throws(TrainerError) {
     var handle: wamim_cuda_stream?
@@ -32,12 +32,15 @@ final class CUDAStream {
 /// A moment in a stream's work.
 final class CUDAEvent {
   let handle: wamim_cuda_event
+  /// What the event belongs to, and must not outlive.
+  private let context: CUDAContext
 
-  init() throws(TrainerError) {
+  init(on context: CUDAContext) throws(TrainerError) {
     var handle: wamim_cuda_event?
     try CUDAResult.check(wamim_cuEventCreate(&handle, 0), "watch the GPU's work")
     guard let handle else { throw TrainerError("the GPU's driver gives no event") }
     self.handle = handle
+    self.context = context
   }
 
   deinit {

@@ -19,7 +19,7 @@ final class CUDATransfers {
     var pieces: [Piece] = []
     for _ in 0..<2 {
       pieces.append(
-        Piece(memory: try PinnedMemory(byteCount: MemoryPlan.transferBytes, on: context), copied: try CUDAEvent()))
+        Piece(memory: try PinnedMemory(byteCount: MemoryPlan.transferBytes, on: context), copied: try CUDAEvent(on: context)))
     }
     self.pieces = pieces
   }

@@ -8,7 +8,7 @@ struct CPULimitMeter: LimitMeter {
   private let threads: Int
   private var oneThreadFlops = 0.0
   private var allThreadsFlops = 0.0
-  private var amxFlops: Double?
+  private var matrixUnitFlops: Double?
 
   /// Seconds for one measurement.
   private static let budget = 0.08
@@ -26,7 +26,7 @@ struct CPULimitMeter: LimitMeter {
     allThreadsFlops = max(allThreadsFlops, try multiplyAddRate(threads: threads))
     guard let function = probes.multiply_matrices else { return }
     let rate = try rate(of: function, roundFlops: probes.matrix_round_flops, threads: threads)
-    amxFlops = max(amxFlops ?? 0, rate)
+    matrixUnitFlops = max(matrixUnitFlops ?? 0, rate)
   }
 
   func limits(blas library: String?) throws(TrainerError) -> MachineLimits {
@@ -36,7 +36,7 @@ struct CPULimitMeter: LimitMeter {
     let bandwidth = try bandwidth()
     return MachineLimits(
       threads: threads, oneThreadFlops: oneThreadFlops, allThreadsFlops: allThreadsFlops,
-      amxFlops: amxFlops, productFlops: [early, try productRate(sgemm)].compactMap { $0 }.max(), bandwidth: bandwidth)
+      matrixUnitFlops: matrixUnitFlops, productFlops: [early, try productRate(sgemm)].compactMap { $0 }.max(), bandwidth: bandwidth)
   }
 
   /// The product of matrices of `library`, or where none was asked for, the program's own, else that of the machine's OpenBLAS, if any.
