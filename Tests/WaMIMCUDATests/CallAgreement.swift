@@ -12,40 +12,51 @@ struct CallAgreement {
   private struct Address: Hashable {
     var storage: Placement.Storage
     var offset: Int
+
+    init(_ memory: Placement, _ element: Int, _ type: ElementType) {
+      (storage, offset) = (memory.storage, memory.offset + element * type.byteCount)
+    }
+
+    /// The same place, some bytes on.
+    func advanced(by bytes: Int) -> Address {
+      var moved = self
+      moved.offset += bytes
+      return moved
+    }
   }
 
-  private let kernel: Kernel
   /// The arguments in which the call leaves something.
   private let writtenArguments: [Int]
-  /// What they should hold, in the same order.
-  private let expected: [[Float]]
+  /// What they should hold, in the same order; nil where another argument says that.
+  private let expected: [[Float?]]
 
   /// - Parameters:
   ///   - arrays: What the arguments hold before the call.
   ///   - memory: Where each of them lies; those of kernels that run at the same time may share an array.
   ///   - units: As many as the call has.
   init(_ kernel: Kernel, _ arrays: [[Float]], in memory: [Placement], units: Int) {
-    self.kernel = kernel
     var reference = KernelReference(kernel, arrays: arrays)
     reference.run(0..<units)
     let unwanted = kernel.argumentsOfUnwantedProducts
     writtenArguments = kernel.arguments.indices.filter { kernel.arguments[$0].access.writes && !unwanted.contains($0) }
-    var changes: [Address: Float] = [:]
+    var changes: [Address: (number: Float, type: ElementType)] = [:]
     for argument in writtenArguments {
+      let type = kernel.arguments[argument].element
       for (element, number) in reference.arrays[argument].enumerated()
       where number.bitPattern != arrays[argument][element].bitPattern {
-        changes[Self.address(of: element, in: memory[argument], kernel.arguments[argument].element)] = number
+        changes[Address(memory[argument], element, type)] = (number, type)
       }
     }
     expected = writtenArguments.map { argument in
-      arrays[argument].enumerated().map { element, before in
-        changes[Self.address(of: element, in: memory[argument], kernel.arguments[argument].element)] ?? before
+      let type = kernel.arguments[argument].element
+      return arrays[argument].enumerated().map { element, before in
+        let address = Address(memory[argument], element, type)
+        // A slice of an array may be said to be as long as the array, and reach into what is behind it, of another type maybe.
+        if let change = changes[address] { return change.type == type ? change.number : nil }
+        let overlapping = changes[address.advanced(by: type.byteCount == 2 ? -2 : 2)]
+        return overlapping.map { $0.type.byteCount != type.byteCount } == true ? nil : before
       }
     }
-  }
-
-  private static func address(of element: Int, in memory: Placement, _ type: ElementType) -> Address {
-    Address(storage: memory.storage, offset: memory.offset + element * type.byteCount)
   }
 
   /// Elements of an argument that a call on `units` units may touch.
@@ -61,10 +72,11 @@ struct CallAgreement {
   }
 
   /// The difference of numbers that are there; what nobody has written yet is not a number in both.
-  private func error(_ actual: [Float], _ expected: [Float]) -> Double {
-    let pairs = zip(actual, expected).filter { $0.bitPattern != $1.bitPattern }
+  private func error(_ actual: [Float], _ expected: [Float?]) -> Double {
+    let known = zip(actual, expected).compactMap { number, expected in expected.map { (number, $0) } }
+    let pairs = known.filter { $0.bitPattern != $1.bitPattern }
     guard !pairs.isEmpty else { return 0 }
-    let scale = expected.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
+    let scale = known.reduce(0) { $1.1.isFinite ? max($0, abs($1.1)) : $0 }
     return pairs.reduce(0) { largest, pair in
       let difference = Double(abs(pair.0 - pair.1)) / Double(max(scale, .leastNormalMagnitude))
       return difference.isNaN ? .infinity : max(largest, difference)
