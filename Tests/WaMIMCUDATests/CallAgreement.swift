@@ -66,17 +66,19 @@ struct CallAgreement {
 
   /// The largest difference of what the call wrote, beside its tensor's largest number.
   ///
-  /// - Parameter arrays: What the arguments hold after the call.
-  func error(of arrays: [[Float]]) -> Double {
-    zip(writtenArguments, expected).reduce(0) { max($0, error(arrays[$1.0], $1.1)) }
+  /// - Parameters:
+  ///   - arrays: What the arguments hold after the call.
+  ///   - magnitude: A number in proportion to which there is rounding, where results may be near 0.
+  func error(of arrays: [[Float]], magnitude: Float = 0) -> Double {
+    zip(writtenArguments, expected).reduce(0) { max($0, error(arrays[$1.0], $1.1, magnitude)) }
   }
 
   /// The difference of numbers that are there; what nobody has written yet is not a number in both.
-  private func error(_ actual: [Float], _ expected: [Float?]) -> Double {
+  private func error(_ actual: [Float], _ expected: [Float?], _ magnitude: Float) -> Double {
     let known = zip(actual, expected).compactMap { number, expected in expected.map { (number, $0) } }
     let pairs = known.filter { $0.bitPattern != $1.bitPattern }
     guard !pairs.isEmpty else { return 0 }
-    let scale = known.reduce(0) { $1.1.isFinite ? max($0, abs($1.1)) : $0 }
+    let scale = known.reduce(magnitude) { $1.1.isFinite ? max($0, abs($1.1)) : $0 }
     return pairs.reduce(0) { largest, pair in
       let difference = Double(abs(pair.0 - pair.1)) / Double(max(scale, .leastNormalMagnitude))
       return difference.isNaN ? .infinity : max(largest, difference)

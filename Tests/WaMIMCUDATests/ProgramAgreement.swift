@@ -31,7 +31,7 @@ enum ProgramAgreement {
   ///   - magnitude: A number in proportion to which there is rounding, where results may be near 0.
   static func check(
     _ model: Model, _ backend: CUDABackend = CUDABackend(), orders: ClosedRange<UInt64> = 0...0, seed: UInt64 = 1,
-    limit: Double = 2e-5, callLimit: Double? = nil, magnitude: [Double] = []
+    limit: Double = 2e-5, callLimit: Double? = nil, magnitude: Double = 0
   ) throws {
     var graphs: [ScheduleRole: Graph] = [:]
     let compilation = Compilation(backend: backend)
@@ -53,7 +53,7 @@ enum ProgramAgreement {
       for order in orders {
         run.upload(sources)
         if order == orders.lowerBound, let callLimit {
-          try run.run(role, order: order) { call, error in
+          try run.run(role, order: order, magnitude: Float(magnitude)) { call, error in
             #expect(error < callLimit, "\(model.name), \(role.rawValue), call of \(call): \(error)")
           }
         } else {
@@ -66,7 +66,7 @@ enum ProgramAgreement {
           var errors: [String: Double] = [:]
           for (name, tensor) in expected.results {
             let actual = try #require(results[name], "\(model.name), \(role.rawValue): no result \(name)")
-            errors[name] = relativeError(actual + magnitude, tensor.elements + magnitude)
+            errors[name] = relativeError(actual + [magnitude], tensor.elements + [magnitude])
           }
           let beyond = errors.filter { !($0.value < limit) }
           let uncertain = beyond.isEmpty ? [:] : try uncertainty(of: expected, graph, sources, magnitude)
@@ -79,12 +79,13 @@ enum ProgramAgreement {
       }
     }
   }
+
   /// By how much results of the interpreter itself differ when what it is given differs in the last bit of float32.
   ///
   /// It tells, where a result is wrong, how much of that rounding may be: a number that lies near the middle between two of bf16 is
   /// rounded to either, and what follows makes much of that in some models.
   private static func uncertainty(
-    of expected: Evaluation, _ graph: Graph, _ sources: [String: [Double]], _ magnitude: [Double]
+    of expected: Evaluation, _ graph: Graph, _ sources: [String: [Double]], _ magnitude: Double
   ) throws -> [String: Double] {
     try (0..<3 as Range<UInt64>).reduce(into: [:]) { largest, trial in
       var generator = SeededGenerator(seed: trial)
@@ -94,7 +95,7 @@ enum ProgramAgreement {
       let results = try Interpreter(graph).evaluate(moved).results
       for (name, tensor) in expected.results {
         guard let other = results[name] else { continue }
-        largest[name] = max(largest[name] ?? 0, relativeError(other.elements + magnitude, tensor.elements + magnitude))
+        largest[name] = max(largest[name] ?? 0, relativeError(other.elements + [magnitude], tensor.elements + [magnitude]))
       }
     }
   }

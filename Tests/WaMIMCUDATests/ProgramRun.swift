@@ -60,8 +60,12 @@ final class ProgramRun {
 
   /// Runs a schedule, call after call.
   ///
-  /// - Parameter observe: Called with each call's name and the difference of its results from what its kernel means, where it is given.
-  func run(_ role: ScheduleRole, order: UInt64 = 0, observe: ((_ call: String, _ error: Double) -> Void)? = nil) throws {
+  /// - Parameters:
+  ///   - magnitude: A number in proportion to which there is rounding, where results of a call may be near 0.
+  ///   - observe: Called with each call's name and the difference of its results from what its kernel means, where it is given.
+  func run(
+    _ role: ScheduleRole, order: UInt64 = 0, magnitude: Float = 0, observe: ((_ call: String, _ error: Double) -> Void)? = nil
+  ) throws {
     let schedule = try #require(program.schedules.first { $0.name == role.rawValue })
     for group in schedule.phases.flatMap(\.groups) {
       for call in group.calls {
@@ -73,7 +77,7 @@ final class ProgramRun {
         let before = arrays(of: call, units: group.units)
         try launch(call, name, order)
         let agreement = CallAgreement(program.kernels[call.kernel.index], before, in: call.arguments, units: group.units)
-        observe(name, agreement.error(of: arrays(of: call, units: group.units)))
+        observe(name, agreement.error(of: arrays(of: call, units: group.units), magnitude: magnitude))
       }
     }
   }
