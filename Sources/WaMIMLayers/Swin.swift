@@ -66,7 +66,8 @@ public struct Swin {
 
   /// What each stage ends with where all tokens are there, [batch, tokens, width], line by line.
   ///
-  /// Tokens that a mask hides are replaced by a learned one, `mask_token`. Blocks are counted through all stages. Layer-wise decay of the
+  /// Tokens that a mask hides are replaced by a learned one, `mask_token`. Without a mask, a grid that windows do not tile gets zeros behind
+  /// its rows and columns in each block, which its tokens attend to. Blocks are counted through all stages. Layer-wise decay of the
   /// learning rate counts from the embedding, layer 0, to what follows the last block; a merging counts as the last block before it
   /// (SimMIM's fine-tuning).
   public func stages(of images: Tensor, replacing mask: Mask? = nil, file: String = #fileID, line: Int = #line) -> [Tensor] {
@@ -120,16 +121,19 @@ public struct Swin {
       }
       let merged = x
       let windows = StageWindows(grid: grid(of: images, stage), window: window, cells: cells(stage))
+      x = windows.arranged(x)
       for block in 0..<depths[stage] where builder.error == nil {
         let attention = WindowAttention(
           heads: heads[stage], window: windows.window, groups: windows.groups(ofBlock: block), decays: decaysBiases)
         let layer = TransformerBlock(heads: heads[stage], epsilon: epsilon, initializer: initializer)
         x = builder.grouped(layersAbove: max(0, layers - 1 - done)) {
           layer(
-            x, name: "layers.\(stage).blocks.\(block)", droppedBy: drops?[done], attention: attention.callAsFunction)
+            x, name: "layers.\(stage).blocks.\(block)", droppedBy: drops?[done], padding: windows.padded,
+            attention: { windows.cropped(attention($0)) })
         }
         done += 1
       }
+      x = windows.restored(x)
       body(stage, merged, x)
     }
   }
@@ -164,17 +168,21 @@ public struct Swin {
         "the mask hides patches of \(mask.patch), but a token of the last stage covers \(unit) × \(unit) pixels: patch · 2^(stages - 1)"
       )
     } else {
-      for stage in depths.indices where builder.error == nil { check(stage, grid: grid(of: images, stage), builder) }
+      for stage in depths.indices where builder.error == nil {
+        check(stage, grid: grid(of: images, stage), pads: mask == nil, builder)
+      }
     }
     return builder.error == nil
   }
 
   /// Says to the builder what is wrong with a stage.
-  private func check(_ stage: Int, grid: Int, _ builder: GraphBuilder) {
+  ///
+  /// - Parameter pads: Whether windows need not tile the grid.
+  private func check(_ stage: Int, grid: Int, pads: Bool, _ builder: GraphBuilder) {
     let width = dim << stage
     if heads[stage] < 1 || width % heads[stage] != 0 {
       builder.fail("\(heads[stage]) heads do not divide the width of stage \(stage + 1), \(width): choose heads that divide it")
-    } else if grid % min(window, grid) != 0 {
+    } else if !pads, grid % min(window, grid) != 0 {
       builder.fail(
         "windows of \(window) × \(window) tokens do not tile the grid of stage \(stage + 1), \(grid) × \(grid): choose the image, the "
           + "patch or the window so that they do")
@@ -191,27 +199,6 @@ private struct PatchMerging {
     let (tokens, width) = (x.shape[1] / 4, 4 * x.shape[2])
     let merged = LayerNorm(epsilon: epsilon)(x.reshaped([x.shape[0], tokens, width]), name: "norm")
     return Linear(width: width / 2, hasBias: false, initializer: initializer)(merged, name: "reduction")
-  }
-}
-
-/// How the tokens of a stage are grouped.
-private struct StageWindows {
-  let grid: Int
-  /// Tokens along each side of a window.
-  let window: Int
-  /// The tokens' cells of the stage's grid, i32 [batch, tokens].
-  let cells: Tensor
-
-  init(grid: Int, window: Int, cells: Tensor) {
-    self.grid = grid
-    self.window = min(window, grid)
-    self.cells = cells
-  }
-
-  /// The groups of a block: every second one has its windows shifted by half of one, where there are several.
-  func groups(ofBlock block: Int) -> Tensor {
-    let shift = block % 2 == 1 && grid > window ? window / 2 : 0
-    return cells.builder.add(.windowGroups(WindowCut(grid: grid, window: window, shift: shift)), [cells])
   }
 }
 

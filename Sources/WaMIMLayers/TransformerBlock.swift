@@ -22,13 +22,16 @@ public struct TransformerBlock {
 
   /// The block whose branches stochastic depth leaves out for some of the samples, with `attention` of queries, keys and values in place of
   /// attention among all tokens where it is given.
+  ///
+  /// - Parameter padding: What adds rows to normed tokens, whose results `attention` drops.
   func callAsFunction(
-    _ x: Tensor, name: String, droppedBy depth: StochasticDepth.OfBlock? = nil, attention: ((_ operands: [Tensor]) -> Tensor)? = nil
+    _ x: Tensor, name: String, droppedBy depth: StochasticDepth.OfBlock? = nil, padding: (_ normed: Tensor) -> Tensor = { $0 },
+    attention: ((_ operands: [Tensor]) -> Tensor)? = nil
   ) -> Tensor {
     x.builder.scoped(name) {
       let norm = LayerNorm(epsilon: epsilon)
       let layer = SelfAttention(heads: heads, initializer: initializer)
-      let attended = layer(norm(x, name: "norm1"), name: "attn", attention: attention ?? layer.among)
+      let attended = layer(padding(norm(x, name: "norm1")), name: "attn", attention: attention ?? layer.among)
       let sum = x + (depth?.kept(attended, branch: 0) ?? attended)
       let hidden = mlp(norm(sum, name: "norm2"))
       return sum + (depth?.kept(hidden, branch: 1) ?? hidden)

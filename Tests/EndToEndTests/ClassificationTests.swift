@@ -103,6 +103,8 @@ struct ClassificationTests {
     ("probe_vit", ["image=32", "patch=4", "dim=32", "depth=1", "heads=2", "classes=3", "batch=5", "pool=mean"], []),
     ("wamim_vit_demo", AgreementTests.golden, []),
     ("probe_swin", swin, []),
+    // Windows that tile no grid but the last.
+    ("finetune_swin", swin + ["window=3", "image=64", "drop_path=0.2", "batch=2", "depths=[2, 2, 2, 1]"], []),
   ]
 
   @Test(arguments: Array(models.indices).sampled(oneOf: 4)) func classifiersAgreeWithTheInterpreter(index: Int) throws {

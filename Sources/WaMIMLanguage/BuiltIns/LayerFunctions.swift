@@ -114,7 +114,7 @@ extension BuiltIn {
       "A Swin transformer on the tokens of visible patches, of which each covers one token of the last stage; gives the features of each "
         + "stage behind a layer norm, as the next stage gets them (`merged`) or before (`stage`), of the stages `taps` or of all. Without a "
         + "mask, or where a learned token stands for hidden ones (`token`), it sees all tokens and gives what each stage ends with, "
-        + "[batch, tokens line by line, width]."
+        + "[batch, tokens line by line, width]. Without a mask, a grid that windows do not tile gets zeros behind it in each block."
     ) { arguments in
       var encoder = Swin(
         patch: try arguments.integer("patch"), window: try arguments.integer("window"), dim: try arguments.integer("dim"),

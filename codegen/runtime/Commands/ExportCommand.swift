@@ -36,6 +36,7 @@ struct ExportCommand: ParsableCommand {
     try protected.check(output, option: "-o")
     try encoder.write(to: output, parameters: try SafetensorsReader(path), of: program, averaged: average.isAveraged)
     Console.print("wrote \(output)")
+    if let difference = encoder.difference { Console.warn(difference) }
     Console.print("model = \(encoder.createModel)")
     let quoted = output.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
     Console.print("model.load_state_dict(safetensors.torch.load_file('\(quoted)'))")

@@ -21,15 +21,18 @@ package struct TimmEncoder {
   package let tensors: [Tensor]
   /// Python that builds the model, with a head where the program has one.
   package let createModel: String
+  /// What timm's model computes otherwise, nil where it computes the same.
+  package let difference: String?
 
   /// Finds the encoder of `program` by its parameters' names, and checks that timm has one of these shapes.
   package init(_ program: Program) throws(TrainerError) {
     let parameters = Dictionary(program.parameters.map { ($0.name, $0.shape) }) { first, _ in first }
     if parameters["layers.0.blocks.0.norm1.weight"] != nil {
       let swin = try TimmSwin(program, parameters)
-      (tensors, createModel) = (swin.tensors, swin.createModel)
+      (tensors, createModel, difference) = (swin.tensors, swin.createModel, swin.difference)
       return
     }
+    difference = nil
     if parameters[TimmBeit.table] != nil {
       let beit = try TimmBeit(program, parameters)
       (tensors, createModel) = (beit.tensors, beit.createModel)

@@ -6,6 +6,8 @@ struct TimmSwin {
   let tensors: [TimmEncoder.Tensor]
   /// Python that builds the model, with a head where the program has one.
   let createModel: String
+  /// What timm's model computes otherwise, nil where it computes the same.
+  let difference: String?
 
   /// The sizes of an encoder, as timm's arguments name them.
   private struct Sizes: Equatable {
@@ -32,9 +34,20 @@ struct TimmSwin {
     }
     let sizes = Sizes(dim: embedding[0], depths: depths, heads: heads)
     tensors = try Self.tensors(parameters, embedding: embedding, sizes, biases: biases)
+    let window = Int(Double(most).squareRoot() + 1) / 2
     createModel = Self.call(
-      image: images[2], channels: images[1], patch: embedding[2], window: Int(Double(most).squareRoot() + 1) / 2, sizes,
-      classes: parameters[Self.head]?.first ?? 0)
+      image: images[2], channels: images[1], patch: embedding[2], window: window, sizes, classes: parameters[Self.head]?.first ?? 0)
+    difference = Self.difference(depths: depths, grid: images[2] / embedding[2], window: window)
+  }
+
+  /// What timm computes otherwise where windows do not tile the grid of a stage with shifted windows.
+  private static func difference(depths: [Int], grid: Int, window: Int) -> String? {
+    let isPadded = depths.indices.contains { stage in
+      depths[stage] > 1 && grid >> stage > window && (grid >> stage) % window != 0
+    }
+    guard isPadded else { return nil }
+    return "timm's model gives other numbers: where windows do not tile a grid, timm shifts them before it adds zeros behind the grid, "
+      + "and this model after, as mmsegmentation does"
   }
 
   private static func error(_ reason: String) -> TrainerError {
