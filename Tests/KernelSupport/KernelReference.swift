@@ -12,8 +12,17 @@ package struct KernelReference {
   package var arrays: [[Float]]
   /// The row that the workspace's first row holds.
   private var firstRow = 0
+  /// What sums over rows have come to, by where they are stored.
+  private var rowSums: [Place: Double] = [:]
   /// The largest magnitude that has come up, which the rounding of results is relative to.
   package var scale: Float = 1
+  /// The largest sum of magnitudes that an argument gets a sum of, by argument; rounding is relative to it where terms cancel.
+  package private(set) var termMagnitudes: [Int: Float] = [:]
+
+  /// An element of an argument.
+  private struct Place: Hashable {
+    var argument, position: Int
+  }
 
   package init(_ kernel: Kernel, arrays: [[Float]]) {
     self.kernel = kernel
@@ -51,7 +60,10 @@ package struct KernelReference {
       for (operand, argument) in zip(group.operands, group.arguments(of: member)) { own[operand] = arrays[argument] }
       var reference = KernelReference(group.kernel, arrays: own)
       reference.run(0..<group.units)
-      for (operand, argument) in zip(group.operands, group.arguments(of: member)) { arrays[argument] = reference.arrays[operand] }
+      for (operand, argument) in zip(group.operands, group.arguments(of: member)) {
+        arrays[argument] = reference.arrays[operand]
+        reference.termMagnitudes[operand].map { noteTerms($0, in: argument) }
+      }
       scale = max(scale, reference.scale)
     }
   }
@@ -127,6 +139,7 @@ package struct KernelReference {
 
   private mutating func run(_ rows: RowKernel, first: Range<Int>) {
     for unit in first {
+      rowSums = [:]
       for item in rows.stages.flatMap(\.stores) where item.sumsRows {
         for column in 0..<rows.width { store(0, item.access, [unit] + rows.outer.dropFirst().map { _ in 0 } + [column]) }
       }
@@ -143,9 +156,15 @@ package struct KernelReference {
         for (position, result) in stage.results.enumerated() { terms[position].append(values[result.operand]) }
         for item in stage.stores {
           let indices = loops + [column]
-          let sum = item.sumsRows ? arrays[item.access.argument][position(item.access, indices)] : 0
-          store(item.sumsRows ? sum + values[item.operand] : values[item.operand], item.access, indices)
-          scale = max(scale, abs(sum))
+          guard item.sumsRows else {
+            store(values[item.operand], item.access, indices)
+            continue
+          }
+          let place = Place(argument: item.access.argument, position: position(item.access, indices))
+          let sum = rowSums[place, default: 0] + Double(values[item.operand])
+          rowSums[place] = sum
+          store(Float(sum), item.access, indices)
+          scale = max(scale, Float(abs(sum)))
         }
       }
       for (result, elements) in zip(stage.results, terms) {
@@ -173,11 +192,17 @@ package struct KernelReference {
         let elements = Self.indices(kernel.reduced).map { evaluate(kernel.instructions, loops + $0 + [column], [:]) }
         for result in kernel.results {
           let terms = elements.map { $0[result.operand] }
-          scale = max(scale, terms.map(abs).reduce(0, +))
+          let magnitude = terms.map(abs).reduce(0, +)
+          scale = max(scale, magnitude)
+          if result.function == .sum { noteTerms(magnitude, in: result.access.argument) }
           store(Self.reduce(result.function, terms), result.access, loops + [column])
         }
       }
     }
+  }
+
+  private mutating func noteTerms(_ magnitude: Float, in argument: Int) {
+    termMagnitudes[argument] = max(termMagnitudes[argument] ?? 0, magnitude)
   }
 
   // MARK: Products

@@ -29,6 +29,8 @@ struct CallAgreement {
   private let writtenArguments: [Int]
   /// What they should hold, in the same order; nil where another argument says that.
   private let expected: [[Float?]]
+  /// What sums over columns are rounded in proportion to where their terms cancel, in the same order.
+  private let termMagnitudes: [Float]
 
   /// - Parameters:
   ///   - arrays: What the arguments hold before the call.
@@ -39,6 +41,7 @@ struct CallAgreement {
     reference.run(0..<units)
     let unwanted = kernel.argumentsOfUnwantedProducts
     writtenArguments = kernel.arguments.indices.filter { kernel.arguments[$0].access.writes && !unwanted.contains($0) }
+    termMagnitudes = writtenArguments.map { reference.termMagnitudes[$0] ?? 0 }
     var changes: [Address: (number: Float, type: ElementType)] = [:]
     for argument in writtenArguments {
       let type = kernel.arguments[argument].element
@@ -64,13 +67,15 @@ struct CallAgreement {
     argument.count + argument.unitStride * max(units - 1, 0)
   }
 
-  /// The largest difference of what the call wrote, beside its tensor's largest number.
+  /// The largest difference of what the call wrote, beside its tensor's largest number, or the terms' of a sum.
   ///
   /// - Parameters:
   ///   - arrays: What the arguments hold after the call.
   ///   - magnitude: A number in proportion to which there is rounding, where results may be near 0.
   func error(of arrays: [[Float]], magnitude: Float = 0) -> Double {
-    zip(writtenArguments, expected).reduce(0) { max($0, error(arrays[$1.0], $1.1, magnitude)) }
+    writtenArguments.indices.reduce(0) { largest, index in
+      max(largest, error(arrays[writtenArguments[index]], expected[index], max(magnitude, termMagnitudes[index])))
+    }
   }
 
   /// The difference of numbers that are there; what nobody has written yet is not a number in both.
