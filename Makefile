@@ -141,8 +141,9 @@ test-cuda: test-dependencies build
 	@mkdir -p .build/cuda-driver && ln -sf ../release/libFakeCUDA.so .build/cuda-driver/libcuda.so.1
 	WAMIM_GPU_QUICK=1 WAMIM_GPU_DRIVER=$(CURDIR)/.build/cuda-driver python3 Tests/GPU/check.py $(BUILD)/wamimc .build/gpu-check
 
-## gpu-check: on a machine with a GPU, checks trainers for GPUs against golden numbers, the processor's trainers and the emulator, and
-## measures them; prints a table, and writes gpu-check/results.json. Needs nothing from a registry but what the build needs.
+## gpu-check: on a machine with a GPU, checks every kernel against what it means, trainers against golden numbers, the processor's
+## trainers and the emulator, and measures them; prints a table, and writes gpu-check/results.json. Needs nothing from a registry but what
+## the build needs.
 gpu-check: build
 	python3 Tests/GPU/check.py $(BUILD)/wamimc
 

@@ -84,6 +84,17 @@ let package = Package(
     .target(
       name: "KernelSupport", dependencies: ["WaMIMCompiler", "WaMIMGraph", "WaMIMLayers", "TestSupport"],
       path: "Tests/KernelSupport"),
+    // Programs as CUDA, run by the emulator or a driver, beside what they mean.
+    .target(
+      name: "CUDASupport",
+      dependencies: [
+        "WaMIMCUDA", "WaMIMCompiler", "WaMIMTraining", "WaMIMGraph", "WaMIMInterpreter", "WaMIMLanguage", "WaMIMManifest",
+        "WaMIMTypes", "CPTXEmulator", "CCUDA", "KernelSupport", "TestSupport",
+      ],
+      path: "Tests/CUDASupport"),
+    // That on a GPU, for make gpu-check.
+    .executableTarget(
+      name: "gpu-kernels", dependencies: ["CUDASupport", "WaMIMCUDA"], path: "Tests/GPU/Kernels"),
     // Runs AMX's instructions on other processors.
     .target(name: "CAMXEmulator", path: "Tests/Support/CAMXEmulator"),
     // Runs PTX without a GPU.
@@ -96,7 +107,7 @@ let package = Package(
       name: "WaMIMCUDATests",
       dependencies: [
         "WaMIMCUDA", "WaMIMCompiler", "WaMIMTraining", "WaMIMLayers", "WaMIMGraph", "WaMIMInterpreter", "WaMIMLanguage",
-        "WaMIMManifest", "WaMIMTypes", "CPTXEmulator", "CCUDA", "KernelSupport", "TestSupport",
+        "WaMIMManifest", "WaMIMTypes", "CCUDA", "CUDASupport", "KernelSupport", "TestSupport",
       ]),
     .testTarget(
       name: "WaMIMInterpreterTests",

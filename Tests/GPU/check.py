@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks trainers for GPUs on a machine that has one: against golden numbers, against the processor's trainers, against the emulator.
+"""Checks trainers for GPUs on a machine that has one: kernel by kernel against what each means, and whole against golden
+numbers, the processor's trainers and the emulator, after small programs have shown how far the emulator can be believed.
 
 check.py COMPILER [FOLDER]: prints a table, and writes results.json and all that it made to FOLDER (default: gpu-check).
 
@@ -7,6 +8,7 @@ Needs what `wamimc --target cuda` needs, an NVIDIA driver, and nothing from a re
 PyTorch where PYTHON (python3) has it. With WAMIM_GPU_DRIVER=FOLDER, the driver is the libcuda.so.1 in that folder.
 """
 import array
+import concurrent.futures
 import json
 import math
 import os
@@ -32,6 +34,8 @@ TOLERANCE, STEP_TOLERANCES = 2e-5, {"f32": 2e-3, "bf16": 2e-2}
 GRADIENT_TOLERANCE = 5e-2
 # ViT-B's products, of which Hopper's tiles of all widths are made, in few blocks.
 WIDE_MODEL = ["depth=4", "taps=[1, 2, 3, 4]", "batch=32"]
+# Small models whose kernels take seconds where they are emulated.
+QUICK_MODELS = ["features_vit", "probe_vit"]
 PYTHON = os.environ.get("PYTHON", "python3")
 
 
@@ -72,8 +76,28 @@ class Check:
         row = {"check": name, "good": good, "result": text, "seconds": round(time.time() - start, 1)}
         if more:
             row["data"] = more[0]
+        self.note(row)
+
+    def note(self, row):
         self.results.append(row)
-        print(f"{'ok  ' if good else 'FAIL'}  {name:<34} {text}", flush=True)
+        print(f"{'ok  ' if row['good'] else 'FAIL'}  {row['check']:<34} {row['result']}", flush=True)
+
+    def kernels(self, jobs):
+        """Notes what `gpu-kernels` says of each of `jobs`, its words; several processes work at a time."""
+        program = os.path.join(os.path.dirname(self.compiler), "gpu-kernels")
+        if not os.path.exists(program):
+            return self.note({"check": "kernels", "good": True, "result": "left out: gpu-kernels has not been built"})
+
+        def rows(words):
+            try:
+                return [json.loads(line) for line in self.run(program, *words).splitlines()]
+            except Exception as problem:  # As in `measure`.
+                return [{"check": f"kernels, {', '.join(words)}", "good": False, "result": str(problem)}]
+
+        with concurrent.futures.ThreadPoolExecutor(max(1, min(8, (os.cpu_count() or 1) // 2))) as pool:
+            for found in pool.map(rows, jobs):
+                for row in found:
+                    self.note(row)
 
     def compare(self, actual, expected, tolerance):
         name, error = safetensors.largest_error(actual, expected)
@@ -177,12 +201,20 @@ class Check:
         return {"left_out": (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]}
 
 
+def small_models(check):
+    program = os.path.join(os.path.dirname(check.compiler), "gpu-kernels")
+    return check.run(program, "models").split() if os.path.exists(program) else []
+
+
 def main():
     check = Check(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "gpu-check")
-    check.measure("golden case", check.golden)
-    check.measure("bits of the emulator", check.emulator)
-    check.measure("resumed run", check.resumption)
     quick = "WAMIM_GPU_QUICK" in os.environ
+    check.kernels([["calibrate"]])
+    check.measure("golden case", check.golden)
+    check.measure("golden case, bits of the emulator", check.emulator)
+    check.measure("resumed run", check.resumption)
+    models = QUICK_MODELS if quick else small_models(check)
+    check.kernels([[model, precision] for model in [*models, "random"] for precision in ("f32", "bf16")])
     for precision in ("f32", "bf16"):
         check.measure(f"20 steps, small ViT, {precision}", lambda: check.steps("wamim_vit_demo", GOLDEN_MODEL, precision))
     check.measure("20 steps, small Swin", lambda: check.steps("wamim_swin_demo", SMALL_SWIN))

@@ -1,3 +1,4 @@
+import CUDASupport
 import Testing
 
 /// What the emulator is for: to find what a kernel does wrong.
@@ -44,7 +45,7 @@ import Testing
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 16)
     defer { memory.deallocate() }
     memory.initializeMemory(as: UInt8.self, repeating: 0xff)
-    try kernels.launch("neighbours", blocks: 1, threads: 64, [try #require(memory.baseAddress)], memory: [memory], order: order)
+    try kernels.launch("neighbours", threads: 64, [try #require(memory.baseAddress)], memory: [memory], order: order)
     return (0..<64).map { memory.load(fromByteOffset: 4 * $0, as: UInt32.self) }
   }
 
@@ -109,13 +110,13 @@ import Testing
     defer { memory.deallocate() }
     let address = try #require(memory.baseAddress)
     func run(offset: Int, _ addresses: [UnsafeMutableRawPointer]) throws {
-      try EmulatedKernels(ptx: table(offset: offset)).launch("neighbours", blocks: 1, threads: 64, addresses, memory: [memory])
+      try EmulatedKernels(ptx: table(offset: offset)).launch("neighbours", threads: 64, addresses, memory: [memory])
     }
     try run(offset: 0, [address + 1, address])
     #expect(memory.load(fromByteOffset: 4, as: UInt32.self) == 2)
-    let outside = try #require(throws: EmulationError.self) { try run(offset: 8, [address, address]) }
+    let outside = try #require(throws: DeviceError.self) { try run(offset: 8, [address, address]) }
     #expect(outside.description.contains("a parameter is read outside"))
-    let tooFew = try #require(throws: EmulationError.self) { try run(offset: 0, [address]) }
+    let tooFew = try #require(throws: DeviceError.self) { try run(offset: 0, [address]) }
     #expect(tooFew.description.contains("it has 2 words of parameters, not 1"))
   }
 

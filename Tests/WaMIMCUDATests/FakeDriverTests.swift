@@ -1,4 +1,5 @@
 import CCUDA
+import CUDASupport
 import Foundation
 import Testing
 
@@ -191,5 +192,23 @@ import Testing
     var module: wamim_cuda_module?
     #expect(wamim_cuModuleLoadDataEx(&module, Self.tileKernel, 0, nil, nil) != 0)
     withExtendedLifetime(scene) {}
+  }
+
+  /// What `make gpu-check` runs on a GPU: small programs, and a model call by call.
+  @Test func programsRunAsEmulated() throws {
+    let device = try DriverDevice(library: Self.library)
+    let outcomes = try Calibration.run { try DriverKernels(ptx: $0, on: device) }
+    for outcome in outcomes { #expect(outcome.isGood && outcome.equalWords == outcome.words, "\(outcome)") }
+    #expect(outcomes.count == 6)
+    guard hasDeviceCompiler else { return }
+    let model = try SmallModels.model(
+      "features_vit", ["size=demo", "image=16", "patch=8", "dim=12", "depth=1", "heads=2", "batch=2"])
+    let agreement = try ProgramAgreement(model) { try DriverKernels(ptx: $0, on: device) }
+    var calls = 0
+    try agreement.check(.init(whole: 1e-5, call: 1e-5)) { finding in
+      calls += finding.subject.contains("call of") ? 1 : 0
+      #expect(finding.isGood, "\(finding)")
+    }
+    #expect(calls > 5)
   }
 }

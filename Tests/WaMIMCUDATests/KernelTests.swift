@@ -1,3 +1,4 @@
+import CUDASupport
 import Foundation
 import KernelSupport
 import TestSupport
@@ -218,15 +219,6 @@ let deviceCompilerNote: Comment = "no clang with NVIDIA's targets and no nvcc: m
     }
     if isRounded { for index in cases.indices { cases[index].tolerance = 5e-5 } }
     try check(cases, seed: seed)
-  }
-}
-
-extension CUDABackend {
-  /// A backend for Hopper, whose warp groups multiply whatever they can with the tile of a number.
-  static func hopper(tile: Int) throws -> CUDABackend {
-    var backend = CUDABackend(architectures: [try .named("sm_90a")])
-    backend.warpGroupTile = tile
-    return backend
   }
 }
 

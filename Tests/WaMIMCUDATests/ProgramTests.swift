@@ -1,3 +1,4 @@
+import CUDASupport
 import Testing
 import WaMIMCUDA
 import WaMIMCompiler
@@ -16,12 +17,12 @@ import WaMIMCompiler
 
   @Test func aSmallClassifierAgrees() throws {
     let settings = ["size=demo", "image=16", "patch=4", "dim=24", "depth=2", "heads=3", "classes=3", "batch=2"]
-    try ProgramAgreement.check(ProgramAgreement.model("finetune_vit", settings), orders: 0...1)
+    try expectAgreement(of: SmallModels.model("finetune_vit", settings), orders: 0...1)
   }
 
   /// What a table shared by all samples gets is added up for as many at once as divide the batch, and not for each.
   @Test(arguments: [(8, 8), (24, 12), (34, 2), (17, 1)]) func rowsOfSamplesAreAddedUpTogether(batch: Int, expected: Int) throws {
-    let model = try ProgramAgreement.model("wamim_vit_demo", Self.small.dropLast() + ["batch=\(batch)"])
+    let model = try SmallModels.model("wamim_vit_demo", Self.small.dropLast() + ["batch=\(batch)"])
     let program = try Compilation(backend: CUDABackend()).program(for: model, text: "", compiler: "test")
     let bodies = program.kernels.flatMap { kernel -> [KernelBody] in
       if case .parallel(let parallel) = kernel.body { parallel.groups.map(\.kernel.body) } else { [kernel.body] }
@@ -30,18 +31,18 @@ import WaMIMCompiler
     #expect(!samples.isEmpty && samples.allSatisfy { $0 == expected }, "\(samples)")
   }
 
-  @Test func aSmallSwinAgrees() throws { try ProgramAgreement.check(ProgramAgreement.model("wamim_swin_demo", Self.smallSwin)) }
+  @Test func aSmallSwinAgrees() throws { try expectAgreement(of: SmallModels.model("wamim_swin_demo", Self.smallSwin)) }
 
   @Test func aSmallModelInMixedPrecisionAgrees() throws {
-    try ProgramAgreement.check(ProgramAgreement.model("wamim_vit_demo", Self.small, precision: "bf16"), orders: 0...2, limit: 1e-2)
+    try expectAgreement(of: SmallModels.model("wamim_vit_demo", Self.small, precision: "bf16"), orders: 0...2, .init(whole: 1e-2))
   }
 
   @Test func aSmallModelOnHopperAgreesInEveryOrder() throws {
-    let model = try ProgramAgreement.model("wamim_vit_demo", Self.small, precision: "bf16")
-    try ProgramAgreement.check(model, .hopper(tile: 3), orders: 0...4, limit: 1e-2)
+    let model = try SmallModels.model("wamim_vit_demo", Self.small, precision: "bf16")
+    try expectAgreement(of: model, .hopper(tile: 3), orders: 0...4, .init(whole: 1e-2))
   }
 
   @Test func aSmallModelAgreesInEveryOrder() throws {
-    try ProgramAgreement.check(ProgramAgreement.model("wamim_vit_demo", Self.small), orders: 0...4)
+    try expectAgreement(of: SmallModels.model("wamim_vit_demo", Self.small), orders: 0...4)
   }
 }

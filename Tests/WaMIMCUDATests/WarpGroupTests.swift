@@ -1,3 +1,4 @@
+import CUDASupport
 import TestSupport
 import Testing
 import WaMIMCUDA

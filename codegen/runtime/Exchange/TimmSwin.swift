@@ -46,7 +46,8 @@ struct TimmSwin {
       depths[stage] > 1 && grid >> stage > window && (grid >> stage) % window != 0
     }
     guard isPadded else { return nil }
-    return "timm's model gives other numbers: where windows do not tile a grid, timm shifts them before it adds zeros behind the grid, "
+    return
+      "timm's model gives other numbers: where windows do not tile a grid, timm shifts them before it adds zeros behind the grid, "
       + "and this model after, as mmsegmentation does"
   }
 

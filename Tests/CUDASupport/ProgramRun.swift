@@ -1,5 +1,4 @@
 import TestSupport
-import Testing
 import WaMIMCUDA
 import WaMIMCompiler
 import WaMIMGraph
@@ -7,16 +6,18 @@ import WaMIMInterpreter
 import WaMIMManifest
 import WaMIMTypes
 
-/// Memory of an emulated device with a program's arena, scratch and accumulators, on which schedules run.
-final class ProgramRun {
+/// Memory with a program's arena, scratch and accumulators, on which schedules run.
+package final class ProgramRun {
   let program: Program
-  private let emulated: EmulatedKernels
+  private let functions: any DeviceFunctions
   private let storages: [Placement.Storage: UnsafeMutableRawBufferPointer]
 
-  /// - Parameter backend: The one that the program is planned for.
-  init(_ program: Program, _ backend: CUDABackend) throws {
+  /// - Parameters:
+  ///   - backend: The one that the program is planned for.
+  ///   - load: Makes the program's functions of their PTX.
+  init(_ program: Program, _ backend: CUDABackend, _ load: (_ ptx: String) throws -> any DeviceFunctions) throws {
     self.program = program
-    emulated = try EmulatedKernels(ptx: DeviceCompiler().ptx(of: backend.cuda(program), for: backend.architectures[0]))
+    functions = try load(DeviceCompiler().ptx(of: backend.cuda(program), for: backend.architectures[0]))
     let sizes: [Placement.Storage: Int] = [
       .arena: program.arenaBytes, .scratch: program.scratchBytes, .accumulators: program.accumulatorBytes,
     ]
@@ -59,41 +60,47 @@ final class ProgramRun {
   }
 
   /// Runs a schedule, call after call.
+  func run(_ role: ScheduleRole, order: UInt64 = 0) throws {
+    try forEachCall(of: role) { call, name, _ in try launch(call, name, order) }
+  }
+
+  /// Runs a schedule, call after call, and compares what each writes with what its kernel means.
   ///
   /// - Parameters:
   ///   - magnitude: A number in proportion to which there is rounding, where results of a call may be near 0.
-  ///   - observe: Called with each call's name and the difference of its results from what its kernel means, where it is given.
+  ///   - observe: Called with each call's name and the difference of its results.
   func run(
-    _ role: ScheduleRole, order: UInt64 = 0, magnitude: Float = 0, observe: ((_ call: String, _ error: Double) -> Void)? = nil
+    _ role: ScheduleRole, order: UInt64 = 0, magnitude: Float, observing observe: (_ call: String, _ error: Double) -> Void
   ) throws {
-    let schedule = try #require(program.schedules.first { $0.name == role.rawValue })
+    try forEachCall(of: role) { call, name, units in
+      let before = arrays(of: call, units: units)
+      try launch(call, name, order)
+      let agreement = CallAgreement(program.kernels[call.kernel.index], before, in: call.arguments, units: units)
+      observe(name, agreement.error(of: arrays(of: call, units: units), magnitude: magnitude))
+    }
+  }
+
+  private func forEachCall(of role: ScheduleRole, _ body: (_ call: Call, _ name: String, _ units: Int) throws -> Void) throws {
+    guard let schedule = program.schedules.first(where: { $0.name == role.rawValue }) else {
+      throw DeviceError(description: "there is no schedule '\(role.rawValue)'")
+    }
     for group in schedule.phases.flatMap(\.groups) {
-      for call in group.calls {
-        let name = program.manifest.calls[call.description].name
-        guard let observe else {
-          try launch(call, name, order)
-          continue
-        }
-        let before = arrays(of: call, units: group.units)
-        try launch(call, name, order)
-        let agreement = CallAgreement(program.kernels[call.kernel.index], before, in: call.arguments, units: group.units)
-        observe(name, agreement.error(of: arrays(of: call, units: group.units), magnitude: magnitude))
-      }
+      for call in group.calls { try body(call, program.manifest.calls[call.description].name, group.units) }
     }
   }
 
   private func launch(_ call: Call, _ name: String, _ order: UInt64) throws {
-    let plan = try #require(program.variants[call.kernel.index].plan as? CUDAPlan)
-    let pointers = try call.arguments.map { placement in
-      try #require(storages[placement.storage]?.baseAddress) + placement.offset
+    guard let plan = program.variants[call.kernel.index].plan as? CUDAPlan else {
+      throw DeviceError(description: "\(name): it is planned for another target")
     }
+    let pointers = call.arguments.compactMap { placement in storages[placement.storage]?.baseAddress.map { $0 + placement.offset } }
     for function in plan.functions {
       do {
-        try emulated.launch(
+        try functions.launch(
           function, called: CUDABackend.name(ofKernel: call.kernel.index, function), pointers, memory: Array(storages.values),
           order: order)
       } catch {
-        throw EmulationError(description: "\(name): \(error)")
+        throw DeviceError(description: "\(name): \(error)")
       }
     }
   }
@@ -109,9 +116,9 @@ final class ProgramRun {
   }
 
   /// What the outputs of a schedule hold, by name.
-  func outputs(of role: ScheduleRole) throws -> [String: [Double]] {
-    let schedule = try #require(program.manifest.schedules.first { $0.role == role })
-    return Dictionary(uniqueKeysWithValues: schedule.outputs.map { ($0.tensor.name, numbers(of: $0.tensor)) })
+  func outputs(of role: ScheduleRole) -> [String: [Double]] {
+    let outputs = program.manifest.schedules.first { $0.role == role }?.outputs ?? []
+    return Dictionary(uniqueKeysWithValues: outputs.map { ($0.tensor.name, numbers(of: $0.tensor)) })
   }
 
   /// What states and accumulators hold, by name.
