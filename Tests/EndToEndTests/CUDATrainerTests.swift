@@ -222,4 +222,18 @@ struct CUDATrainerTests {
     let elsewhere = try gpu.run("bench --device 1", trainer: "cpu", in: workshop)
     #expect(elsewhere.status == 1 && elsewhere.errors.contains("--device chooses a GPU"), "\(elsewhere.errors)")
   }
+
+  /// Noise that a run asks for is counted where the model's own recipe has none.
+  @Test func memoryForNoiseIsPlanned() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try compile(in: workshop)
+    let needs = try ["", " --random-erasing 0.5"].map { option in
+      let result = try gpu.run("\(Self.words) --out run\(option)", ["MEMORY": 100_000], in: workshop)
+      #expect(result.status == 1)
+      let match = try #require(result.errors.firstMatch(of: /([0-9.]+ [A-Za-z]+) for images/), "\(result.errors)")
+      return String(match.1)
+    }
+    #expect(needs[0] != needs[1], "\(needs)")
+  }
 }

@@ -60,17 +60,21 @@ extension Manifest {
   }
 
   /// The memory of a process that runs `schedules` on `threads` threads, takes `batches` batches a step, and reads images with `loaders`
-  /// threads from `sources` sources, for which it has indices and orders of `indexBytes` bytes.
+  /// threads from `sources` sources, for which it has indices and orders of `indexBytes` bytes; those of a run that `erases` parts of
+  /// images take noise along.
   ///
   /// Of a program for a GPU, what it takes of this machine's memory.
   public func memoryPlan(
-    schedules roles: [ScheduleRole], batches: Int = 1, threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0
+    schedules roles: [ScheduleRole], batches: Int = 1, threads: Int, sources: Int = 0, loaders: Int = 0, indexBytes: Int = 0,
+    erases: Bool = false
   ) -> MemoryPlan {
     let isOnGPU = processor.kind == .gpu
     var rows = isOnGPU ? [] : computedRows(roles, batches: batches, scratches: threads)
     if sources > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: imageBytes(sources: sources, loaders: loaders))) }
     if indexBytes > 0 { rows.append(MemoryPlan.Row(name: "where images are, and their order", bytes: indexBytes)) }
-    if isOnGPU { rows.append(MemoryPlan.Row(name: "the GPU's driver, and what is on the way to it", bytes: transferredBytes)) }
+    if isOnGPU {
+      rows.append(MemoryPlan.Row(name: "the GPU's driver, and what is on the way to it", bytes: transferredBytes(erases)))
+    }
     rows.append(
       MemoryPlan.Row(
         name: "code, runtime and stacks", bytes: MemoryPlan.processBytes + threads * MemoryPlan.threadBytes))
@@ -78,10 +82,12 @@ extension Manifest {
   }
 
   /// The memory of a GPU that a process takes that runs `schedules` there, on `batches` batches a step of images
-  /// of `sources` sources.
-  public func deviceMemoryPlan(schedules roles: [ScheduleRole], batches: Int = 1, sources: Int = 0) -> MemoryPlan {
+  /// of `sources` sources, of which a run may erase parts.
+  public func deviceMemoryPlan(
+    schedules roles: [ScheduleRole], batches: Int = 1, sources: Int = 0, erases: Bool = false
+  ) -> MemoryPlan {
     var rows = computedRows(roles, batches: batches, scratches: 1)
-    let waiting = sources * (waitingPixels + noiseBytes)
+    let waiting = sources * (waitingPixels + noiseBytes(erases))
     if waiting > 0 { rows.append(MemoryPlan.Row(name: "images", bytes: waiting)) }
     return MemoryPlan(rows: rows)
   }
@@ -98,16 +104,15 @@ extension Manifest {
     return (microBatch < batch ? 2 : 1) * shape[0] * shape[1] * pixels
   }
 
-  /// Bytes of the noise on its way to a GPU, of models whose images are erased as a rule.
-  private var noiseBytes: Int {
-    let erases = recipe.randomErasing > 0 || inputs.contains { $0.binding == .labels }
-    return erases ? 4 * mostErasedNumbers : 0
+  /// Bytes of the noise on its way to a GPU, of runs that erase and of models whose images are erased as a rule.
+  private func noiseBytes(_ erases: Bool) -> Int {
+    erases || recipe.randomErasing > 0 || inputs.contains { $0.binding == .labels } ? 4 * mostErasedNumbers : 0
   }
 
   /// What the driver takes of this machine's memory, with targets and noise on their way to a GPU.
-  private var transferredBytes: Int {
+  private func transferredBytes(_ erases: Bool) -> Int {
     let targets = inputs.reduce(0) { $1.binding == .labels ? $0 + $1.tensor.byteCount : $0 }
-    return MemoryPlan.driverBytes + 2 * (MemoryPlan.transferBytes + targets + noiseBytes)
+    return MemoryPlan.driverBytes + 2 * (MemoryPlan.transferBytes + targets + noiseBytes(erases))
   }
 
   /// Bytes of the pixels of batches that wait.

@@ -273,7 +273,7 @@ struct FitCommand: ParsableCommand {
       program: program, schedules: schedules, batches: batches,
       threads: threads.count(in: group), device: threads.device, sources: sources.count, loaders: loaders.count(in: group),
       indexBytes: sources.reduce(0) { $0 + $1.indexByteCount },
-      orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) })
+      orderBytes: sources.reduce(0) { $0 + EpochOrder.byteCount(images: $1.count) }, erases: settings.recipe.randomErasing > 0)
   }
 
   /// Opens the file for the timeline, which may not be one that the run reads or keeps in `folder`.

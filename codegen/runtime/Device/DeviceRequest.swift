@@ -15,14 +15,15 @@ package struct DeviceRequest: Sendable {
   package var memory: MemoryPlan
 
   package init(
-    _ program: Program, schedules roles: [ScheduleRole], batches: Int = 1, threads: Int, number: Int = 0, sources: Int = 0
+    _ program: Program, schedules roles: [ScheduleRole], batches: Int = 1, threads: Int, number: Int = 0, sources: Int = 0,
+    erases: Bool = false
   ) {
     // Copies of parameters are made of what is read, before anything else runs.
     let schedules = program.manifest.schedules.filter { roles.contains($0.role) || $0.role == .round }
     gradients = !schedules.contains(where: \.usesAccumulators) ? .none : batches > 1 ? .batches : .batch
     arenaBytes = schedules.map(\.arenaBytes).max() ?? 0
     scratchBytes = schedules.map(\.scratchBytes).max() ?? 0
-    memory = program.manifest.deviceMemoryPlan(schedules: roles, batches: batches, sources: sources)
+    memory = program.manifest.deviceMemoryPlan(schedules: roles, batches: batches, sources: sources, erases: erases)
     self.threads = threads
     self.number = number
   }

@@ -27,18 +27,18 @@ package final class TrainedModel {
   ///   - sources: The sources of images that are read meanwhile, with `loaders` threads each.
   ///   - indexBytes: What the sources hold to find their images.
   ///   - orderBytes: What the orders will take in which images are shown.
+  ///   - erases: Whether parts of images are replaced by noise.
   package init(
     program: Program, schedules: [ScheduleRole], batches: Int = 1, threads: Int, device number: Int = 0, sources: Int = 0,
-    loaders: Int = 0,
-    indexBytes: Int = 0,
-    orderBytes: Int = 0
+    loaders: Int = 0, indexBytes: Int = 0, orderBytes: Int = 0, erases: Bool = false
   ) throws(TrainerError) {
     for role in schedules { _ = try program.schedule(role) }
     let request = DeviceRequest(
-      program, schedules: schedules, batches: batches, threads: threads, number: number, sources: sources)
+      program, schedules: schedules, batches: batches, threads: threads, number: number, sources: sources,
+      erases: erases)
     memoryPlan = program.manifest.memoryPlan(
       schedules: schedules, batches: batches, threads: threads, sources: sources, loaders: loaders,
-      indexBytes: indexBytes + orderBytes)
+      indexBytes: indexBytes + orderBytes, erases: erases)
     try MemoryCheck.check(memoryPlan, held: indexBytes)
     self.program = program
     gradients = request.gradients
