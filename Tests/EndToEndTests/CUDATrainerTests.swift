@@ -236,4 +236,14 @@ struct CUDATrainerTests {
     }
     #expect(needs[0] != needs[1], "\(needs)")
   }
+
+  /// Products of bf16 numbers are held against what tensor cores make.
+  @Test func tensorCoresAreMeasured() throws {
+    let workshop = try Workshop()
+    let gpu = try EmulatedGPU(in: workshop)
+    try workshop.compile("wamim_vit_demo", Self.small, options: ["--target", "cuda:sm_80", "--precision", "bf16"], to: "gpu")
+    let bench = try gpu.run("bench --steps 1", in: workshop)
+    #expect(
+      bench.output.contains(#/GFLOP\/s in float32, [0-9.]+ on tensor cores, in registers/#), "\(bench.output) \(bench.errors)")
+  }
 }

@@ -70,5 +70,35 @@ enum RuntimeFunctions {
       target[element] = source[element] + target[element];
       source[element] = 0.0f;
     }
+
+    // Arithmetic in registers alone, to be timed. No sum is below zero, but compilers do not know that and keep it.
+    KERNEL(256) wamim_multiply_numbers(float* nowhere, long long rounds) {
+      float sums[16];
+    #pragma unroll
+      for (int i = 0; i < 16; ++i) sums[i] = threadIdx.x + i;
+      for (long long round = 0; round < rounds; ++round) {
+    #pragma unroll
+        for (int i = 0; i < 512; ++i) sums[i % 16] = multiply_add(sums[i % 16], 0.99f, 0.5f);
+      }
+      float sum = 0.0f;
+    #pragma unroll
+      for (int i = 0; i < 16; ++i) sum += sums[i];
+      if (sum < 0.0f) nowhere[threadIdx.x] = sum;
+    }
+
+    // The same on tensor cores, on numbers between one half and one.
+    KERNEL(256) wamim_multiply_pairs(float* nowhere, long long rounds) {
+      const unsigned some = 0x3f003f00u | (threadIdx.x * 0x9e3779b1u & 0x007f007fu);
+      const unsigned left[4] = {some, some ^ 0x10001u, some ^ 0x20002u, some ^ 0x40004u}, right[2] = {some ^ 0x80008u, some ^ 0x30003u};
+      float sums[8][4] = {};
+      for (long long round = 0; round < rounds; ++round) {
+    #pragma unroll
+        for (int i = 0; i < 32; ++i) add_tensor_products(sums[i % 8], left, right);
+      }
+      float sum = 0.0f;
+    #pragma unroll
+      for (int i = 0; i < 32; ++i) sum += sums[i / 4][i % 4];
+      if (sum < 0.0f) nowhere[threadIdx.x] = sum;
+    }
     """
 }

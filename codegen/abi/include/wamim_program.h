@@ -142,7 +142,9 @@ typedef struct {
   ///   for each sample and then for each partner: left, top, width, height, and the index of its first number of `noise`; `share` and
   ///   `rest` are the bits of float32 numbers, by which samples are blended where `box_width` is below 0;
   /// - `wamim_add_up(numbers, parts, count, squares)`: each block a float64, of numbers or of their squares;
-  /// - `wamim_move_sums(target, source, count)`: as many threads as there are numbers.
+  /// - `wamim_move_sums(target, source, count)`: as many threads as there are numbers;
+  /// - `wamim_multiply_numbers(nowhere, rounds)`, `wamim_multiply_pairs(nowhere, rounds)`: arithmetic in registers, of float32 numbers and of
+  ///   bf16 ones on tensor cores; each block makes 2^18 or 2^20 multiplications and additions a round, and writes nothing.
   const char *ptx;
   uint64_t ptx_bytes;
   /// The architecture's compute capability, ten times the major number and the minor one.

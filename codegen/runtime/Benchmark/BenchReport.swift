@@ -66,7 +66,7 @@ struct BenchReport {
     if result.manifest.processor.kind == .gpu {
       let tensorCores = limits.matrixUnitFlops.map { ", \(giga($0)) on tensor cores," } ?? ""
       return
-        "\(giga(limits.allThreadsFlops)) GFLOP/s in float32\(tensorCores) by its clock rate; memory \(giga(limits.bandwidth)) GB/s by a copy"
+        "\(giga(limits.allThreadsFlops)) GFLOP/s in float32\(tensorCores) in registers; memory \(giga(limits.bandwidth)) GB/s by a copy"
     }
     let products =
       limits.productFlops.map { "sgemm \(giga($0)) GFLOP/s" }

@@ -9,6 +9,9 @@ struct CUDAImage {
   /// The architecture by NVIDIA's name.
   var architecture: String { code.architecture.map { String(cString: $0) } ?? "an unnamed architecture" }
 
+  /// Whether its products of bf16 numbers are of warp groups, where they are large enough.
+  var multipliesByWarpGroups: Bool { architecture == "sm_90a" }
+
   private var capability: Int { Int(code.compute_capability) }
 
   /// The compute capabilities of the GPUs that can run it.

@@ -1,7 +1,7 @@
 import CCUDA
 import WaMIMManifest
 
-/// Tells what a GPU can do at most: its arithmetic by what it says of itself, its memory by a copy.
+/// Tells what a GPU can do at most, by loops in registers and by a copy in its memory.
 struct CUDALimitMeter: LimitMeter {
   private let device: CUDADevice
   private var library: CUBLASProducts?
@@ -12,16 +12,16 @@ struct CUDALimitMeter: LimitMeter {
 
   init(device: CUDADevice) { self.device = device }
 
-  /// There is nothing that a busy moment would change.
+  /// A GPU is not asked before it has trained, as CPUs are, whose clock rates fall.
   mutating func measureArithmetic() {}
 
   func limits(blas library: String?) throws(TrainerError) -> MachineLimits {
     guard library == nil else { throw TrainerError("--blas is about CPUs' products; leave it out") }
-    let arithmetic = try arithmetic()
-    let usesTensorCores = device.program.manifest.products.contains { $0.factor == .bfloat16 }
+    let float32 = try rate(of: "wamim_multiply_numbers", blocksEach: 8, flops: Double(1 << 18))
+    let usesTensorCores = device.program.manifest.precision == .bfloat16
     return MachineLimits(
-      threads: 1, oneThreadFlops: arithmetic.float32, allThreadsFlops: arithmetic.float32,
-      matrixUnitFlops: usesTensorCores ? arithmetic.bfloat16 : nil, productFlops: nil, bandwidth: try bandwidth())
+      threads: 1, oneThreadFlops: float32, allThreadsFlops: float32, matrixUnitFlops: usesTensorCores ? try tensorCoreRate() : nil,
+      productFlops: nil, bandwidth: try bandwidth())
   }
 
   mutating func openLibrary() throws(TrainerError) { library = try CUBLASProducts(on: device) }
@@ -32,22 +32,37 @@ struct CUDALimitMeter: LimitMeter {
     return seconds
   }
 
-  /// Multiplications and additions a second at the highest clock rate: of float32 numbers, and of bf16 ones on tensor cores, dense.
-  private func arithmetic() throws(TrainerError) -> (float32: Double, bfloat16: Double) {
-    let context = device.context
-    let major = try context.attribute(Int32(WAMIM_CUDA_CAPABILITY_MAJOR))
-    let minor = try context.attribute(Int32(WAMIM_CUDA_CAPABILITY_MINOR))
-    let multiprocessors = try context.attribute(Int32(WAMIM_CUDA_MULTIPROCESSORS))
-    let cycles = Double(multiprocessors) * Double(try context.attribute(Int32(WAMIM_CUDA_CLOCK_KILOHERTZ))) * 1e3
-    // What one multiprocessor makes in a cycle, by NVIDIA's descriptions of the architectures.
-    let perCycle: (float32: Double, bfloat16: Double) =
-      switch (major, minor) {
-      case (8, 0): (128, 2048)
-      case (9, _): (256, 4096)
-      case (10, _): (256, 8192)
-      default: (256, 1024)
-      }
-    return (perCycle.float32 * cycles, perCycle.bfloat16 * cycles)
+  /// Multiplications and additions of bf16 numbers a second on tensor cores: as products of single warps make them, and at the highest
+  /// clock rate where warp groups multiply, which are faster.
+  private func tensorCoreRate() throws(TrainerError) -> Double {
+    let measured = try rate(of: "wamim_multiply_pairs", blocksEach: 2, flops: Double(1 << 20))
+    guard device.context.image.multipliesByWarpGroups else { return measured }
+    let multiprocessors = try device.context.attribute(Int32(WAMIM_CUDA_MULTIPROCESSORS))
+    let hertz = Double(try device.context.attribute(Int32(WAMIM_CUDA_CLOCK_KILOHERTZ))) * 1e3
+    return max(measured, Double(multiprocessors) * Self.flopsOfWarpGroups * hertz)
+  }
+
+  /// What the warp groups of a multiprocessor make in a cycle, by NVIDIA's description of Hopper.
+  private static let flopsOfWarpGroups = 4096.0
+  /// A loop is made longer until it takes so many seconds.
+  private static let leastSeconds = 5e-3
+
+  /// Multiplications and additions a second of a function that makes `flops` a round in each of its blocks.
+  private func rate(of name: String, blocksEach: Int, flops: Double) throws(TrainerError) -> Double {
+    let blocks = blocksEach * (try device.context.attribute(Int32(WAMIM_CUDA_MULTIPROCESSORS)))
+    let function = try device.module.function(name)
+    let (start, end) = (try CUDAEvent(on: device.context), try CUDAEvent(on: device.context))
+    var rounds = 1
+    while true {
+      try start.record(in: device.stream)
+      try CUDALaunch(function: function, blocks: blocks, threads: 256, parameters: [0, UInt64(rounds)], name: name).run(
+        on: device.stream)
+      try end.record(in: device.stream)
+      try device.stream.wait(for: "measure the GPU's arithmetic")
+      let seconds = max(Double(try end.nanoseconds(since: start)) * 1e-9, 1e-9)
+      if seconds >= Self.leastSeconds || rounds >= 1 << 24 { return Double(blocks) * Double(rounds) * flops / seconds }
+      rounds *= 8
+    }
   }
 
   /// Bytes that are read and written a second, by copies within the GPU's memory.
